@@ -1,0 +1,360 @@
+#include "binding/model.h"
+
+#include "binding/async.h"
+#include "binding/loader.h"
+#include "binding/registration.h"
+#include "train/classify.h"
+#include "train/pipeline.h"
+
+namespace resnet_torch::binding {
+
+namespace {
+
+using model::ResNet50;
+
+constexpr std::int64_t kMostClasses = 1'000'000;
+constexpr std::int64_t kSafeInteger = INT64_C(9007199254740991);
+
+std::shared_ptr<ResNet50> createModel(const Napi::Object& options) {
+  model::HeadShape head;
+  head.classes = toInteger(options.Get("classes"), "classes", 1, kMostClasses);
+  head.hidden = toIntegers(options.Get("hidden"), "hidden");
+  head.dropout = toNumber(options.Get("dropout"), "dropout");
+  if (!(head.dropout >= 0 && head.dropout < 1)) invalid("dropout", "at least 0 and less than 1");
+  for (const auto width : head.hidden)
+    if (width < 1) invalid("hidden", "widths of at least 1");
+  const auto dtype = toText(options.Get("dtype"), "dtype");
+  if (dtype != "float32" && dtype != "float64") invalid("dtype", "'float32' or 'float64'");
+  const auto device = toText(options.Get("device"), "device");
+  if (device != "cpu")
+    throw Error("ERR_CUDA_UNAVAILABLE", "This build of the addon computes on the CPU only: use the device 'cpu'");
+  const auto seed = toInteger(options.Get("seed"), "seed", 0, kSafeInteger);
+  return std::make_shared<ResNet50>(std::move(head), dtype == "float64" ? at::kDouble : at::kFloat,
+                                    at::Device(device), static_cast<std::uint64_t>(seed));
+}
+
+/// `failures` of a batch, as the contract names them.
+Napi::Value takeFailures(Napi::Env env, const std::vector<data::ImageFailure>& failures) {
+  return toFailures(env, failures);
+}
+
+class Model final : public Napi::ObjectWrap<Model> {
+ public:
+  explicit Model(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Model>(info) {
+    guarded(info.Env(), [&] {
+      model_ = createModel(toObject(info[0], "options"));
+      bytes_ = static_cast<std::int64_t>(model_->bytes());
+      Napi::MemoryManagement::AdjustExternalMemory(info.Env(), bytes_);
+    });
+  }
+
+  void Finalize(Napi::Env env) override { letGo(env); }
+
+  std::shared_ptr<ResNet50> model() const {
+    if (!model_) throw Error("ERR_DISPOSED", "The model was disposed of");
+    return model_;
+  }
+
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Model",
+                       {InstanceMethod<&Model::tensors>("tensors"), InstanceMethod<&Model::load>("load"),
+                        InstanceMethod<&Model::read>("read"), InstanceMethod<&Model::write>("write"),
+                        InstanceMethod<&Model::forward>("forward"), InstanceMethod<&Model::evaluate>("evaluate"),
+                        InstanceMethod<&Model::classify>("classify"), InstanceMethod<&Model::save>("save"),
+                        InstanceMethod<&Model::dispose>("dispose")});
+  }
+
+ private:
+  Napi::Value tensors(const Napi::CallbackInfo& info);
+  Napi::Value load(const Napi::CallbackInfo& info);
+  Napi::Value read(const Napi::CallbackInfo& info);
+  Napi::Value write(const Napi::CallbackInfo& info);
+  Napi::Value forward(const Napi::CallbackInfo& info);
+  Napi::Value evaluate(const Napi::CallbackInfo& info);
+  Napi::Value classify(const Napi::CallbackInfo& info);
+  Napi::Value save(const Napi::CallbackInfo& info);
+
+  Napi::Value dispose(const Napi::CallbackInfo& info) {
+    letGo(info.Env());
+    return info.Env().Undefined();
+  }
+
+  void letGo(Napi::Env env) {
+    if (!model_) return;
+    model_.reset();
+    Napi::MemoryManagement::AdjustExternalMemory(env, -bytes_);
+  }
+
+  std::shared_ptr<ResNet50> model_;
+  std::int64_t bytes_ = 0;
+};
+
+Napi::Value Model::tensors(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    const auto model = this->model();
+    auto list = Napi::Array::New(env, model->tensors().size());
+    std::uint32_t index = 0;
+    for (const auto& entry : model->tensors()) {
+      auto shape = Napi::Array::New(env, static_cast<std::size_t>(entry.tensor.dim()));
+      for (std::int64_t d = 0; d < entry.tensor.dim(); ++d)
+        shape.Set(static_cast<std::uint32_t>(d), static_cast<double>(entry.tensor.size(d)));
+      auto item = Napi::Object::New(env);
+      item.Set("name", entry.name);
+      item.Set("shape", shape);
+      item.Set("kind", entry.parameter ? "parameter" : "buffer");
+      list.Set(index++, item);
+    }
+    return list;
+  });
+}
+
+Napi::Value Model::load(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  return guarded(env, [&] {
+    const auto model = this->model();
+    const auto path = toText(info[0], "path");
+    auto stored = toStoredTensors(info[1], "tensors");
+    for (const auto& tensor : stored) {
+      if (model->find(tensor.name).tensor.sizes() != at::IntArrayRef(tensor.shape))
+        throw Error("ERR_SHAPE_MISMATCH", path + ": " + tensor.name + " has another shape than the model's");
+    }
+    return runOnce(env, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
+                   [model, path, stored = std::move(stored)]() -> Answer {
+                     const at::NoGradGuard noGrad;
+                     model::readStored(path, stored, [&](const model::StoredTensor& from, const at::Tensor& tensor) {
+                       at::Tensor(model->find(from.name).tensor).copy_(tensor);
+                     });
+                     return [](Napi::Env env) { return env.Undefined(); };
+                   });
+  });
+}
+
+Napi::Value Model::read(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  return guarded(env, [&] {
+    const auto model = this->model();
+    const auto tensor = model->find(toText(info[0], "name")).tensor;
+    return runOnce(env, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
+                   [model, tensor]() -> Answer {
+                     const auto copy = tensor.detach().cpu().to(model->dtype()).clone(at::MemoryFormat::Contiguous);
+                     return [copy](Napi::Env env) { return toFloatArray(env, copy); };
+                   });
+  });
+}
+
+Napi::Value Model::write(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  return guarded(env, [&] {
+    const auto model = this->model();
+    const auto name = toText(info[0], "name");
+    const auto tensor = model->find(name).tensor;
+    auto values = toFloats(info[1], "values");
+    if (values.size() != static_cast<std::size_t>(tensor.numel()))
+      throw Error("ERR_SHAPE_MISMATCH",
+                  name + " has " + std::to_string(tensor.numel()) + " values, not " + std::to_string(values.size()));
+    return runOnce(env, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
+                   [model, tensor, values = std::move(values)]() -> Answer {
+                     const at::NoGradGuard noGrad;
+                     const auto from = at::from_blob(const_cast<void*>(values.data()), tensor.sizes(),
+                                                     values.wide ? at::kDouble : at::kFloat);
+                     at::Tensor(tensor).copy_(from);
+                     return [](Napi::Env env) { return env.Undefined(); };
+                   });
+  });
+}
+
+Napi::Value Model::forward(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  return guarded(env, [&] {
+    const auto model = this->model();
+    auto values = toFloats(info[0], "images");
+    auto shape = toIntegers(info[1], "shape");
+    const auto options = toObject(info[2], "options");
+    const auto output = toText(options.Get("output"), "output");
+    if (output != "logits" && output != "features") invalid("output", "'logits' or 'features'");
+    const bool bf16 = toBf16(options.Get("compute"));
+    toImages(*model, values, shape);  // for its checks
+    const auto cancel = toCancelFlag(info[3]);
+    return runOnce(env, executorOf(*model), Priority::kPrediction, cancel,
+                   [model, values = std::move(values), shape, bf16, logits = output == "logits"]() -> Answer {
+                     const at::NoGradGuard noGrad;
+                     model::ForwardOptions forward;
+                     forward.bf16 = bf16;
+                     const auto images = toImages(*model, values, shape);
+                     const auto answer = logits ? model->forward(images, forward) : model->features(images, forward);
+                     const auto copy = answer.cpu().contiguous();
+                     return [copy](Napi::Env env) { return toFloatArray(env, copy); };
+                   });
+  });
+}
+
+/// What a loop over a loader's batches keeps between its units.
+template <class Sums>
+struct Pass {
+  Sums sums;
+  std::vector<std::int32_t> indices;
+  std::vector<data::ImageFailure> failures;
+  std::int64_t batches = 0;
+  bool exhausted = false;
+};
+
+/// Takes up to `maxBatches` batches from the loader, a batch a unit, and answers with `answer(env, pass)`.
+template <class Sums, class Batch, class Convert>
+Napi::Value overBatches(Napi::Env env, const std::shared_ptr<ResNet50>& model, const Napi::Object& options,
+                        CancelFlagPtr cancel, Batch batch, Convert convert) {
+  const auto loader = toLoader(options.Get("loader"));
+  const auto maxBatches = toInteger(options.Get("maxBatches"), "maxBatches", 1, kSafeInteger);
+  auto pass = std::make_shared<Pass<Sums>>();
+  auto& executor = executorOf(*model);
+  return runUnits(env, executor, Priority::kTraining, std::move(cancel),
+                  [model, loader, maxBatches, pass, batch, convert, &executor](Answer& answer) {
+                    auto taken = train::takeBatch(*loader, executor);
+                    if (taken.waiting) return Job::Progress::kWaiting;
+                    pass->exhausted = !taken.batch;
+                    if (taken.batch) {
+                      ++pass->batches;
+                      auto& failures = taken.batch->failures;
+                      pass->failures.insert(pass->failures.end(), failures.begin(), failures.end());
+                      pass->indices.insert(pass->indices.end(), taken.batch->indices.begin(),
+                                           taken.batch->indices.end());
+                      if (taken.batch->count > 0) batch(*model, *taken.batch, pass->sums);
+                      pass->exhausted = loader->exhausted();
+                    }
+                    if (!pass->exhausted && pass->batches < maxBatches) return Job::Progress::kMore;
+                    answer = [pass, convert](Napi::Env env) -> Napi::Value {
+                      auto object = Napi::Object::New(env);
+                      object.Set("batches", static_cast<double>(pass->batches));
+                      object.Set("indices", typedArray<Napi::Int32Array>(env, pass->indices));
+                      object.Set("failures", takeFailures(env, pass->failures));
+                      object.Set("exhausted", pass->exhausted);
+                      convert(env, object, pass->sums);
+                      return object;
+                    };
+                    return Job::Progress::kDone;
+                  });
+}
+
+Napi::Value Model::evaluate(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  return guarded(env, [&] {
+    const auto options = toObject(info[0], "options");
+    const bool bf16 = toBf16(options.Get("compute"));
+    return overBatches<train::Evaluation>(
+        env, model(), options, toCancelFlag(info[1]),
+        [bf16](const ResNet50& model, const data::Batch& batch, train::Evaluation& sums) {
+          train::evaluateBatch(model, train::batchImages(model, batch, bf16), train::batchLabels(model, batch), bf16,
+                               sums);
+        },
+        [](Napi::Env env, Napi::Object& object, const train::Evaluation& sums) {
+          object.Set("images", static_cast<double>(sums.images));
+          object.Set("lossSum", sums.lossSum);
+          object.Set("top1", static_cast<double>(sums.top1));
+          object.Set("top5", static_cast<double>(sums.top5));
+          object.Set("predictions", typedArray<Napi::Int32Array>(env, sums.predictions));
+        });
+  });
+}
+
+Napi::Value Model::classify(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  return guarded(env, [&] {
+    const auto options = toObject(info[0], "options");
+    const bool bf16 = toBf16(options.Get("compute"));
+    const auto topK = toInteger(options.Get("topK"), "topK", 1, model()->headShape().classes);
+    return overBatches<train::Classification>(
+        env, model(), options, toCancelFlag(info[1]),
+        [bf16, topK](const ResNet50& model, const data::Batch& batch, train::Classification& sums) {
+          train::classifyBatch(model, train::batchImages(model, batch, bf16), bf16, topK, sums);
+        },
+        [](Napi::Env env, Napi::Object& object, const train::Classification& sums) {
+          object.Set("classes", typedArray<Napi::Int32Array>(env, sums.classes));
+          object.Set("probabilities", typedArray<Napi::Float32Array>(env, sums.probabilities));
+        });
+  });
+}
+
+Napi::Value Model::save(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  return guarded(env, [&] {
+    const auto model = this->model();
+    const auto path = toText(info[0], "path");
+    const auto metadata = toTextMap(info[1], "metadata");
+    return runOnce(env, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
+                   [model, path, metadata]() -> Answer {
+                     std::vector<model::TensorToStore> tensors;
+                     for (const auto& entry : model->tensors()) tensors.push_back({entry.name, entry.tensor});
+                     model::writeSafetensors(path, tensors, metadata);
+                     return [](Napi::Env env) { return env.Undefined(); };
+                   });
+  });
+}
+
+}  // namespace
+
+Napi::Function defineModel(Napi::Env env) {
+  const auto constructor = Model::define(env);
+  Environment::of(env).keepConstructor("Model", constructor);
+  return constructor;
+}
+
+std::shared_ptr<ResNet50> toModel(const Napi::Value& value) {
+  if (!Environment::of(value.Env()).isInstance(value, "Model")) invalid("model", "a Model");
+  return Model::Unwrap(value.As<Napi::Object>())->model();
+}
+
+Executor& executorOf(const ResNet50& model) {
+  return Executor::forDevice(model.device().str());
+}
+
+std::vector<model::StoredTensor> toStoredTensors(const Napi::Value& value, const std::string& name) {
+  if (!value.IsArray()) invalid(name, "an array of stored tensors");
+  const auto array = value.As<Napi::Array>();
+  std::vector<model::StoredTensor> tensors;
+  for (std::uint32_t i = 0; i < array.Length(); ++i) {
+    Napi::HandleScope scope(value.Env());
+    const auto item = toObject(array.Get(i), name);
+    model::StoredTensor tensor;
+    tensor.name = toText(item.Get("name"), name + ".name");
+    tensor.dtype = toText(item.Get("dtype"), name + ".dtype");
+    tensor.shape = toIntegers(item.Get("shape"), name + ".shape");
+    tensor.offset = static_cast<std::size_t>(toInteger(item.Get("offset"), name + ".offset", 0, kSafeInteger));
+    tensor.length = static_cast<std::size_t>(toInteger(item.Get("length"), name + ".length", 0, kSafeInteger));
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+bool toBf16(const Napi::Value& value) {
+  const auto compute = toText(value, "compute");
+  if (compute != "dtype" && compute != "bf16") invalid("compute", "'dtype' or 'bf16'");
+  return compute == "bf16";
+}
+
+at::Tensor toImages(const ResNet50& model, const Floats& values, const std::vector<std::int64_t>& shape) {
+  if (shape.size() != 4 || shape[0] < 1 || shape[1] != 3 || shape[2] < 32 || shape[3] < 32)
+    throw Error("ERR_SHAPE_MISMATCH",
+                "shape must be [n, 3, height, width] with n ≥ 1 and sides of at least 32 pixels");
+  const double count =
+      static_cast<double>(shape[0]) * 3 * static_cast<double>(shape[2]) * static_cast<double>(shape[3]);
+  if (count != static_cast<double>(values.size()))
+    throw Error("ERR_SHAPE_MISMATCH", "images has " + std::to_string(values.size()) +
+                                          " values, and its shape asks for " +
+                                          std::to_string(static_cast<std::int64_t>(count)));
+  return at::from_blob(const_cast<void*>(values.data()), shape, values.wide ? at::kDouble : at::kFloat)
+      .to(model.dtype());
+}
+
+Napi::Value toFloatArray(Napi::Env env, const at::Tensor& tensor) {
+  const auto count = static_cast<std::size_t>(tensor.numel());
+  if (tensor.scalar_type() == at::kDouble) {
+    auto array = Napi::Float64Array::New(env, count);
+    std::copy_n(tensor.const_data_ptr<double>(), count, array.Data());
+    return array;
+  }
+  auto array = Napi::Float32Array::New(env, count);
+  std::copy_n(tensor.const_data_ptr<float>(), count, array.Data());
+  return array;
+}
+
+}  // namespace resnet_torch::binding

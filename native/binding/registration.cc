@@ -1,0 +1,89 @@
+#include "binding/registration.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <torch/headeronly/version.h>
+
+#include <string>
+
+#include "binding/arguments.h"
+#include "binding/async.h"
+#include "binding/vips_path.h"
+#include "core/cpu.h"
+#include "core/executor.h"
+#include "core/memory.h"
+
+// Exported by libtorch with C linkage, so that any version can be asked.
+extern "C" std::uint64_t aoti_torch_abi_version();
+
+namespace resnet_torch::binding {
+
+namespace {
+
+/// The version of the libtorch that was met at run time, which need not be the one whose headers were compiled.
+std::string runtimeLibtorch() {
+  const std::uint64_t version = aoti_torch_abi_version();
+  const auto part = [&](int shift) { return std::to_string((version >> shift) & 0xff); };
+  return part(56) + "." + part(48) + "." + part(40);
+}
+
+Napi::Value initialize(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  return guarded(env, [&] {
+    const auto options = toObject(info[0], "options");
+    if (!options.Get("errorClass").IsFunction()) invalid("errorClass", "a class");
+    Environment::of(env).setErrorClass(options.Get("errorClass").As<Napi::Function>());
+    if (!options.Get("vips").IsNull()) setVipsLibrary(toText(options.Get("vips"), "vips"));
+    installCachingAllocator();
+    Executor::setHooks(
+        [](int threads) {
+          if (threads > 0) at::set_num_threads(threads);
+        },
+        releaseCachedMemory);
+    return env.Undefined();
+  });
+}
+
+Napi::Value info(const Napi::CallbackInfo& call) {
+  const auto env = call.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    auto answer = Napi::Object::New(env);
+    answer.Set("compiledLibtorch", std::to_string(TORCH_VERSION_MAJOR) + "." + std::to_string(TORCH_VERSION_MINOR) +
+                                       "." + std::to_string(TORCH_VERSION_PATCH));
+    answer.Set("runtimeLibtorch", runtimeLibtorch());
+    answer.Set("variant", RESNET_TORCH_VARIANT);
+    answer.Set("fastBf16", hasFastBf16());
+    answer.Set("threads", at::get_num_threads());
+    answer.Set("cores", usableCores());
+    answer.Set("cudaDevices",
+               at::globalContext().hasCUDA() ? static_cast<int>(at::detail::getCUDAHooks().deviceCount()) : 0);
+    return answer;
+  });
+}
+
+Napi::Value setThreads(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  return guarded(env, [&] {
+    Executor::setThreads(static_cast<int>(toInteger(info[0], "threads", 1, 4096)));
+    return env.Undefined();
+  });
+}
+
+}  // namespace
+
+Napi::Object registerAll(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new Environment(env));
+  exports.Set("initialize", Napi::Function::New(env, initialize, "initialize"));
+  exports.Set("info", Napi::Function::New(env, info, "info"));
+  exports.Set("setThreads", Napi::Function::New(env, setThreads, "setThreads"));
+  exports.Set("CancelToken", defineCancelToken(env));
+  exports.Set("Model", defineModel(env));
+  exports.Set("Session", defineSession(env));
+  exports.Set("FileList", defineFileList(env));
+  exports.Set("Loader", defineLoader(env));
+  exports.Set("scanImages", defineScanImages(env));
+  return exports;
+}
+
+}  // namespace resnet_torch::binding

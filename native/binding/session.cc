@@ -1,0 +1,355 @@
+#include "train/session.h"
+
+#include "binding/async.h"
+#include "binding/loader.h"
+#include "binding/model.h"
+#include "binding/registration.h"
+#include "train/loss.h"
+#include "train/pipeline.h"
+
+namespace resnet_torch::binding {
+
+namespace {
+
+using train::Session;
+
+constexpr std::size_t kMostRows = 64;
+
+optim::Settings toSettings(const Napi::Object& object) {
+  optim::Settings settings;
+  const auto kind = toText(object.Get("kind"), "optimizer.kind");
+  const auto number = [&](const char* name) { return toNumber(object.Get(name), std::string("optimizer.") + name); };
+  if (kind == "sgd") {
+    settings.kind = optim::Kind::kSgd;
+    settings.momentum = number("momentum");
+    settings.dampening = number("dampening");
+    settings.nesterov = toBoolean(object.Get("nesterov"), "optimizer.nesterov");
+  } else if (kind == "adam" || kind == "adamw") {
+    settings.kind = kind == "adam" ? optim::Kind::kAdam : optim::Kind::kAdamW;
+    settings.beta1 = number("beta1");
+    settings.beta2 = number("beta2");
+    settings.eps = number("eps");
+  } else {
+    invalid("optimizer.kind", "'sgd', 'adam' or 'adamw'");
+  }
+  return settings;
+}
+
+train::SessionOptions toOptions(const Napi::Object& object) {
+  train::SessionOptions options;
+  if (!object.Get("groups").IsArray()) invalid("groups", "an array of parameter groups");
+  const auto groups = object.Get("groups").As<Napi::Array>();
+  for (std::uint32_t i = 0; i < groups.Length(); ++i) {
+    const auto name = "groups[" + std::to_string(i) + "]";
+    const auto group = toObject(groups.Get(i), name);
+    options.groups.push_back({toText(group.Get("name"), name + ".name"),
+                              toTexts(group.Get("parameters"), name + ".parameters"),
+                              toNumber(group.Get("weightDecay"), name + ".weightDecay")});
+  }
+  options.optimizer = toSettings(toObject(object.Get("optimizer"), "optimizer"));
+  for (auto& norm : toTexts(object.Get("batchNormTraining"), "batchNormTraining"))
+    options.batchNormTraining.insert(std::move(norm));
+  options.bf16 = toBf16(object.Get("compute"));
+  options.seed = static_cast<std::uint64_t>(toInteger(object.Get("seed"), "seed", 0, INT64_C(9007199254740991)));
+  return options;
+}
+
+/// What a chunk of steps has come to.
+struct Chunk {
+  std::vector<double> losses;
+  std::vector<std::int32_t> images, correct;
+  std::vector<data::ImageFailure> failures;
+  bool exhausted = false;
+  double waitMs = 0, stepMs = 0;
+  std::chrono::steady_clock::time_point waitingSince{};
+};
+
+double millisecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
+Napi::Value chunkObject(Napi::Env env, const Chunk& chunk) {
+  auto object = Napi::Object::New(env);
+  object.Set("steps", static_cast<double>(chunk.losses.size()));
+  object.Set("losses", typedArray<Napi::Float64Array>(env, chunk.losses));
+  object.Set("images", typedArray<Napi::Int32Array>(env, chunk.images));
+  object.Set("correct", typedArray<Napi::Int32Array>(env, chunk.correct));
+  object.Set("failures", toFailures(env, chunk.failures));
+  object.Set("exhausted", chunk.exhausted);
+  object.Set("waitMs", chunk.waitMs);
+  object.Set("stepMs", chunk.stepMs);
+  return object;
+}
+
+/// One unit of a chunk: a batch, and its step.
+Job::Progress advanceChunk(Session& session, data::Loader& loader, Executor& executor,
+                           const std::vector<double>& rates, bool bf16, Chunk& chunk) {
+  const auto taken = train::takeBatch(loader, executor);
+  const auto now = std::chrono::steady_clock::now();
+  if (taken.waiting) {
+    if (chunk.waitingSince.time_since_epoch().count() == 0) chunk.waitingSince = now;
+    return Job::Progress::kWaiting;
+  }
+  if (chunk.waitingSince.time_since_epoch().count() != 0) chunk.waitMs += millisecondsSince(chunk.waitingSince);
+  chunk.waitingSince = {};
+  if (!taken.batch) {
+    chunk.exhausted = true;
+    return Job::Progress::kDone;
+  }
+  const auto& batch = *taken.batch;
+  chunk.failures.insert(chunk.failures.end(), batch.failures.begin(), batch.failures.end());
+  const std::size_t row = chunk.losses.size();
+  train::StepResult result;
+  const std::int32_t images = session.usable(batch.count, batch.size) ? static_cast<std::int32_t>(batch.count) : 0;
+  if (images > 0) {
+    const std::span<const double> rowRates(rates.data() + row * session.groups(), session.groups());
+    result = session.step(train::batchImages(session.model(), batch, bf16),
+                          train::batchLabels(session.model(), batch), train::batchAddress(batch), rowRates);
+  }
+  chunk.losses.push_back(result.loss);
+  chunk.images.push_back(images);
+  chunk.correct.push_back(static_cast<std::int32_t>(result.correct));
+  chunk.stepMs += millisecondsSince(now);
+  chunk.exhausted = loader.exhausted();
+  return chunk.exhausted || chunk.losses.size() * session.groups() == rates.size() ? Job::Progress::kDone
+                                                                                   : Job::Progress::kMore;
+}
+
+class SessionWrap final : public Napi::ObjectWrap<SessionWrap> {
+ public:
+  explicit SessionWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SessionWrap>(info) {
+    guarded(info.Env(), [&] {
+      auto model = toModel(info[0]);
+      auto options = toOptions(toObject(info[1], "options"));
+      bf16_ = options.bf16;
+      session_ = std::make_shared<Session>(std::move(model), std::move(options));
+    });
+  }
+
+  void Finalize(Napi::Env) override { letGo(); }
+
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(
+        env, "Session",
+        {InstanceMethod<&SessionWrap::run>("run"), InstanceMethod<&SessionWrap::step>("step"),
+         InstanceMethod<&SessionWrap::gradients>("gradients"), InstanceMethod<&SessionWrap::apply>("apply"),
+         InstanceMethod<&SessionWrap::drift>("drift"), InstanceMethod<&SessionWrap::saveState>("saveState"),
+         InstanceMethod<&SessionWrap::loadState>("loadState"), InstanceMethod<&SessionWrap::memory>("memory"),
+         InstanceMethod<&SessionWrap::dispose>("dispose")});
+  }
+
+ private:
+  std::shared_ptr<Session> session() const {
+    if (!session_) throw Error("ERR_DISPOSED", "The training session was disposed of");
+    return session_;
+  }
+
+  /// One unit on the executor in which the session is used.
+  Napi::Value once(Napi::Env env, std::function<Answer(Session&)> work) {
+    const auto session = this->session();
+    return runOnce(env, executorOf(session->model()), Priority::kTraining, std::make_shared<CancelFlag>(),
+                   [session, work = std::move(work)] { return work(*session); });
+  }
+
+  Napi::Value run(const Napi::CallbackInfo& info);
+  Napi::Value step(const Napi::CallbackInfo& info);
+  Napi::Value gradients(const Napi::CallbackInfo& info);
+  Napi::Value apply(const Napi::CallbackInfo& info);
+  Napi::Value drift(const Napi::CallbackInfo& info);
+  Napi::Value saveState(const Napi::CallbackInfo& info);
+  Napi::Value loadState(const Napi::CallbackInfo& info);
+  Napi::Value memory(const Napi::CallbackInfo& info);
+
+  Napi::Value dispose(const Napi::CallbackInfo& info) {
+    letGo();
+    return info.Env().Undefined();
+  }
+
+  /// The model is free for another session at once; the tensors go on the thread that owns them.
+  void letGo() {
+    if (!session_) return;
+    session_->release();
+    auto& executor = executorOf(session_->model());
+    class Release final : public Job {
+     public:
+      explicit Release(std::shared_ptr<Session> session)
+          : Job(std::make_shared<CancelFlag>()), session_(std::move(session)) {}
+      Progress advance() override {
+        session_.reset();
+        return Progress::kDone;
+      }
+      void finish() override {}
+      void fail(std::exception_ptr) override {}
+
+     private:
+      std::shared_ptr<Session> session_;
+    };
+    executor.submit(std::make_shared<Release>(std::move(session_)), Priority::kControl);
+    session_.reset();
+  }
+
+  std::shared_ptr<Session> session_;
+  bool bf16_ = false;
+};
+
+Napi::Value SessionWrap::run(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  return guarded(env, [&] {
+    const auto session = this->session();
+    const auto options = toObject(info[0], "options");
+    const auto loader = toLoader(options.Get("loader"));
+    auto rates = toFloat64s(options.Get("rates"), "rates");
+    const auto groups = session->groups();
+    if (rates.empty() || rates.size() % groups != 0 || rates.size() / groups > kMostRows)
+      invalid("rates", "1 to 64 rows of " + std::to_string(groups) + " rates, one a parameter group");
+    // The caller's token ends the chunk between two steps; the steps that were made are answered. The job's own flag
+    // is for the end of the environment.
+    const auto stop = toCancelFlag(info[1]);
+    auto chunk = std::make_shared<Chunk>();
+    auto& executor = executorOf(session->model());
+    return runUnits(
+        env, executor, Priority::kTraining, std::make_shared<CancelFlag>(),
+        [session, loader, rates = std::move(rates), stop, chunk, bf16 = bf16_, &executor](Answer& answer) {
+          auto progress = Job::Progress::kDone;
+          if (!stop->cancelled()) progress = advanceChunk(*session, *loader, executor, rates, bf16, *chunk);
+          if (progress == Job::Progress::kDone) answer = [chunk](Napi::Env env) { return chunkObject(env, *chunk); };
+          return progress;
+        });
+  });
+}
+
+/// Images, shape and labels of step() and gradients().
+struct OwnBatch {
+  Floats values;
+  std::vector<std::int64_t> shape;
+  at::Tensor labels;
+};
+
+OwnBatch toOwnBatch(const model::ResNet50& model, const Napi::CallbackInfo& info) {
+  OwnBatch batch;
+  batch.values = toFloats(info[0], "images");
+  batch.shape = toIntegers(info[1], "shape");
+  toImages(model, batch.values, batch.shape);  // for its checks
+  const auto labels = toInt32s(info[2], "labels");
+  if (static_cast<std::int64_t>(labels.size()) != batch.shape[0])
+    throw Error("ERR_SHAPE_MISMATCH", "labels has " + std::to_string(labels.size()) + " values for " +
+                                          std::to_string(batch.shape[0]) + " images");
+  batch.labels = train::labelTensor(labels, model.headShape().classes);
+  return batch;
+}
+
+Napi::Object stepObject(Napi::Env env, const train::StepResult& result) {
+  auto object = Napi::Object::New(env);
+  object.Set("loss", result.loss);
+  object.Set("correct", static_cast<double>(result.correct));
+  return object;
+}
+
+Napi::Value SessionWrap::step(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  return guarded(env, [&] {
+    const auto session = this->session();
+    const auto batch = std::make_shared<OwnBatch>(toOwnBatch(session->model(), info));
+    const auto rates = toFloat64s(info[3], "rates");
+    return once(env, [batch, rates](Session& session) -> Answer {
+      const auto result = session.step(toImages(session.model(), batch->values, batch->shape), batch->labels,
+                                       session.nextOwnAddress(batch->shape[0]), rates);
+      return [result](Napi::Env env) { return stepObject(env, result); };
+    });
+  });
+}
+
+Napi::Value SessionWrap::gradients(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  return guarded(env, [&] {
+    const auto batch = std::make_shared<OwnBatch>(toOwnBatch(session()->model(), info));
+    return once(env, [batch](Session& session) -> Answer {
+      auto gradients = std::make_shared<std::map<std::string, at::Tensor>>();
+      const auto result = session.gradients(
+          toImages(session.model(), batch->values, batch->shape), batch->labels,
+          session.nextOwnAddress(batch->shape[0]), [&](const std::string& name, const at::Tensor& gradient) {
+            (*gradients)[name] = gradient.detach().cpu().clone(at::MemoryFormat::Contiguous);
+          });
+      return [result, gradients](Napi::Env env) {
+        auto object = Napi::Object::New(env);
+        for (const auto& [name, gradient] : *gradients) object.Set(name, toFloatArray(env, gradient));
+        auto answer = stepObject(env, result);
+        answer.Set("gradients", object);
+        return answer;
+      };
+    });
+  });
+}
+
+Napi::Value SessionWrap::apply(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  return guarded(env, [&] {
+    const auto object = toObject(info[0], "gradients");
+    std::map<std::string, at::Tensor> gradients;
+    const auto names = object.GetPropertyNames();
+    for (std::uint32_t i = 0; i < names.Length(); ++i) {
+      const std::string name = names.Get(i).As<Napi::String>();
+      const auto values = toFloats(object.Get(name), "gradients." + name);
+      gradients[name] = at::from_blob(const_cast<void*>(values.data()), {static_cast<std::int64_t>(values.size())},
+                                      values.wide ? at::kDouble : at::kFloat)
+                            .clone();
+    }
+    const auto rates = toFloat64s(info[1], "rates");
+    return once(env, [gradients, rates](Session& session) -> Answer {
+      session.apply(gradients, rates);
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  });
+}
+
+Napi::Value SessionWrap::drift(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return once(info.Env(), [](Session& session) -> Answer {
+      return [drift = session.drift()](Napi::Env env) { return typedArray<Napi::Float64Array>(env, drift); };
+    });
+  });
+}
+
+Napi::Value SessionWrap::saveState(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto path = toText(info[0], "path");
+    const auto metadata = toTextMap(info[1], "metadata");
+    return once(info.Env(), [path, metadata](Session& session) -> Answer {
+      session.saveState(path, metadata);
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  });
+}
+
+Napi::Value SessionWrap::loadState(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto path = toText(info[0], "path");
+    const auto tensors = toStoredTensors(info[1], "tensors");
+    return once(info.Env(), [path, tensors](Session& session) -> Answer {
+      session.loadState(path, tensors);
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  });
+}
+
+Napi::Value SessionWrap::memory(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  return guarded(env, [&] {
+    return once(env, [](Session& session) -> Answer {
+      return [memory = session.memory()](Napi::Env env) {
+        auto object = Napi::Object::New(env);
+        object.Set("stateBytes", static_cast<double>(memory.stateBytes));
+        object.Set("gradientBytes", static_cast<double>(memory.gradientBytes));
+        return object;
+      };
+    });
+  });
+}
+
+}  // namespace
+
+Napi::Function defineSession(Napi::Env env) {
+  return SessionWrap::define(env);
+}
+
+}  // namespace resnet_torch::binding

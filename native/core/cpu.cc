@@ -1,0 +1,35 @@
+#include "core/cpu.h"
+
+#include <thread>
+
+#ifdef __linux__
+#include <sched.h>
+#endif
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
+
+namespace resnet_torch {
+
+int usableCores() {
+#ifdef __linux__
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+  return static_cast<int>(std::thread::hardware_concurrency());
+}
+
+bool hasFastBf16() {
+#ifdef __x86_64__
+  if (!__builtin_cpu_supports("avx512f")) return false;  // the operating system's consent included
+  constexpr unsigned kAmxBf16 = 1U << 22;                // leaf 7.0, EDX
+  constexpr unsigned kAvx512Bf16 = 1U << 5;              // leaf 7.1, EAX
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & kAmxBf16)) return true;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & kAvx512Bf16);
+#else
+  return false;
+#endif
+}
+
+}  // namespace resnet_torch

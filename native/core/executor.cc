@@ -1,0 +1,195 @@
+#include "core/executor.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <map>
+
+namespace resnet_torch {
+
+namespace {
+
+constexpr auto kWaitSlice = std::chrono::milliseconds(20);
+constexpr auto kIdleAfter = std::chrono::milliseconds(500);
+constexpr auto kExitBound = std::chrono::milliseconds(5000);
+
+std::atomic<int> requestedThreads{0};
+std::function<void(int)> beginHook;
+std::function<void()> idleHook;
+
+struct Registry {
+  std::mutex mutex;
+  std::map<std::string, Executor*> executors;
+};
+
+/// Never destroyed: threads of other environments may still look at it while the process exits.
+Registry& registry() {
+  static auto* instance = new Registry;
+  return *instance;
+}
+
+/// Node-API cleanup hooks do not run on process.exit() or an uncaught throw in the main thread; this does.
+void stopAllAtExit() {
+  auto& all = registry();
+  std::lock_guard lock(all.mutex);
+  for (auto& [device, executor] : all.executors) executor->stop(kExitBound);
+}
+
+void failQuietly(Job& job, std::exception_ptr error) noexcept {
+  try {
+    job.fail(std::move(error));
+  } catch (...) {
+    // The environment that asked is gone; there is nobody to tell.
+  }
+}
+
+}  // namespace
+
+Executor& Executor::forDevice(const std::string& device) {
+  auto& all = registry();
+  std::lock_guard lock(all.mutex);
+  if (all.executors.empty()) std::atexit(stopAllAtExit);
+  auto& slot = all.executors[device];
+  if (!slot) slot = new Executor;
+  return *slot;
+}
+
+void Executor::setThreads(int threads) {
+  requestedThreads.store(threads);
+}
+
+void Executor::setHooks(std::function<void(int)> begin, std::function<void()> idle) {
+  beginHook = std::move(begin);
+  idleHook = std::move(idle);
+}
+
+void Executor::submit(std::shared_ptr<Job> job, Priority priority) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!stopping_) {
+      queues_[static_cast<int>(priority)].push_back(std::move(job));
+      ensureThread();
+    }
+  }
+  if (job) {
+    failQuietly(*job, std::make_exception_ptr(abortedError()));
+    return;
+  }
+  changed_.notify_one();
+}
+
+void Executor::ensureThread() {
+  if (started_) return;
+  started_ = true;
+  thread_ = std::thread([this] { loop(); });
+}
+
+void Executor::wake() {
+  {
+    std::lock_guard lock(mutex_);
+    woken_ = true;
+  }
+  changed_.notify_one();
+}
+
+std::shared_ptr<Job> Executor::take(Priority& priority) {
+  for (int level = 0; level < 3; ++level) {
+    auto& queue = queues_[level];
+    if (queue.empty()) continue;
+    auto job = std::move(queue.front());
+    queue.pop_front();
+    priority = static_cast<Priority>(level);
+    return job;
+  }
+  return nullptr;
+}
+
+void Executor::loop() {
+  int threads = -1;
+  bool idled = true;
+  std::size_t waitingInARow = 0;
+  for (;;) {
+    std::shared_ptr<Job> job;
+    Priority priority{};
+    {
+      std::unique_lock lock(mutex_);
+      const auto anything = [&] {
+        return stopping_ || !queues_[0].empty() || !queues_[1].empty() || !queues_[2].empty();
+      };
+      const std::size_t queued = queues_[0].size() + queues_[1].size() + queues_[2].size();
+      if (queued > 0 && waitingInARow >= queued && !woken_ && !stopping_) {
+        // Every job waits for some other thread: sleep until one of those reports, a job arrives, or a slice is over.
+        changed_.wait_for(lock, kWaitSlice, [&] {
+          return woken_ || stopping_ || queues_[0].size() + queues_[1].size() + queues_[2].size() != queued;
+        });
+        waitingInARow = 0;
+      }
+      woken_ = false;
+      while (!anything()) {
+        if (idled) {
+          changed_.wait(lock);
+        } else if (!changed_.wait_for(lock, kIdleAfter, anything)) {
+          lock.unlock();
+          if (idleHook) idleHook();
+          lock.lock();
+          idled = true;
+        }
+      }
+      if (stopping_) break;
+      job = take(priority);
+      running_ = job;
+    }
+    idled = false;
+    if (const int wanted = requestedThreads.load(); wanted != threads) {
+      threads = wanted;
+      if (beginHook) beginHook(threads);
+    }
+
+    auto progress = Job::Progress::kDone;
+    try {
+      job->cancelFlag().throwIfCancelled();
+      progress = job->advance();
+      if (progress == Job::Progress::kDone) job->finish();
+    } catch (...) {
+      progress = Job::Progress::kDone;
+      failQuietly(*job, std::current_exception());
+    }
+    waitingInARow = progress == Job::Progress::kWaiting ? waitingInARow + 1 : 0;
+
+    std::lock_guard lock(mutex_);
+    running_.reset();
+    // To the back: runs of equal priority take turns, a unit each.
+    if (progress != Job::Progress::kDone) queues_[static_cast<int>(priority)].push_back(std::move(job));
+  }
+
+  std::deque<std::shared_ptr<Job>> abandoned;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto& queue : queues_) {
+      abandoned.insert(abandoned.end(), queue.begin(), queue.end());
+      queue.clear();
+    }
+  }
+  for (auto& job : abandoned) failQuietly(*job, std::make_exception_ptr(abortedError()));
+  std::lock_guard lock(mutex_);
+  finished_ = true;
+  stopped_.notify_all();
+}
+
+void Executor::stop(std::chrono::milliseconds bound) {
+  std::unique_lock lock(mutex_);
+  stopping_ = true;
+  if (running_) running_->cancelFlag().cancel();
+  if (!started_) return;
+  changed_.notify_all();
+  const bool ended = stopped_.wait_for(lock, bound, [&] { return finished_; });
+  if (!thread_.joinable()) return;
+  if (ended) {
+    lock.unlock();
+    thread_.join();
+  } else {
+    // A unit that does not come to its end within the bound is left to die with the process.
+    thread_.detach();
+  }
+}
+
+}  // namespace resnet_torch

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "core/cancel.h"
+
+namespace resnet_torch {
+
+/// Predictions go before everything else; training runs take turns.
+enum class Priority { kPrediction = 0, kControl = 1, kTraining = 2 };
+
+/// Work for the thread that owns a device, cut into units so that others get their turn.
+class Job {
+ public:
+  enum class Progress {
+    kDone,
+    kMore,
+    kWaiting,  ///< nothing to do until some other thread has made something ready; asked again soon
+  };
+
+  explicit Job(CancelFlagPtr cancel) : cancel_(std::move(cancel)) {}
+  virtual ~Job() = default;
+  Job(const Job&) = delete;
+  Job& operator=(const Job&) = delete;
+
+  /// One unit of work. Throwing ends the job through `fail`.
+  virtual Progress advance() = 0;
+  /// Called once at the end, on the executor's thread: after kDone, or with what was thrown.
+  virtual void finish() = 0;
+  virtual void fail(std::exception_ptr error) = 0;
+
+  CancelFlag& cancelFlag() { return *cancel_; }
+
+ private:
+  CancelFlagPtr cancel_;
+};
+
+/// One thread that does all tensor work of a device, for every environment of the process. OpenMP makes a pool for
+/// each thread that calls it, so a second one would only fight for the cores. The thread starts with the first job.
+class Executor {
+ public:
+  /// The executor of a device ("cpu", "cuda:0"); made at the first call and kept until the process ends.
+  static Executor& forDevice(const std::string& device);
+
+  /// Threads that the next units of work may use. 0 leaves libtorch's choice.
+  static void setThreads(int threads);
+
+  void submit(std::shared_ptr<Job> job, Priority priority);
+  /// Tells a job in `kWaiting` that there may be something to do.
+  void wake();
+  /// Cancels all jobs and joins the thread, waiting at most `bound` for the unit that runs. Later jobs fail at once.
+  void stop(std::chrono::milliseconds bound);
+
+  /// Called on the executor's thread when it starts, and when it has had nothing to do for a while.
+  static void setHooks(std::function<void(int threads)> begin, std::function<void()> idle);
+
+ private:
+  Executor() = default;
+  void loop();
+  void ensureThread();
+  std::shared_ptr<Job> take(Priority& priority);
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::condition_variable stopped_;
+  std::deque<std::shared_ptr<Job>> queues_[3];
+  std::shared_ptr<Job> running_;
+  std::thread thread_;
+  bool started_ = false;
+  bool stopping_ = false;
+  bool finished_ = false;
+  bool woken_ = false;
+};
+
+}  // namespace resnet_torch

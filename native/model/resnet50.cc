@@ -1,0 +1,169 @@
+#include "model/resnet50.h"
+
+#include <cmath>
+
+#include "core/errors.h"
+#include "core/rng.h"
+
+namespace resnet_torch::model {
+
+namespace {
+
+constexpr double kBatchNormMomentum = 0.1;
+constexpr double kBatchNormEpsilon = 1e-5;
+constexpr std::int64_t kExpansion = 4;
+constexpr std::int64_t kFeatures = 2048;
+constexpr std::array<std::int64_t, 4> kBlocks = {3, 4, 6, 3};
+constexpr std::array<std::int64_t, 4> kWidths = {64, 128, 256, 512};
+
+/// A generator for one tensor: initialisation depends on the seed and the tensor's place alone.
+at::Generator generatorFor(std::uint64_t seed, std::size_t ordinal) {
+  return at::make_generator<at::CPUGeneratorImpl>(addressedSeed(seed, ordinal, Purpose::kInitialisation));
+}
+
+at::Tensor convolve(const at::Tensor& input, const Convolution& convolution) {
+  // The cast is part of the graph, so the gradient arrives at the master weight in its own dtype.
+  return at::conv2d(input, convolution.weight.to(input.scalar_type()), {}, convolution.stride, convolution.padding);
+}
+
+at::Tensor normaliseBatch(const at::Tensor& input, const BatchNorm& norm, const ForwardOptions& options) {
+  const bool training = options.training && options.training->contains(norm.name);
+  if (training) norm.batchesTracked.add_(1);
+  return at::batch_norm(input, norm.weight, norm.bias, norm.runningMean, norm.runningVar, training,
+                        kBatchNormMomentum, kBatchNormEpsilon, /*cudnn_enabled=*/true);
+}
+
+}  // namespace
+
+ResNet50::ResNet50(HeadShape head, at::ScalarType dtype, at::Device device, std::uint64_t seed)
+    : head_(std::move(head)), dtype_(dtype), device_(device), seed_(seed) {
+  stemConvolution_ = addConvolution("conv1", 3, 64, 7, 2);
+  stemNorm_ = addBatchNorm("bn1", 64);
+  std::int64_t channels = 64;
+  for (std::size_t stage = 0; stage < kBlocks.size(); ++stage) {
+    const auto width = kWidths[stage];
+    for (std::int64_t index = 0; index < kBlocks[stage]; ++index) {
+      const std::string prefix = "layer" + std::to_string(stage + 1) + "." + std::to_string(index) + ".";
+      const std::int64_t stride = stage > 0 && index == 0 ? 2 : 1;
+      Bottleneck block;
+      block.convolutions[0] = addConvolution(prefix + "conv1", channels, width, 1, 1);
+      block.norms[0] = addBatchNorm(prefix + "bn1", width);
+      block.convolutions[1] = addConvolution(prefix + "conv2", width, width, 3, stride);
+      block.norms[1] = addBatchNorm(prefix + "bn2", width);
+      block.convolutions[2] = addConvolution(prefix + "conv3", width, width * kExpansion, 1, 1);
+      block.norms[2] = addBatchNorm(prefix + "bn3", width * kExpansion);
+      if (index == 0) {
+        block.downsample.emplace();
+        block.downsample->convolution =
+            addConvolution(prefix + "downsample.0", channels, width * kExpansion, 1, stride);
+        block.downsample->norm = addBatchNorm(prefix + "downsample.1", width * kExpansion);
+      }
+      channels = width * kExpansion;
+      blocks_.push_back(std::move(block));
+    }
+  }
+  std::int64_t in = kFeatures;
+  for (std::size_t layer = 0; layer < head_.hidden.size(); ++layer) {
+    headLayers_.push_back(addLinear("fc." + std::to_string(3 * layer), in, head_.hidden[layer]));
+    in = head_.hidden[layer];
+  }
+  const std::string last = head_.hidden.empty() ? "fc" : "fc." + std::to_string(3 * head_.hidden.size());
+  headLayers_.push_back(addLinear(last, in, head_.classes));
+}
+
+at::Tensor ResNet50::add(const std::string& name, at::Tensor tensor, bool parameter) {
+  byName_[name] = tensors_.size();
+  tensors_.push_back({name, tensor, parameter});
+  return tensor;
+}
+
+/// torchvision: kaiming_normal_(mode="fan_out", nonlinearity="relu").
+Convolution ResNet50::addConvolution(const std::string& name, std::int64_t in, std::int64_t out, std::int64_t kernel,
+                                     std::int64_t stride) {
+  const double deviation = std::sqrt(2.0 / static_cast<double>(out * kernel * kernel));
+  auto weight = at::empty({out, in, kernel, kernel}, at::kDouble);
+  weight.normal_(0, deviation, generatorFor(seed_, tensors_.size()));
+  weight = weight.to(at::TensorOptions().dtype(dtype_).device(device_)).contiguous(at::MemoryFormat::ChannelsLast);
+  return {add(name + ".weight", weight, true), stride, kernel / 2};
+}
+
+BatchNorm ResNet50::addBatchNorm(const std::string& name, std::int64_t channels) {
+  const auto options = at::TensorOptions().dtype(dtype_).device(device_);
+  batchNorms_.insert(name);
+  BatchNorm norm;
+  norm.name = name;
+  norm.weight = add(name + ".weight", at::ones({channels}, options), true);
+  norm.bias = add(name + ".bias", at::zeros({channels}, options), true);
+  norm.runningMean = add(name + ".running_mean", at::zeros({channels}, options), false);
+  norm.runningVar = add(name + ".running_var", at::ones({channels}, options), false);
+  norm.batchesTracked = add(name + ".num_batches_tracked", at::zeros({}, options.dtype(at::kLong)), false);
+  return norm;
+}
+
+/// nn.Linear's default: both uniform in ±1/√fan_in.
+Linear ResNet50::addLinear(const std::string& name, std::int64_t in, std::int64_t out) {
+  const double bound = 1 / std::sqrt(static_cast<double>(in));
+  const auto options = at::TensorOptions().dtype(dtype_).device(device_);
+  auto weight = at::empty({out, in}, at::kDouble);
+  weight.uniform_(-bound, bound, generatorFor(seed_, tensors_.size()));
+  Linear linear;
+  linear.weight = add(name + ".weight", weight.to(options), true);
+  auto bias = at::empty({out}, at::kDouble);
+  bias.uniform_(-bound, bound, generatorFor(seed_, tensors_.size()));
+  linear.bias = add(name + ".bias", bias.to(options), true);
+  return linear;
+}
+
+const NamedTensor& ResNet50::find(const std::string& name) const {
+  const auto found = byName_.find(name);
+  if (found == byName_.end()) throw Error("ERR_INVALID_ARGUMENT", "The model has no tensor named " + name);
+  return tensors_[found->second];
+}
+
+std::size_t ResNet50::bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& entry : tensors_) bytes += entry.tensor.nbytes();
+  return bytes;
+}
+
+at::Tensor ResNet50::bottleneck(const Bottleneck& block, const at::Tensor& input,
+                                const ForwardOptions& options) const {
+  auto x = normaliseBatch(convolve(input, block.convolutions[0]), block.norms[0], options).relu_();
+  x = normaliseBatch(convolve(x, block.convolutions[1]), block.norms[1], options).relu_();
+  x = normaliseBatch(convolve(x, block.convolutions[2]), block.norms[2], options);
+  const auto shortcut = block.downsample ? normaliseBatch(convolve(input, block.downsample->convolution),
+                                                          block.downsample->norm, options)
+                                         : input;
+  return x.add_(shortcut).relu_();
+}
+
+at::Tensor ResNet50::features(const at::Tensor& images, const ForwardOptions& options) const {
+  const auto compute = options.bf16 ? at::kBFloat16 : dtype_;
+  auto x = images.to(at::TensorOptions().dtype(compute).device(device_)).contiguous(at::MemoryFormat::ChannelsLast);
+  x = normaliseBatch(convolve(x, stemConvolution_), stemNorm_, options).relu_();
+  x = at::max_pool2d(x, {3, 3}, {2, 2}, {1, 1});
+  for (const auto& block : blocks_) x = bottleneck(block, x, options);
+  // The mean is taken in the model's dtype, so that bf16 rounds each position once and not their sum again.
+  return at::adaptive_avg_pool2d(x.to(dtype_), {1, 1}).flatten(1);
+}
+
+at::Tensor ResNet50::logits(const at::Tensor& features, const ForwardOptions& options) const {
+  auto x = features;
+  for (std::size_t layer = 0; layer < headLayers_.size(); ++layer) {
+    x = at::linear(x, headLayers_[layer].weight, headLayers_[layer].bias);
+    if (layer + 1 == headLayers_.size()) break;
+    x = at::relu(x);
+    if (!options.dropoutMasks.empty()) x = x * options.dropoutMasks[layer];
+  }
+  return x;
+}
+
+at::Tensor normalise(const at::Tensor& images, at::ScalarType dtype) {
+  const auto wide = dtype == at::kDouble ? at::kDouble : at::kFloat;
+  const auto options = at::TensorOptions().dtype(wide).device(images.device());
+  const auto mean = at::tensor({0.485, 0.456, 0.406}, at::kDouble).to(options);
+  const auto deviation = at::tensor({0.229, 0.224, 0.225}, at::kDouble).to(options);
+  return images.to(wide).div_(255).sub_(mean).div_(deviation).to(dtype).permute({0, 3, 1, 2});
+}
+
+}  // namespace resnet_torch::model

@@ -1,0 +1,114 @@
+#pragma once
+
+#include "model/aten.h"
+
+#include <atomic>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace resnet_torch::model {
+
+struct HeadShape {
+  std::int64_t classes = 0;
+  std::vector<std::int64_t> hidden;  ///< widths of hidden layers; empty for one linear layer
+  double dropout = 0;                ///< after each hidden ReLU, in training
+};
+
+/// A tensor of the state dict. Integer tensors (`num_batches_tracked`) are int64, all others the model's dtype.
+struct NamedTensor {
+  std::string name;
+  at::Tensor tensor;
+  bool parameter = false;
+};
+
+struct Convolution {
+  at::Tensor weight;
+  std::int64_t stride = 1;
+  std::int64_t padding = 0;
+};
+
+struct BatchNorm {
+  std::string name;
+  at::Tensor weight, bias, runningMean, runningVar, batchesTracked;
+};
+
+struct Downsample {
+  Convolution convolution;
+  BatchNorm norm;
+};
+
+struct Bottleneck {
+  std::array<Convolution, 3> convolutions;
+  std::array<BatchNorm, 3> norms;
+  std::optional<Downsample> downsample;
+};
+
+struct Linear {
+  at::Tensor weight, bias;
+};
+
+/// How one forward pass is computed.
+struct ForwardOptions {
+  bool bf16 = false;
+  /// BatchNorm modules that use and update batch statistics; the others use the running ones.
+  const std::unordered_set<std::string>* training = nullptr;
+  /// Scaled dropout masks after each hidden layer, [n, width]; empty for none.
+  std::vector<at::Tensor> dropoutMasks;
+};
+
+/// ResNet-50 v1.5 as torchvision.models.resnet50 defines it (stride on the 3×3 convolution), with torchvision's names
+/// and initialisation, and a head `fc` of any number of classes, or hidden layers named as nn.Sequential(Linear,
+/// ReLU, Dropout, Linear) names them (`fc.0.weight`, `fc.3.weight`).
+class ResNet50 {
+ public:
+  ResNet50(HeadShape head, at::ScalarType dtype, at::Device device, std::uint64_t seed);
+
+  const HeadShape& headShape() const { return head_; }
+  at::ScalarType dtype() const { return dtype_; }
+  at::Device device() const { return device_; }
+  /// In the order of torchvision's state_dict().
+  const std::vector<NamedTensor>& tensors() const { return tensors_; }
+  /// ERR_INVALID_ARGUMENT where there is none of that name.
+  const NamedTensor& find(const std::string& name) const;
+  bool hasBatchNorm(const std::string& module) const { return batchNorms_.contains(module); }
+  std::size_t bytes() const;
+
+  /// [n, 3, h, w] normalised → [n, 2048] after the global average pool, in the model's dtype.
+  at::Tensor features(const at::Tensor& images, const ForwardOptions& options) const;
+  /// [n, 2048] → [n, classes], in the model's dtype.
+  at::Tensor logits(const at::Tensor& features, const ForwardOptions& options) const;
+  at::Tensor forward(const at::Tensor& images, const ForwardOptions& options) const {
+    return logits(features(images, options), options);
+  }
+
+  /// Taken by the one session that may train it.
+  std::atomic<bool> inSession{false};
+
+ private:
+  Convolution addConvolution(const std::string& name, std::int64_t in, std::int64_t out, std::int64_t kernel,
+                             std::int64_t stride);
+  BatchNorm addBatchNorm(const std::string& name, std::int64_t channels);
+  Linear addLinear(const std::string& name, std::int64_t in, std::int64_t out);
+  at::Tensor add(const std::string& name, at::Tensor tensor, bool parameter);
+
+  at::Tensor bottleneck(const Bottleneck& block, const at::Tensor& input, const ForwardOptions& options) const;
+
+  HeadShape head_;
+  at::ScalarType dtype_;
+  at::Device device_;
+  std::uint64_t seed_;
+  std::vector<NamedTensor> tensors_;
+  std::unordered_map<std::string, std::size_t> byName_;
+  std::unordered_set<std::string> batchNorms_;
+  Convolution stemConvolution_;
+  BatchNorm stemNorm_;
+  std::vector<Bottleneck> blocks_;
+  std::vector<Linear> headLayers_;
+};
+
+/// uint8 [n, h, w, 3] → normalised `dtype` [n, 3, h, w], channels-last: (x / 255 − mean) / deviation with ImageNet's
+/// figures.
+at::Tensor normalise(const at::Tensor& images, at::ScalarType dtype);
+
+}  // namespace resnet_torch::model

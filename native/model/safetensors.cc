@@ -1,0 +1,111 @@
+#include "model/safetensors.h"
+
+#include <bit>
+#include <cstring>
+
+#include "core/atomic_file.h"
+#include "core/errors.h"
+
+namespace resnet_torch::model {
+
+static_assert(std::endian::native == std::endian::little, "safetensors is little-endian");
+
+namespace {
+
+std::string quoted(const std::string& text) {
+  std::string json = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      json += '\\';
+      json += c;
+    } else if (byte < 0x20) {
+      constexpr char kHex[] = "0123456789abcdef";
+      json += "\\u00";
+      json += kHex[byte >> 4];
+      json += kHex[byte & 15];
+    } else {
+      json += c;
+    }
+  }
+  return json + '"';
+}
+
+const char* storedName(at::ScalarType type) {
+  switch (type) {
+    case at::kDouble:
+      return "F64";
+    case at::kFloat:
+      return "F32";
+    case at::kLong:
+      return "I64";
+    default:
+      throw Error("ERR_INTERNAL", std::string("tensors of dtype ") + at::toString(type) + " are not stored");
+  }
+}
+
+at::ScalarType scalarType(const StoredTensor& tensor) {
+  static const std::map<std::string, at::ScalarType> types = {
+      {"F64", at::kDouble}, {"F32", at::kFloat}, {"F16", at::kHalf}, {"BF16", at::kBFloat16}, {"I64", at::kLong},
+      {"I32", at::kInt},    {"I16", at::kShort}, {"I8", at::kChar},  {"U8", at::kByte},       {"BOOL", at::kBool}};
+  const auto found = types.find(tensor.dtype);
+  if (found == types.end())
+    throw Error("ERR_WEIGHTS_FORMAT", tensor.name + " has the dtype " + tensor.dtype + ", which is not read");
+  return found->second;
+}
+
+}  // namespace
+
+void writeSafetensors(const std::string& path, const std::vector<TensorToStore>& tensors,
+                      const std::map<std::string, std::string>& metadata) {
+  std::string header = "{\"__metadata__\":{";
+  const char* separator = "";
+  for (const auto& [key, value] : metadata) {
+    header += separator + quoted(key) + ":" + quoted(value);
+    separator = ",";
+  }
+  header += "}";
+  std::size_t offset = 0;
+  for (const auto& [name, tensor] : tensors) {
+    header += "," + quoted(name) + ":{\"dtype\":\"" + storedName(tensor.scalar_type()) + "\",\"shape\":[";
+    separator = "";
+    for (const auto size : tensor.sizes()) {
+      header += separator + std::to_string(size);
+      separator = ",";
+    }
+    header += "],\"data_offsets\":[" + std::to_string(offset) + "," + std::to_string(offset + tensor.nbytes()) + "]}";
+    offset += tensor.nbytes();
+  }
+  header += "}";
+  header.resize((header.size() + 7) / 8 * 8, ' ');
+
+  AtomicFile file(path);
+  const std::uint64_t headerSize = header.size();
+  file.write(&headerSize, sizeof headerSize);
+  file.write(header.data(), header.size());
+  for (const auto& entry : tensors) {
+    const auto contiguous = entry.tensor.detach().cpu().contiguous();
+    file.write(contiguous.const_data_ptr(), contiguous.nbytes());
+  }
+  file.commit();
+}
+
+void readStored(const std::string& path, const std::vector<StoredTensor>& tensors,
+                const std::function<void(const StoredTensor&, const at::Tensor&)>& take) {
+  const MappedFile file(path);
+  for (const auto& stored : tensors) {
+    const auto type = scalarType(stored);
+    std::int64_t elements = 1;
+    for (const auto size : stored.shape) elements *= size;
+    const auto* bytes = file.at(stored.offset, stored.length);
+    if (static_cast<std::size_t>(elements) * c10::elementSize(type) != stored.length)
+      throw Error("ERR_WEIGHTS_FORMAT", path + ": " + stored.name + " has " + std::to_string(stored.length) +
+                                            " bytes, which does not fit its shape and dtype");
+    // Tensors in a file need not be aligned for their dtype.
+    auto tensor = at::empty(stored.shape, type);
+    if (stored.length > 0) std::memcpy(tensor.mutable_data_ptr(), bytes, stored.length);
+    take(stored, tensor);
+  }
+}
+
+}  // namespace resnet_torch::model

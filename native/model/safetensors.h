@@ -1,0 +1,33 @@
+#pragma once
+
+#include "model/aten.h"
+
+#include <functional>
+#include <map>
+
+namespace resnet_torch::model {
+
+/// A tensor that lies in a file; `dtype` as safetensors names it. What the readers in TypeScript end in.
+struct StoredTensor {
+  std::string name;
+  std::string dtype;
+  std::vector<std::int64_t> shape;
+  std::size_t offset = 0;
+  std::size_t length = 0;
+};
+
+struct TensorToStore {
+  std::string name;
+  at::Tensor tensor;
+};
+
+/// Writes a safetensors file atomically: float64 stays float64, other floats become float32 unless they are it
+/// already.
+void writeSafetensors(const std::string& path, const std::vector<TensorToStore>& tensors,
+                      const std::map<std::string, std::string>& metadata);
+
+/// Reads each tensor from the mapped file and hands it to `take`; it is valid during that call alone.
+void readStored(const std::string& path, const std::vector<StoredTensor>& tensors,
+                const std::function<void(const StoredTensor&, const at::Tensor&)>& take);
+
+}  // namespace resnet_torch::model

@@ -1,0 +1,140 @@
+#include "optim/optimizer.h"
+
+#include "core/errors.h"
+
+namespace resnet_torch::optim {
+
+namespace {
+
+/// The fused kernels walk raw memory, so a gradient must lie as its parameter lies.
+at::Tensor alignedGradient(const at::Tensor& parameter) {
+  const auto& gradient = parameter.grad();
+  if (gradient.strides() == parameter.strides()) return gradient;
+  return at::empty_like(parameter).copy_(gradient);
+}
+
+}  // namespace
+
+Optimizer::Optimizer(Settings settings, std::vector<Group> groups) : settings_(settings), groups_(std::move(groups)) {
+  for (const auto& group : groups_) states_.emplace_back(group.parameters.size());
+}
+
+void Optimizer::step(std::span<const double> rates) {
+  if (rates.size() != groups_.size())
+    throw Error("ERR_INVALID_ARGUMENT", "rates has " + std::to_string(rates.size()) + " values for " +
+                                            std::to_string(groups_.size()) + " parameter groups");
+  const at::NoGradGuard noGrad;
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    if (settings_.kind == Kind::kSgd) {
+      stepSgd(groups_[i], states_[i], rates[i]);
+    } else {
+      stepAdam(groups_[i], states_[i], rates[i]);
+    }
+  }
+}
+
+void Optimizer::stepSgd(const Group& group, std::vector<State>& states, double rate) {
+  struct Call {
+    std::vector<at::Tensor> parameters, gradients, buffers;
+  };
+  // PyTorch starts a buffer with its first gradient itself, undampened, and tells the kernel by a flag: a call of its
+  // own.
+  Call starting, going;
+  for (std::size_t i = 0; i < group.parameters.size(); ++i) {
+    const auto& parameter = group.parameters[i].tensor;
+    if (!parameter.grad().defined()) continue;
+    const bool start = settings_.momentum != 0 && !states[i].first.defined();
+    auto& call = start ? starting : going;
+    if (start) states[i].first = at::zeros_like(parameter);
+    call.parameters.push_back(parameter);
+    call.gradients.push_back(alignedGradient(parameter));
+    if (settings_.momentum != 0) call.buffers.push_back(states[i].first);
+  }
+  for (const bool first : {true, false}) {
+    const auto& call = first ? starting : going;
+    if (call.parameters.empty()) continue;
+    at::_fused_sgd_(call.parameters, call.gradients, call.buffers, group.weightDecay, settings_.momentum, rate,
+                    settings_.dampening, settings_.nesterov, /*maximize=*/false, /*is_first_step=*/first);
+  }
+}
+
+void Optimizer::stepAdam(const Group& group, std::vector<State>& states, double rate) {
+  std::vector<at::Tensor> parameters, gradients, first, second, steps;
+  for (std::size_t i = 0; i < group.parameters.size(); ++i) {
+    const auto& parameter = group.parameters[i].tensor;
+    if (!parameter.grad().defined()) continue;
+    auto& state = states[i];
+    if (!state.first.defined()) {
+      state.first = at::zeros_like(parameter);
+      state.second = at::zeros_like(parameter);
+      state.steps = at::zeros({}, parameter.options().dtype(at::kFloat));
+    }
+    parameters.push_back(parameter);
+    gradients.push_back(alignedGradient(parameter));
+    first.push_back(state.first);
+    second.push_back(state.second);
+    steps.push_back(state.steps);
+  }
+  if (parameters.empty()) return;
+  at::_foreach_add_(steps, 1);
+  const auto call = [&](auto fused) {
+    fused(parameters, gradients, first, second, at::TensorList{}, steps, rate, settings_.beta1, settings_.beta2,
+          group.weightDecay, settings_.eps, /*amsgrad=*/false, /*maximize=*/false);
+  };
+  if (settings_.kind == Kind::kAdam) {
+    call([](auto&&... arguments) { at::_fused_adam_(arguments...); });
+  } else {
+    call([](auto&&... arguments) { at::_fused_adamw_(arguments...); });
+  }
+}
+
+void Optimizer::clearGradients() {
+  for (auto& group : groups_)
+    for (auto& parameter : group.parameters) parameter.tensor.mutable_grad().reset();
+}
+
+std::vector<Optimizer::StateTensor> Optimizer::state() const {
+  std::vector<StateTensor> all;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    for (std::size_t i = 0; i < states_[g].size(); ++i) {
+      const auto& state = states_[g][i];
+      const auto& name = groups_[g].parameters[i].name;
+      if (state.first.defined()) all.push_back({name, firstName(), state.first});
+      if (state.second.defined()) all.push_back({name, "exp_avg_sq", state.second});
+      if (state.steps.defined()) all.push_back({name, "step", state.steps});
+    }
+  }
+  return all;
+}
+
+void Optimizer::setState(const std::string& parameter, const std::string& state, const at::Tensor& value) {
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    for (std::size_t i = 0; i < states_[g].size(); ++i) {
+      const auto& entry = groups_[g].parameters[i];
+      if (entry.name != parameter) continue;
+      const bool adam = settings_.kind != Kind::kSgd;
+      at::Tensor* target = state == firstName()            ? &states_[g][i].first
+                           : adam && state == "exp_avg_sq" ? &states_[g][i].second
+                           : adam && state == "step"       ? &states_[g][i].steps
+                                                           : nullptr;
+      if (!target) break;
+      const bool scalar = state == "step";
+      if (value.sizes() != (scalar ? at::IntArrayRef{} : entry.tensor.sizes()))
+        throw Error("ERR_CHECKPOINT",
+                    "The optimizer state " + parameter + "." + state + " has another shape than its parameter");
+      *target = (scalar ? at::zeros({}, entry.tensor.options().dtype(at::kFloat)) : at::zeros_like(entry.tensor))
+                    .copy_(value);
+      return;
+    }
+  }
+  throw Error("ERR_CHECKPOINT",
+              "The optimizer state " + parameter + "." + state + " does not belong to this optimizer");
+}
+
+std::size_t Optimizer::stateBytes() const {
+  std::size_t bytes = 0;
+  for (const auto& entry : state()) bytes += entry.tensor.nbytes();
+  return bytes;
+}
+
+}  // namespace resnet_torch::optim

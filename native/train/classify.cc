@@ -1,0 +1,46 @@
+#include "train/classify.h"
+
+#include "train/loss.h"
+
+namespace resnet_torch::train {
+
+namespace {
+
+at::Tensor evaluationLogits(const model::ResNet50& model, const at::Tensor& images, bool bf16) {
+  model::ForwardOptions options;
+  options.bf16 = bf16;
+  return model.forward(images, options);
+}
+
+}  // namespace
+
+void evaluateBatch(const model::ResNet50& model, const at::Tensor& images, const at::Tensor& labels, bool bf16,
+                   Evaluation& into) {
+  const at::NoGradGuard noGrad;
+  const auto logits = evaluationLogits(model, images, bf16);
+  const auto target = labels.to(model.device());
+  into.images += images.size(0);
+  into.lossSum += at::cross_entropy_loss(logits, target, {}, at::Reduction::Sum).item<double>();
+  into.top5 += countTopK(logits, target, 5);
+  const auto predicted = logits.argmax(1);
+  into.top1 += predicted.eq(target).sum().item<std::int64_t>();
+  const auto narrow = predicted.to(at::TensorOptions().dtype(at::kInt).device(at::kCPU)).contiguous();
+  const auto* from = narrow.const_data_ptr<std::int32_t>();
+  into.predictions.insert(into.predictions.end(), from, from + narrow.numel());
+}
+
+void classifyBatch(const model::ResNet50& model, const at::Tensor& images, bool bf16, std::int64_t topK,
+                   Classification& into) {
+  const at::NoGradGuard noGrad;
+  const auto probabilities = evaluationLogits(model, images, bf16).softmax(1);
+  const auto [values, indices] = probabilities.topk(topK, 1);
+  const auto cpu = at::TensorOptions().device(at::kCPU);
+  const auto classes = indices.to(cpu.dtype(at::kInt)).contiguous();
+  const auto likely = values.to(cpu.dtype(at::kFloat)).contiguous();
+  into.classes.insert(into.classes.end(), classes.const_data_ptr<std::int32_t>(),
+                      classes.const_data_ptr<std::int32_t>() + classes.numel());
+  into.probabilities.insert(into.probabilities.end(), likely.const_data_ptr<float>(),
+                            likely.const_data_ptr<float>() + likely.numel());
+}
+
+}  // namespace resnet_torch::train

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "model/aten.h"
+#include "model/resnet50.h"
+
+namespace resnet_torch::train {
+
+/// Sums over batches in evaluation mode.
+struct Evaluation {
+  std::int64_t images = 0, top1 = 0, top5 = 0;
+  double lossSum = 0;
+  std::vector<std::int32_t> predictions;
+};
+
+/// Adds a batch of normalised images; every sample is counted once.
+void evaluateBatch(const model::ResNet50& model, const at::Tensor& images, const at::Tensor& labels, bool bf16,
+                   Evaluation& into);
+
+struct Classification {
+  std::vector<std::int32_t> classes;  ///< [images × topK], likeliest first
+  std::vector<float> probabilities;   ///< softmax, beside `classes`
+};
+
+void classifyBatch(const model::ResNet50& model, const at::Tensor& images, bool bf16, std::int64_t topK,
+                   Classification& into);
+
+}  // namespace resnet_torch::train

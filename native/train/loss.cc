@@ -1,0 +1,26 @@
+#include "train/loss.h"
+
+#include <algorithm>
+
+#include "core/errors.h"
+
+namespace resnet_torch::train {
+
+at::Tensor labelTensor(const std::vector<std::int32_t>& labels, std::int64_t classes) {
+  auto tensor = at::empty({static_cast<std::int64_t>(labels.size())}, at::kLong);
+  auto* to = tensor.mutable_data_ptr<std::int64_t>();
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] < 0 || labels[i] >= classes)
+      throw Error("ERR_INVALID_ARGUMENT", "labels[" + std::to_string(i) + "] is " + std::to_string(labels[i]) +
+                                              ", and the model has " + std::to_string(classes) + " classes");
+    to[i] = labels[i];
+  }
+  return tensor;
+}
+
+std::int64_t countTopK(const at::Tensor& logits, const at::Tensor& labels, std::int64_t k) {
+  const auto best = std::get<1>(logits.topk(std::min(k, logits.size(1)), 1));
+  return best.eq(labels.unsqueeze(1)).sum().item<std::int64_t>();
+}
+
+}  // namespace resnet_torch::train

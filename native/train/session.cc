@@ -1,0 +1,238 @@
+#include "train/session.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "core/errors.h"
+#include "core/rng.h"
+#include "model/units.h"
+#include "train/loss.h"
+
+namespace resnet_torch::train {
+
+namespace {
+
+constexpr const char* kStartSuffix = "start";
+
+optim::Parameter trainable(const model::ResNet50& model, const std::string& name,
+                           std::unordered_set<std::string>& seen) {
+  const auto& entry = model.find(name);
+  if (!entry.parameter)
+    throw Error("ERR_INVALID_ARGUMENT", name + " is a buffer, not a parameter, and cannot be trained");
+  if (!seen.insert(name).second)
+    throw Error("ERR_INVALID_ARGUMENT", "The parameter " + name + " is in more than one parameter group");
+  return {name, entry.tensor};
+}
+
+}  // namespace
+
+Session::Session(std::shared_ptr<model::ResNet50> model, SessionOptions options)
+    : model_(std::move(model)), options_(std::move(options)) {
+  std::vector<optim::Group> groups;
+  std::unordered_set<std::string> seen;
+  for (const auto& group : options_.groups) {
+    optim::Group resolved{group.name, {}, group.weightDecay};
+    for (const auto& name : group.parameters) resolved.parameters.push_back(trainable(*model_, name, seen));
+    groups.push_back(std::move(resolved));
+  }
+  if (seen.empty())
+    throw Error("ERR_INVALID_ARGUMENT", "The parameter groups hold no parameter: nothing would be trained");
+  for (const auto& norm : options_.batchNormTraining)
+    if (!model_->hasBatchNorm(norm)) throw Error("ERR_INVALID_ARGUMENT", "The model has no BatchNorm named " + norm);
+  if (options_.bf16 && model_->dtype() != at::kFloat)
+    throw Error("ERR_INVALID_ARGUMENT", "bf16 arithmetic needs a float32 model");
+  if (model_->inSession.exchange(true))
+    throw Error("ERR_BUSY", "The model is being trained by another session: dispose of that one first");
+  optimizer_ = std::make_unique<optim::Optimizer>(options_.optimizer, std::move(groups));
+}
+
+Session::~Session() {
+  for (const auto& group : optimizer_->groups())
+    for (const auto& parameter : group.parameters) parameter.tensor.set_requires_grad(false);
+  optimizer_->clearGradients();
+  release();
+}
+
+void Session::release() {
+  if (!released_.exchange(true)) model_->inSession.store(false);
+}
+
+void Session::keepStart() {
+  if (!start_.empty()) return;
+  const at::NoGradGuard noGrad;
+  for (const auto& group : optimizer_->groups()) {
+    for (const auto& [name, tensor] : group.parameters) {
+      start_[name] = tensor.detach().clone();
+      tensor.set_requires_grad(true);
+    }
+  }
+}
+
+void Session::checkShapes(const at::Tensor& images, const at::Tensor& labels) const {
+  if (images.size(0) != labels.size(0))
+    throw Error("ERR_SHAPE_MISMATCH",
+                std::to_string(images.size(0)) + " images came with " + std::to_string(labels.size(0)) + " labels");
+  if (!usable(images.size(0), std::max(images.size(2), images.size(3))))
+    throw Error(
+        "ERR_SHAPE_MISMATCH",
+        "A batch of one image of this size leaves BatchNorm a single value a channel to take statistics of: use "
+        "larger batches or images, or BatchNorm in evaluation mode");
+}
+
+bool Session::usable(std::int64_t images, std::int64_t size) const {
+  const bool single = images == 1 && size <= 32;  // five halvings leave one position
+  return images > 0 && !(single && !options_.batchNormTraining.empty());
+}
+
+BatchAddress Session::nextOwnAddress(std::int64_t images) {
+  BatchAddress address;
+  for (std::int64_t i = 0; i < images; ++i) address.samples.push_back(ownSamples_++);
+  return address;
+}
+
+std::vector<at::Tensor> Session::dropoutMasks(const BatchAddress& address) const {
+  const auto& head = model_->headShape();
+  std::vector<at::Tensor> masks;
+  if (head.dropout == 0) return masks;
+  const auto rows = static_cast<std::int64_t>(address.samples.size());
+  for (std::size_t layer = 0; layer < head.hidden.size(); ++layer) {
+    const auto width = head.hidden[layer];
+    auto mask = at::empty({rows, width}, at::kFloat);
+    auto* to = mask.mutable_data_ptr<float>();
+    const auto scale = static_cast<float>(1 / (1 - head.dropout));
+    for (std::int64_t row = 0; row < rows; ++row) {
+      AddressedRandom random(options_.seed, address.epoch, static_cast<std::uint64_t>(address.samples[row]),
+                             Purpose::kDropout, static_cast<std::uint32_t>(layer));
+      for (std::int64_t i = 0; i < width; ++i) *to++ = random.uniform() < head.dropout ? 0.0F : scale;
+    }
+    masks.push_back(mask.to(at::TensorOptions().dtype(model_->dtype()).device(model_->device())));
+  }
+  return masks;
+}
+
+StepResult Session::backward(const at::Tensor& images, const at::Tensor& labels, const BatchAddress& address) {
+  checkShapes(images, labels);
+  keepStart();
+  const at::AutoGradMode withGrad(true);
+  model::ForwardOptions forward;
+  forward.bf16 = options_.bf16;
+  forward.training = &options_.batchNormTraining;
+  forward.dropoutMasks = dropoutMasks(address);
+  const auto target = labels.to(model_->device());
+  const auto logits = model_->forward(images, forward);
+  const auto loss = at::cross_entropy_loss(logits, target);
+  StepResult result;
+  result.loss = loss.item<double>();
+  if (!std::isfinite(result.loss))
+    throw Error("ERR_NON_FINITE",
+                "The training loss is not finite: lower the learning rate, warm up, or use --precision fp32");
+  {
+    const at::NoGradGuard noGrad;
+    result.correct = logits.detach().argmax(1).eq(target).sum().item<std::int64_t>();
+  }
+  loss.backward();
+  return result;
+}
+
+StepResult Session::step(const at::Tensor& images, const at::Tensor& labels, const BatchAddress& address,
+                         std::span<const double> rates) {
+  optimizer_->clearGradients();
+  const auto result = backward(images, labels, address);
+  optimizer_->step(rates);
+  optimizer_->clearGradients();
+  return result;
+}
+
+StepResult Session::gradients(const at::Tensor& images, const at::Tensor& labels, const BatchAddress& address,
+                              const std::function<void(const std::string&, const at::Tensor&)>& take) {
+  optimizer_->clearGradients();
+  const auto result = backward(images, labels, address);
+  for (const auto& group : optimizer_->groups())
+    for (const auto& parameter : group.parameters)
+      if (parameter.tensor.grad().defined()) take(parameter.name, parameter.tensor.grad());
+  optimizer_->clearGradients();
+  return result;
+}
+
+void Session::apply(const std::map<std::string, at::Tensor>& gradients, std::span<const double> rates) {
+  keepStart();
+  optimizer_->clearGradients();
+  std::size_t used = 0;
+  for (const auto& group : optimizer_->groups()) {
+    for (const auto& parameter : group.parameters) {
+      const auto found = gradients.find(parameter.name);
+      if (found == gradients.end()) continue;
+      if (found->second.numel() != parameter.tensor.numel())
+        throw Error("ERR_SHAPE_MISMATCH", "The gradient of " + parameter.name + " has " +
+                                              std::to_string(found->second.numel()) + " values, and the parameter " +
+                                              std::to_string(parameter.tensor.numel()));
+      auto gradient = at::empty_like(parameter.tensor);
+      gradient.copy_(found->second.reshape(parameter.tensor.sizes()));
+      parameter.tensor.mutable_grad() = gradient;
+      ++used;
+    }
+  }
+  if (used != gradients.size())
+    throw Error("ERR_INVALID_ARGUMENT", "gradients names parameters that are in no parameter group");
+  optimizer_->step(rates);
+  optimizer_->clearGradients();
+}
+
+std::vector<double> Session::drift() {
+  const at::NoGradGuard noGrad;
+  std::array<double, model::kUnits.size()> moved{}, began{};
+  for (const auto& group : optimizer_->groups()) {
+    for (const auto& [name, tensor] : group.parameters) {
+      const auto found = start_.find(name);
+      if (found == start_.end()) continue;
+      const auto unit = static_cast<std::size_t>(model::unitOf(name));
+      moved[unit] += (tensor - found->second).pow(2).sum(at::kDouble).item<double>();
+      began[unit] += found->second.pow(2).sum(at::kDouble).item<double>();
+    }
+  }
+  std::vector<double> drift;
+  for (std::size_t unit = 0; unit < moved.size(); ++unit)
+    drift.push_back(began[unit] > 0 ? std::sqrt(moved[unit] / began[unit]) : 0);
+  return drift;
+}
+
+void Session::saveState(const std::string& path, const std::map<std::string, std::string>& metadata) {
+  keepStart();
+  std::vector<model::TensorToStore> tensors;
+  for (const auto& [parameter, state, tensor] : optimizer_->state())
+    tensors.push_back({parameter + "." + state, tensor});
+  // Where training began, so that the drift of a resumed run is measured from there too.
+  for (const auto& [name, tensor] : start_) tensors.push_back({name + "." + kStartSuffix, tensor});
+  model::writeSafetensors(path, tensors, metadata);
+}
+
+void Session::loadState(const std::string& path, const std::vector<model::StoredTensor>& tensors) {
+  const at::NoGradGuard noGrad;
+  keepStart();
+  model::readStored(path, tensors, [&](const model::StoredTensor& stored, const at::Tensor& tensor) {
+    const auto dot = stored.name.find_last_of('.');
+    if (dot == std::string::npos) throw Error("ERR_CHECKPOINT", path + " holds an unknown tensor, " + stored.name);
+    const auto parameter = stored.name.substr(0, dot);
+    const auto state = stored.name.substr(dot + 1);
+    if (state != kStartSuffix) {
+      optimizer_->setState(parameter, state, tensor);
+      return;
+    }
+    const auto found = start_.find(parameter);
+    if (found == start_.end() || found->second.sizes() != tensor.sizes())
+      throw Error("ERR_CHECKPOINT", path + " was written with other trainable parameters: " + parameter);
+    found->second.copy_(tensor);
+  });
+}
+
+Session::Memory Session::memory() const {
+  Memory memory;
+  memory.stateBytes = optimizer_->stateBytes();
+  for (const auto& group : optimizer_->groups())
+    for (const auto& parameter : group.parameters)
+      if (parameter.tensor.grad().defined()) memory.gradientBytes += parameter.tensor.grad().nbytes();
+  return memory;
+}
+
+}  // namespace resnet_torch::train

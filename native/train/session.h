@@ -1,0 +1,96 @@
+#pragma once
+
+#include "model/aten.h"
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <unordered_set>
+
+#include "model/resnet50.h"
+#include "model/safetensors.h"
+#include "optim/optimizer.h"
+
+namespace resnet_torch::train {
+
+struct SessionOptions {
+  struct Group {
+    std::string name;
+    std::vector<std::string> parameters;
+    double weightDecay = 0;
+  };
+  std::vector<Group> groups;
+  optim::Settings optimizer;
+  std::unordered_set<std::string> batchNormTraining;
+  bool bf16 = false;
+  std::uint64_t seed = 0;
+};
+
+/// What a batch is, apart from its pixels: where its randomness is addressed.
+struct BatchAddress {
+  std::uint64_t epoch = 0;
+  std::vector<std::int64_t> samples;  ///< data set index of each image
+};
+
+struct StepResult {
+  double loss = 0;
+  std::int64_t correct = 0;
+};
+
+/// Trains some parameters of a model: forward, cross-entropy, backward, one optimizer step. All methods but the
+/// constructor's checks belong on the executor's thread. A model is trained by one session at a time (ERR_BUSY).
+class Session {
+ public:
+  Session(std::shared_ptr<model::ResNet50> model, SessionOptions options);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  const model::ResNet50& model() const { return *model_; }
+  /// Lets another session have the model. Nothing may be asked of this one afterwards.
+  void release();
+  std::size_t groups() const { return optimizer_->groups().size(); }
+
+  /// `images`: normalised [n, 3, h, w]; `labels`: int64 [n]. A loss that is not finite is ERR_NON_FINITE, and changes
+  /// no weight.
+  StepResult step(const at::Tensor& images, const at::Tensor& labels, const BatchAddress& address,
+                  std::span<const double> rates);
+  /// Forward and backward alone; `take` gets every trainable parameter's gradient.
+  StepResult gradients(const at::Tensor& images, const at::Tensor& labels, const BatchAddress& address,
+                       const std::function<void(const std::string&, const at::Tensor&)>& take);
+  /// Whether a batch of so many images of this side can be trained on: not an empty one, nor one that leaves
+  /// BatchNorm a single value a channel.
+  bool usable(std::int64_t images, std::int64_t size) const;
+  /// Addresses for a batch of the caller's own, which has no data set: the session counts them.
+  BatchAddress nextOwnAddress(std::int64_t images);
+  /// An optimizer step with the caller's gradients.
+  void apply(const std::map<std::string, at::Tensor>& gradients, std::span<const double> rates);
+  /// ‖w − w₀‖ / ‖w₀‖ by unit, over what trains.
+  std::vector<double> drift();
+
+  void saveState(const std::string& path, const std::map<std::string, std::string>& metadata);
+  void loadState(const std::string& path, const std::vector<model::StoredTensor>& tensors);
+
+  struct Memory {
+    std::size_t stateBytes = 0, gradientBytes = 0;
+  };
+  Memory memory() const;
+
+ private:
+  StepResult backward(const at::Tensor& images, const at::Tensor& labels, const BatchAddress& address);
+  std::vector<at::Tensor> dropoutMasks(const BatchAddress& address) const;
+  /// Copies of what trains, made before the first change.
+  void keepStart();
+  void checkShapes(const at::Tensor& images, const at::Tensor& labels) const;
+
+  std::shared_ptr<model::ResNet50> model_;
+  SessionOptions options_;
+  std::unique_ptr<optim::Optimizer> optimizer_;
+  std::map<std::string, at::Tensor> start_;
+  std::int64_t ownSamples_ = 0;
+  std::atomic<bool> released_{false};
+};
+
+}  // namespace resnet_torch::train

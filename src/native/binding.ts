@@ -1,0 +1,305 @@
+/**
+ * The whole boundary between TypeScript and the native addon, written by hand. Nothing else in `src/` describes native
+ * code, and `load.ts` is the only place that loads it. Everything here is validated again in native code, but callers
+ * should be given better messages before they reach it.
+ */
+
+import type { ResnetTorchError } from '../errors.js';
+
+/** Where tensors live. `cuda` variants answer `cuda:N`. */
+export type NativeDevice = 'cpu' | `cuda:${number}`;
+
+/** The dtype in which a model's weights are kept and, unless `compute` says otherwise, computed. */
+export type ModelDtype = 'float32' | 'float64';
+
+/** `dtype`: arithmetic in the model's own dtype. `bf16`: bfloat16 arithmetic over float32 weights. */
+export type Compute = 'dtype' | 'bf16';
+
+/** A dtype as safetensors names it. */
+export type StoredDtype = 'F64' | 'F32' | 'F16' | 'BF16' | 'I64' | 'I32' | 'I16' | 'I8' | 'U8' | 'BOOL';
+
+/** A tensor that lies in a file, little-endian, contiguous, row-major. `offset` and `length` are bytes of that file. */
+export interface StoredTensor {
+  readonly name: string;
+  readonly dtype: StoredDtype;
+  readonly shape: readonly number[];
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface NativeInfo {
+  /** The libtorch that the addon was compiled against and the one it met at run time, such as `2.13.0`. */
+  readonly compiledLibtorch: string;
+  readonly runtimeLibtorch: string;
+  readonly variant: 'cpu' | 'cuda';
+  /** `true` where bfloat16 arithmetic is faster than float32: avx512_bf16 or AMX. */
+  readonly fastBf16: boolean;
+  /** Threads that tensor arithmetic uses. */
+  readonly threads: number;
+  /** Cores this process may run on. */
+  readonly cores: number;
+  readonly cudaDevices: number;
+}
+
+/** Cancels what it was handed to. The call then rejects with `ERR_ABORTED`. */
+export interface NativeCancelToken {
+  cancel(): void;
+}
+
+export interface HeadShape {
+  readonly classes: number;
+  /** Hidden layer widths in order; empty for one linear layer named `fc`. */
+  readonly hidden: readonly number[];
+  /** Dropout probability after each hidden ReLU, 0 ≤ p < 1. */
+  readonly dropout: number;
+}
+
+export interface NativeModelOptions extends HeadShape {
+  readonly dtype: ModelDtype;
+  readonly device: NativeDevice;
+  /** Seeds torchvision's initialisation (Kaiming normal, fan out; PyTorch's default for linear layers). */
+  readonly seed: number;
+}
+
+/** Floats of the model's own dtype. */
+export type Floats = Float32Array | Float64Array;
+
+export interface NativeEvaluateOptions {
+  readonly loader: NativeLoader;
+  readonly compute: Compute;
+  /** Stop after so many batches; the loader keeps its place. */
+  readonly maxBatches: number;
+}
+
+/** Sums over the batches of one call; add them up over calls. */
+export interface NativeEvaluation {
+  readonly batches: number;
+  readonly images: number;
+  readonly lossSum: number;
+  readonly top1: number;
+  /** Images whose label is among the five likeliest; equals `images` where there are at most five classes. */
+  readonly top5: number;
+  /** Data set indices of the images seen, and the class predicted for each. */
+  readonly indices: Int32Array;
+  readonly predictions: Int32Array;
+  readonly failures: readonly ImageFailure[];
+  /** `true` when the loader has no further batch. */
+  readonly exhausted: boolean;
+}
+
+export interface NativeClassifyOptions extends NativeEvaluateOptions {
+  /** 1 ≤ topK ≤ classes. */
+  readonly topK: number;
+}
+
+export interface NativeClassification {
+  readonly batches: number;
+  readonly indices: Int32Array;
+  /** `[images × topK]`, likeliest first. */
+  readonly classes: Int32Array;
+  /** Softmax probabilities beside `classes`. */
+  readonly probabilities: Float32Array;
+  readonly failures: readonly ImageFailure[];
+  readonly exhausted: boolean;
+}
+
+/** A ResNet-50 with torchvision's names. Every method but `dispose` is refused with `ERR_DISPOSED` after `dispose`. */
+export interface NativeModel {
+  /** Names and shapes of all parameters and buffers, in torchvision's order of `state_dict()`. */
+  tensors(): readonly { readonly name: string; readonly shape: readonly number[]; readonly kind: 'parameter' | 'buffer' }[];
+  /** Copies tensors of a file into the tensors of the same names, converting the dtype. Shapes must be equal. */
+  load(path: string, tensors: readonly StoredTensor[]): Promise<void>;
+  /** Reads one tensor, row-major, in the model's dtype (integer buffers too). */
+  read(name: string): Promise<Floats>;
+  /** Writes one tensor, row-major. */
+  write(name: string, values: Floats): Promise<void>;
+  /**
+   * Evaluation mode. `images` is normalised NCHW; answers row-major `[n, classes]` logits, or `[n, 2048]` features
+   * (after the global average pool).
+   */
+  forward(
+    images: Floats,
+    shape: readonly [number, number, number, number],
+    o: { readonly output: 'logits' | 'features'; readonly compute: Compute },
+    cancel?: NativeCancelToken,
+  ): Promise<Floats>;
+  evaluate(o: NativeEvaluateOptions, cancel?: NativeCancelToken): Promise<NativeEvaluation>;
+  classify(o: NativeClassifyOptions, cancel?: NativeCancelToken): Promise<NativeClassification>;
+  /**
+   * Writes all tensors as safetensors (float32, `num_batches_tracked` int64), atomically: temporary file in the same
+   * folder, fsync, rename, fsync of the folder. `metadata` goes to `__metadata__`.
+   */
+  save(path: string, metadata: Readonly<Record<string, string>>): Promise<void>;
+  /** Frees the tensors once the work that uses them is done. Idempotent. */
+  dispose(): void;
+}
+
+export interface NativeGroup {
+  readonly name: string;
+  /** Parameter names; a parameter is in one group at most. Those in none are frozen. */
+  readonly parameters: readonly string[];
+  readonly weightDecay: number;
+}
+
+export type NativeOptimizer =
+  | { readonly kind: 'sgd'; readonly momentum: number; readonly dampening: number; readonly nesterov: boolean }
+  | { readonly kind: 'adam' | 'adamw'; readonly beta1: number; readonly beta2: number; readonly eps: number };
+
+export interface NativeSessionOptions {
+  readonly groups: readonly NativeGroup[];
+  readonly optimizer: NativeOptimizer;
+  /** BatchNorm modules (`layer1.0.bn1`, `layer1.0.downsample.1`) that use batch statistics and update the running ones. */
+  readonly batchNormTraining: readonly string[];
+  readonly compute: Compute;
+  /** Addresses dropout masks, with the epoch and sample index of each image. */
+  readonly seed: number;
+}
+
+export interface NativeRunOptions {
+  readonly loader: NativeLoader;
+  /** Learning rates, row-major `[steps × groups]`, 1 to 64 rows. A batch takes a row, an empty batch too. */
+  readonly rates: Float64Array;
+}
+
+export interface NativeChunk {
+  /** Batches taken, at most the rows of rates; fewer when the loader ran out or the chunk was paused. */
+  readonly steps: number;
+  /** Mean loss, images and correct predictions (in training mode) of each of these; an empty batch has 0 images. */
+  readonly losses: Float64Array;
+  readonly images: Int32Array;
+  readonly correct: Int32Array;
+  readonly failures: readonly ImageFailure[];
+  readonly exhausted: boolean;
+  /** Milliseconds spent waiting for the loader, and in the steps themselves. */
+  readonly waitMs: number;
+  readonly stepMs: number;
+}
+
+/** Trains the parameters of its groups. One session a model at a time; a second is refused with `ERR_BUSY`. */
+export interface NativeSession {
+  /**
+   * Runs up to 64 steps. A loss that is not finite rejects with `ERR_NON_FINITE` before weights are changed by it.
+   * Unlike elsewhere, the token does not reject: it ends the chunk after the step that runs, and the steps made so far
+   * are answered (none, where it was set before), so that a run can stop, save and go on from there.
+   */
+  run(o: NativeRunOptions, cancel?: NativeCancelToken): Promise<NativeChunk>;
+  /** One step on normalised NCHW images of the caller's. `rates`: one a group. */
+  step(
+    images: Floats,
+    shape: readonly [number, number, number, number],
+    labels: Int32Array,
+    rates: Float64Array,
+  ): Promise<{ readonly loss: number; readonly correct: number }>;
+  /** Forward in training mode and backward, without a step; answers every trainable parameter's gradient. */
+  gradients(
+    images: Floats,
+    shape: readonly [number, number, number, number],
+    labels: Int32Array,
+  ): Promise<{ readonly loss: number; readonly gradients: Readonly<Record<string, Floats>> }>;
+  /** One optimizer step with gradients of the caller's, by parameter name; those not named have no gradient. */
+  apply(gradients: Readonly<Record<string, Floats>>, rates: Float64Array): Promise<void>;
+  /** ‖w − w₀‖ / ‖w₀‖ of each of the 18 units since the session began; 0 for a unit with nothing trainable. */
+  drift(): Promise<Float64Array>;
+  /** Writes optimizer state as safetensors (`<parameter>.<state>`), atomically. */
+  saveState(path: string, metadata: Readonly<Record<string, string>>): Promise<void>;
+  /** Reads what `saveState` wrote. */
+  loadState(path: string, tensors: readonly StoredTensor[]): Promise<void>;
+  /** Bytes of optimizer state and gradients now held. */
+  memory(): Promise<{ readonly stateBytes: number; readonly gradientBytes: number }>;
+  dispose(): void;
+}
+
+/** Paths and labels, handed to native code once. */
+export interface NativeFileList {
+  readonly length: number;
+  dispose(): void;
+}
+
+export interface CropOptions {
+  /** `center`: short side to `resize`, then the centre `size`×`size`. `random`: torchvision's RandomResizedCrop. */
+  readonly kind: 'center' | 'random';
+  /** Output side in pixels. */
+  readonly size: number;
+  /** Short side before a centre crop; not used by `random`. */
+  readonly resize: number;
+  /** Area share and aspect ratio ranges of `random`. */
+  readonly scale: readonly [number, number];
+  readonly ratio: readonly [number, number];
+  /** Probability of a horizontal flip. */
+  readonly flip: number;
+}
+
+export interface NativeLoaderOptions {
+  readonly files: NativeFileList;
+  readonly crop: CropOptions;
+  readonly batchSize: number;
+  readonly shuffle: boolean;
+  /** Merge a last batch of one image into the one before (training). */
+  readonly mergeLastSingle: boolean;
+  readonly seed: number;
+  readonly epoch: number;
+  /** Decoding threads, at least 1. */
+  readonly workers: number;
+  /** Batches decoded ahead, at least 1. */
+  readonly prefetch: number;
+  /** Leave out files that fail (they are reported); otherwise the first failure rejects with `ERR_IMAGE_DECODE`. */
+  readonly skipCorrupt: boolean;
+  /** Batches to pass over, for a resumed epoch. */
+  readonly firstBatch: number;
+}
+
+export interface ImageFailure {
+  /** Index in the file list. */
+  readonly index: number;
+  readonly path: string;
+  readonly message: string;
+}
+
+export interface NativeBatch {
+  /** `uint8`: NHWC bytes. `float32`: NCHW, `(x / 255 − mean) / deviation` with ImageNet's figures. */
+  readonly images: Uint8Array | Float32Array;
+  readonly labels: Int32Array;
+  readonly indices: Int32Array;
+  readonly count: number;
+  readonly size: number;
+  readonly failures: readonly ImageFailure[];
+}
+
+/** One pass over a file list. Threads start with the first request, and stop when it is used up or disposed. */
+export interface NativeLoader {
+  /** Batches and images of the whole pass, `firstBatch` not deducted. */
+  readonly batches: number;
+  readonly images: number;
+  next(format: 'uint8' | 'float32', cancel?: NativeCancelToken): Promise<NativeBatch | null>;
+  dispose(): void;
+}
+
+export interface ScannedImage {
+  readonly ok: boolean;
+  /** Why not, when not ok. */
+  readonly message: string;
+  /** Pixels as displayed: EXIF orientation applied. 0 when not ok. */
+  readonly width: number;
+  readonly height: number;
+  /** `jpeg`, or libvips' name for the loader: `png`, `webp`, `gif`, `tiff`, `heif`, … */
+  readonly format: string;
+}
+
+export interface NativeBinding {
+  /** Must be called once in each environment, before anything else. `vips`: path of libvips' shared library, or null. */
+  initialize(o: { readonly errorClass: typeof ResnetTorchError; readonly vips: string | null }): void;
+  info(): NativeInfo;
+  /** Threads for tensor arithmetic, process-wide, from the next unit of work on. */
+  setThreads(threads: number): void;
+  readonly CancelToken: new () => NativeCancelToken;
+  readonly Model: new (o: NativeModelOptions) => NativeModel;
+  readonly Session: new (model: NativeModel, o: NativeSessionOptions) => NativeSession;
+  readonly FileList: new (paths: readonly string[], labels: Int32Array) => NativeFileList;
+  readonly Loader: new (o: NativeLoaderOptions) => NativeLoader;
+  /** Reads headers (and, in JPEGs, looks for the end marker) on `workers` threads. `progress` gets the files done. */
+  scanImages(
+    paths: readonly string[],
+    o: { readonly workers: number; readonly progress?: (done: number) => void },
+    cancel?: NativeCancelToken,
+  ): Promise<readonly ScannedImage[]>;
+}
