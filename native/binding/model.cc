@@ -124,6 +124,7 @@ Napi::Value Model::load(const Napi::CallbackInfo& info) {
                      const at::NoGradGuard noGrad;
                      model::readStored(path, stored, [&](const model::StoredTensor& from, const at::Tensor& tensor) {
                        at::Tensor(model->find(from.name).tensor).copy_(tensor);
+                       model->setLoaded(from.name);
                      });
                      return [](Napi::Env env) { return env.Undefined(); };
                    });
@@ -137,6 +138,7 @@ Napi::Value Model::read(const Napi::CallbackInfo& info) {
     const auto tensor = model->find(toText(info[0], "name")).tensor;
     return runOnce(env, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
                    [model, tensor]() -> Answer {
+                     model->initialise();
                      const auto copy = tensor.detach().cpu().to(model->dtype()).clone(at::MemoryFormat::Contiguous);
                      return [copy](Napi::Env env) { return toFloatArray(env, copy); };
                    });
@@ -154,11 +156,12 @@ Napi::Value Model::write(const Napi::CallbackInfo& info) {
       throw Error("ERR_SHAPE_MISMATCH",
                   name + " has " + std::to_string(tensor.numel()) + " values, not " + std::to_string(values.size()));
     return runOnce(env, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
-                   [model, tensor, values = std::move(values)]() -> Answer {
+                   [model, name, tensor, values = std::move(values)]() -> Answer {
                      const at::NoGradGuard noGrad;
                      const auto from = at::from_blob(const_cast<void*>(values.data()), tensor.sizes(),
                                                      values.wide ? at::kDouble : at::kFloat);
                      at::Tensor(tensor).copy_(from);
+                     model->setLoaded(name);
                      return [](Napi::Env env) { return env.Undefined(); };
                    });
   });
@@ -179,6 +182,7 @@ Napi::Value Model::forward(const Napi::CallbackInfo& info) {
     return runOnce(env, executorOf(*model), Priority::kPrediction, cancel,
                    [model, values = std::move(values), shape, bf16, logits = output == "logits"]() -> Answer {
                      const at::NoGradGuard noGrad;
+                     model->initialise();
                      model::ForwardOptions forward;
                      forward.bf16 = bf16;
                      const auto images = toImages(*model, values, shape);
@@ -212,6 +216,7 @@ Napi::Value overBatches(Napi::Env env, const std::shared_ptr<ResNet50>& model, c
                     auto taken = train::takeBatch(*loader, executor);
                     if (taken.waiting) return Job::Progress::kWaiting;
                     pass->exhausted = !taken.batch;
+                    model->initialise();
                     if (taken.batch) {
                       ++pass->batches;
                       auto& failures = taken.batch->failures;
@@ -282,6 +287,7 @@ Napi::Value Model::save(const Napi::CallbackInfo& info) {
     const auto metadata = toTextMap(info[1], "metadata");
     return runOnce(env, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
                    [model, path, metadata]() -> Answer {
+                     model->initialise();
                      std::vector<model::TensorToStore> tensors;
                      for (const auto& entry : model->tensors()) tensors.push_back({entry.name, entry.tensor});
                      model::writeSafetensors(path, tensors, metadata);

@@ -70,6 +70,11 @@ Napi::Value setThreads(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value shutdown(const Napi::CallbackInfo& info) {
+  Executor::stopAll();
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 Napi::Object registerAll(Napi::Env env, Napi::Object exports) {
@@ -77,6 +82,7 @@ Napi::Object registerAll(Napi::Env env, Napi::Object exports) {
   exports.Set("initialize", Napi::Function::New(env, initialize, "initialize"));
   exports.Set("info", Napi::Function::New(env, info, "info"));
   exports.Set("setThreads", Napi::Function::New(env, setThreads, "setThreads"));
+  exports.Set("shutdown", Napi::Function::New(env, shutdown, "shutdown"));
   exports.Set("CancelToken", defineCancelToken(env));
   exports.Set("Model", defineModel(env));
   exports.Set("Session", defineSession(env));

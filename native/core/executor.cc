@@ -10,9 +10,10 @@ namespace {
 
 constexpr auto kWaitSlice = std::chrono::milliseconds(20);
 constexpr auto kIdleAfter = std::chrono::milliseconds(500);
-constexpr auto kExitBound = std::chrono::milliseconds(5000);
+constexpr auto kExitBound = std::chrono::milliseconds(10000);
 
 std::atomic<int> requestedThreads{0};
+std::atomic<bool> stoppingAll{false};
 std::function<void(int)> beginHook;
 std::function<void()> idleHook;
 
@@ -25,13 +26,6 @@ struct Registry {
 Registry& registry() {
   static auto* instance = new Registry;
   return *instance;
-}
-
-/// Node-API cleanup hooks do not run on process.exit() or an uncaught throw in the main thread; this does.
-void stopAllAtExit() {
-  auto& all = registry();
-  std::lock_guard lock(all.mutex);
-  for (auto& [device, executor] : all.executors) executor->stop(kExitBound);
 }
 
 void failQuietly(Job& job, std::exception_ptr error) noexcept {
@@ -47,10 +41,20 @@ void failQuietly(Job& job, std::exception_ptr error) noexcept {
 Executor& Executor::forDevice(const std::string& device) {
   auto& all = registry();
   std::lock_guard lock(all.mutex);
-  if (all.executors.empty()) std::atexit(stopAllAtExit);
   auto& slot = all.executors[device];
   if (!slot) slot = new Executor;
   return *slot;
+}
+
+void Executor::stopAll() {
+  stoppingAll.store(true);
+  auto& all = registry();
+  std::lock_guard lock(all.mutex);
+  for (auto& [device, executor] : all.executors) executor->stop(kExitBound);
+}
+
+void Executor::throwIfStopping() {
+  if (stoppingAll.load(std::memory_order_relaxed)) throw abortedError();
 }
 
 void Executor::setThreads(int threads) {
@@ -106,6 +110,7 @@ std::shared_ptr<Job> Executor::take(Priority& priority) {
 void Executor::loop() {
   int threads = -1;
   bool idled = true;
+  bool backstop = false;
   std::size_t waitingInARow = 0;
   for (;;) {
     std::shared_ptr<Job> job;
@@ -152,6 +157,12 @@ void Executor::loop() {
     } catch (...) {
       progress = Job::Progress::kDone;
       failQuietly(*job, std::current_exception());
+    }
+    if (!backstop) {
+      // Registered after a first unit: exit handlers run in reverse, and libtorch makes its caches with its first
+      // work.
+      std::atexit(stopAll);
+      backstop = true;
     }
     waitingInARow = progress == Job::Progress::kWaiting ? waitingInARow + 1 : 0;
 

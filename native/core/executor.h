@@ -58,6 +58,12 @@ class Executor {
   /// Cancels all jobs and joins the thread, waiting at most `bound` for the unit that runs. Later jobs fail at once.
   void stop(std::chrono::milliseconds bound);
 
+  /// Stops all executors, at the end of the process. Called from JavaScript's `exit` event, which comes before
+  /// libtorch's static destructors, and from `atexit` for those who never got there.
+  static void stopAll();
+  /// For long units: throws ERR_ABORTED once stopAll() has begun.
+  static void throwIfStopping();
+
   /// Called on the executor's thread when it starts, and when it has had nothing to do for a while.
   static void setHooks(std::function<void(int threads)> begin, std::function<void()> idle);
 

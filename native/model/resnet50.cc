@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/errors.h"
+#include "core/executor.h"
 #include "core/rng.h"
 
 namespace resnet_torch::model {
@@ -71,20 +72,42 @@ ResNet50::ResNet50(HeadShape head, at::ScalarType dtype, at::Device device, std:
   headLayers_.push_back(addLinear(last, in, head_.classes));
 }
 
-at::Tensor ResNet50::add(const std::string& name, at::Tensor tensor, bool parameter) {
+at::Tensor ResNet50::add(const std::string& name, at::Tensor tensor, bool parameter, Beginning beginning) {
   byName_[name] = tensors_.size();
   tensors_.push_back({name, tensor, parameter});
+  beginnings_.push_back(beginning);
   return tensor;
+}
+
+void ResNet50::initialise() {
+  const at::NoGradGuard noGrad;
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    auto& beginning = beginnings_[i];
+    if (beginning.kind == Beginning::Kind::kFilled) continue;
+    Executor::throwIfStopping();
+    // Drawn in double precision, so that models of either dtype begin with the same values.
+    auto values = at::empty(tensors_[i].tensor.sizes(), at::kDouble);
+    if (beginning.kind == Beginning::Kind::kNormal) {
+      values.normal_(0, beginning.spread, generatorFor(seed_, i));
+    } else {
+      values.uniform_(-beginning.spread, beginning.spread, generatorFor(seed_, i));
+    }
+    tensors_[i].tensor.copy_(values);
+    beginning = {};
+  }
+}
+
+void ResNet50::setLoaded(const std::string& name) {
+  beginnings_[byName_.at(name)] = {};
 }
 
 /// torchvision: kaiming_normal_(mode="fan_out", nonlinearity="relu").
 Convolution ResNet50::addConvolution(const std::string& name, std::int64_t in, std::int64_t out, std::int64_t kernel,
                                      std::int64_t stride) {
   const double deviation = std::sqrt(2.0 / static_cast<double>(out * kernel * kernel));
-  auto weight = at::empty({out, in, kernel, kernel}, at::kDouble);
-  weight.normal_(0, deviation, generatorFor(seed_, tensors_.size()));
-  weight = weight.to(at::TensorOptions().dtype(dtype_).device(device_)).contiguous(at::MemoryFormat::ChannelsLast);
-  return {add(name + ".weight", weight, true), stride, kernel / 2};
+  const auto options = at::TensorOptions().dtype(dtype_).device(device_);
+  const auto weight = at::empty({out, in, kernel, kernel}, options, at::MemoryFormat::ChannelsLast);
+  return {add(name + ".weight", weight, true, {Beginning::Kind::kNormal, deviation}), stride, kernel / 2};
 }
 
 BatchNorm ResNet50::addBatchNorm(const std::string& name, std::int64_t channels) {
@@ -104,14 +127,9 @@ BatchNorm ResNet50::addBatchNorm(const std::string& name, std::int64_t channels)
 Linear ResNet50::addLinear(const std::string& name, std::int64_t in, std::int64_t out) {
   const double bound = 1 / std::sqrt(static_cast<double>(in));
   const auto options = at::TensorOptions().dtype(dtype_).device(device_);
-  auto weight = at::empty({out, in}, at::kDouble);
-  weight.uniform_(-bound, bound, generatorFor(seed_, tensors_.size()));
-  Linear linear;
-  linear.weight = add(name + ".weight", weight.to(options), true);
-  auto bias = at::empty({out}, at::kDouble);
-  bias.uniform_(-bound, bound, generatorFor(seed_, tensors_.size()));
-  linear.bias = add(name + ".bias", bias.to(options), true);
-  return linear;
+  const Beginning beginning{Beginning::Kind::kUniform, bound};
+  return {add(name + ".weight", at::empty({out, in}, options), true, beginning),
+          add(name + ".bias", at::empty({out}, options), true, beginning)};
 }
 
 const NamedTensor& ResNet50::find(const std::string& name) const {
@@ -142,7 +160,10 @@ at::Tensor ResNet50::features(const at::Tensor& images, const ForwardOptions& op
   auto x = images.to(at::TensorOptions().dtype(compute).device(device_)).contiguous(at::MemoryFormat::ChannelsLast);
   x = normaliseBatch(convolve(x, stemConvolution_), stemNorm_, options).relu_();
   x = at::max_pool2d(x, {3, 3}, {2, 2}, {1, 1});
-  for (const auto& block : blocks_) x = bottleneck(block, x, options);
+  for (const auto& block : blocks_) {
+    Executor::throwIfStopping();
+    x = bottleneck(block, x, options);
+  }
   // The mean is taken in the model's dtype, so that bf16 rounds each position once and not their sum again.
   return at::adaptive_avg_pool2d(x.to(dtype_), {1, 1}).flatten(1);
 }

@@ -48,6 +48,12 @@ struct Linear {
   at::Tensor weight, bias;
 };
 
+/// How a tensor begins: normal of this deviation, or uniform within ±this; nothing for what is filled already.
+struct Beginning {
+  enum class Kind { kFilled, kNormal, kUniform } kind = Kind::kFilled;
+  double spread = 0;
+};
+
 /// How one forward pass is computed.
 struct ForwardOptions {
   bool bf16 = false;
@@ -74,6 +80,12 @@ class ResNet50 {
   bool hasBatchNorm(const std::string& module) const { return batchNorms_.contains(module); }
   std::size_t bytes() const;
 
+  /// Large tensors are filled at their first use, on the executor's thread, and only where nothing was loaded into
+  /// them. Every use of the model's values begins with this.
+  void initialise();
+  /// Says that a tensor's values come from elsewhere.
+  void setLoaded(const std::string& name);
+
   /// [n, 3, h, w] normalised → [n, 2048] after the global average pool, in the model's dtype.
   at::Tensor features(const at::Tensor& images, const ForwardOptions& options) const;
   /// [n, 2048] → [n, classes], in the model's dtype.
@@ -90,7 +102,7 @@ class ResNet50 {
                              std::int64_t stride);
   BatchNorm addBatchNorm(const std::string& name, std::int64_t channels);
   Linear addLinear(const std::string& name, std::int64_t in, std::int64_t out);
-  at::Tensor add(const std::string& name, at::Tensor tensor, bool parameter);
+  at::Tensor add(const std::string& name, at::Tensor tensor, bool parameter, Beginning beginning = {});
 
   at::Tensor bottleneck(const Bottleneck& block, const at::Tensor& input, const ForwardOptions& options) const;
 
@@ -99,6 +111,7 @@ class ResNet50 {
   at::Device device_;
   std::uint64_t seed_;
   std::vector<NamedTensor> tensors_;
+  std::vector<Beginning> beginnings_;  // beside tensors_
   std::unordered_map<std::string, std::size_t> byName_;
   std::unordered_set<std::string> batchNorms_;
   Convolution stemConvolution_;

@@ -61,6 +61,7 @@ void Session::release() {
 void Session::keepStart() {
   if (!start_.empty()) return;
   const at::NoGradGuard noGrad;
+  model_->initialise();
   for (const auto& group : optimizer_->groups()) {
     for (const auto& [name, tensor] : group.parameters) {
       start_[name] = tensor.detach().clone();

@@ -291,6 +291,11 @@ export interface NativeBinding {
   info(): NativeInfo;
   /** Threads for tensor arithmetic, process-wide, from the next unit of work on. */
   setThreads(threads: number): void;
+  /**
+   * Stops all tensor work of the process and joins its threads, within ten seconds. For the `exit` event of the main
+   * thread alone: cleanup hooks do not run on `process.exit()` or an uncaught throw. Work asked for later rejects.
+   */
+  shutdown(): void;
   readonly CancelToken: new () => NativeCancelToken;
   readonly Model: new (o: NativeModelOptions) => NativeModel;
   readonly Session: new (model: NativeModel, o: NativeSessionOptions) => NativeSession;
