@@ -1,0 +1,96 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/augment.h"
+
+namespace resnet_torch::data {
+
+struct FileList {
+  std::vector<std::string> paths;
+  std::vector<std::int32_t> labels;  ///< one a path
+};
+
+struct ImageFailure {
+  std::int64_t index = 0;  ///< in the file list
+  std::string path;
+  std::string message;
+};
+
+struct LoaderOptions {
+  std::shared_ptr<const FileList> files;
+  CropOptions crop;
+  std::int64_t batchSize = 1;
+  bool shuffle = false;
+  bool mergeLastSingle = false;
+  std::uint64_t seed = 0;
+  std::uint64_t epoch = 0;
+  int workers = 1;   ///< decoding threads
+  int prefetch = 2;  ///< batches decoded ahead
+  bool skipCorrupt = false;
+  std::int64_t firstBatch = 0;
+};
+
+/// Decoded images, fewer than planned (even none) where files were left out.
+struct Batch {
+  std::vector<std::uint8_t> images;  ///< [count, size, size, 3]
+  std::vector<std::int32_t> labels, indices;
+  std::vector<ImageFailure> failures;
+  std::int64_t count = 0, size = 0;
+  std::uint64_t epoch = 0;
+};
+
+/// One pass over a file list: worker threads decode ahead, batches come in order, and neither their contents nor
+/// their order depends on the number of workers. Threads start with the first request and end when all is decoded or
+/// the loader is stopped. Batches may be asked for from any thread; each is given to one asker.
+///
+/// A file that fails throws Error(ERR_IMAGE_DECODE) where its batch would have come, and ends the pass (every later
+/// request throws the same); with `skipCorrupt` it is left out and listed in its batch's `failures`.
+class Loader {
+ public:
+  explicit Loader(LoaderOptions options);
+  /// Stops, and waits for the threads to come out of the image at hand.
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  /// Batches and images of the whole pass, the first ones that are passed over included.
+  std::int64_t batches() const;
+  std::int64_t images() const;
+
+  /// The next batch where it is ready; nothing where it is not yet, or `exhausted()`.
+  std::optional<Batch> tryNext();
+  /// The next batch, waiting for it at most so long.
+  std::optional<Batch> waitNext(std::chrono::milliseconds timeout);
+  /// No further batch will come.
+  bool exhausted() const;
+  /// Calls once, on a worker thread or at once, when tryNext() has something to give: a batch, an error or the end.
+  /// The call must not destroy the loader.
+  void whenReady(std::function<void()> callback);
+
+  /// What requestNext() answers: a batch, nothing (the end), or an error.
+  struct Answer {
+    std::optional<Batch> batch;
+    std::exception_ptr error;
+  };
+  /// Hands the next batch to the callback, on a worker thread or at once. Several requests are served in order. A
+  /// stopped loader answers with ERR_DISPOSED.
+  void requestNext(std::function<void(Answer)> callback);
+
+  /// Ends the pass without waiting: threads leave after the image at hand, open requests are answered ERR_DISPOSED.
+  void stop();
+  /// Waits until the threads have left, at most so long.
+  void join(std::chrono::milliseconds bound);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace resnet_torch::data
