@@ -1,0 +1,46 @@
+import yargs, { type Argv } from 'yargs';
+import { evalCommand } from './commands/eval.js';
+import { inspectCommand } from './commands/inspect.js';
+import { predictCommand } from './commands/predict.js';
+import { setupCommand } from './commands/setup.js';
+import { trainCommand } from './commands/train.js';
+import { describeFailure, exitCodeOf, usageError } from './failure.js';
+import { packageVersion } from './version.js';
+
+/** Runs one command line (without `node` and the script) and answers the exit code: 0, 1 failure, 2 usage, 130 Ctrl-C. */
+export async function main(args: readonly string[]): Promise<number> {
+  // A reader that has seen enough (`… | head`) is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  try {
+    await parser(args).parseAsync();
+    return 0;
+  } catch (error) {
+    const text = describeFailure(error);
+    if (text !== '') process.stderr.write(`${text}\n`);
+    return exitCodeOf(error);
+  }
+}
+
+function parser(args: readonly string[]): Argv {
+  const cli: Argv = yargs([...args])
+    .scriptName('resnet-torch')
+    .usage('$0 COMMAND [options]\n\nFine-tune a ResNet-50 on a folder of images, and use what was trained.')
+    .command(trainCommand)
+    .command(evalCommand)
+    .command(predictCommand)
+    .command(inspectCommand)
+    .command(setupCommand)
+    .demandCommand(1, 1, 'Name a command: train, eval, predict, inspect or setup. `resnet-torch --help` lists them.')
+    .strict()
+    .locale('en')
+    .version(packageVersion())
+    .alias({ help: 'h', version: 'v' })
+    .epilogue('Exit codes: 0 done, 1 failure, 2 wrong usage, 130 stopped by Ctrl-C.')
+    .wrap(Math.min(110, process.stdout.columns ?? 100))
+    .parserConfiguration({ 'duplicate-arguments-array': false, 'greedy-arrays': false })
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? usageError(message, args, cli);
+    });
+  return cli;
+}

@@ -1,0 +1,106 @@
+import type { ArgumentsCamelCase, Argv, CommandModule, InferredOptionTypes } from 'yargs';
+import { given } from '../given.js';
+import { interruptible } from '../interrupt.js';
+import { classesOption, computeOptions, corruptOption, imageOptions, jsonOption } from '../options.js';
+import { createOutput } from '../output.js';
+import { percent, table } from '../table.js';
+
+const options = {
+  split: {
+    type: 'string',
+    requiresArg: true,
+    choices: ['train', 'val', 'all'] as const,
+    description: 'The part to evaluate on; default val, or all of a folder that has no parts',
+  },
+  ...jsonOption,
+  ...classesOption,
+  ...imageOptions,
+  ...corruptOption,
+  ...computeOptions,
+} as const;
+
+interface EvalArguments extends InferredOptionTypes<typeof options> {
+  readonly model: string;
+  readonly data: string;
+}
+
+export const evalCommand: CommandModule<object, EvalArguments> = {
+  command: 'eval <model> <data>',
+  describe: 'Measure a model on a folder of labelled images',
+  builder: (cli) =>
+    cli
+      .positional('model', {
+        type: 'string',
+        demandOption: true,
+        description: 'A run directory, a checkpoint or a weights file',
+      })
+      .positional('data', {
+        type: 'string',
+        demandOption: true,
+        description: 'A folder with train/ and val/, or one folder of class folders',
+      })
+      .options(options)
+      .example('$0 eval runs/bees data/bees', "a run's best checkpoint on val/")
+      .example('$0 eval runs/bees data/bees --split train --json', '{ top1, top5, loss, images }')
+      .example('$0 eval resnet50.pth photos --classes names.txt', 'a weights file, its outputs named one a line')
+      .epilogue('Labels are matched by class name, never by position.') as Argv<EvalArguments>,
+  handler: (args) => interruptible((signal) => evaluateModel(args, signal)),
+};
+
+async function evaluateModel(args: ArgumentsCamelCase<EvalArguments>, signal: AbortSignal): Promise<void> {
+  const { openDataset } = await import('../../data/dataset.js');
+  const { evaluate } = await import('../../inference/evaluate.js');
+  const { openModel } = await import('../../inference/open-model.js');
+  const { readClassNames } = await import('../../inference/class-names.js');
+  const output = createOutput({ json: args.json === true });
+
+  const names = args.classes === undefined ? undefined : await readClassNames(args.classes);
+  const data = await openDataset(
+    args.data,
+    given({
+      workers: args.workers,
+      skipCorrupt: args.skipCorrupt,
+      signal,
+      onProgress: (done: number, total: number) => output.progress('scan images', done, total),
+    }),
+  );
+  output.endProgress();
+  const opened = await openModel(args.model, given({ classes: names, device: args.device, threads: args.threads, signal }));
+  try {
+    for (const note of opened.notes) output.note(note);
+    const result = await evaluate(
+      opened,
+      data,
+      given({
+        split: args.split,
+        imageSize: args.imageSize,
+        resize: args.resize,
+        batchSize: args.batchSize,
+        precision: args.precision,
+        workers: args.workers,
+        skipCorrupt: args.skipCorrupt,
+        signal,
+        onNote: output.note,
+        onProgress: (done: number, total: number) => output.progress('evaluate', done, total),
+      }),
+    );
+    output.endProgress();
+    const { top1, top5, loss, images } = result;
+    if (args.json === true) {
+      output.json({ top1, top5, loss, images });
+      return;
+    }
+    output.print(
+      table(
+        ['class', 'images', 'top-1'],
+        result.perClass.map((row) => [row.name, String(row.images), row.images === 0 ? '–' : percent(row.top1)]),
+        ['left', 'right', 'right'],
+      ),
+    );
+    const fifth = top5 === undefined ? '' : `, top-5 ${percent(top5)}`;
+    output.print(`\n${images} images of ${result.split}: top-1 ${percent(top1)}${fifth}, loss ${loss.toFixed(4)}`);
+  } finally {
+    opened.model.dispose();
+    data.dispose();
+  }
+}

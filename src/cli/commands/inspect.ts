@@ -1,0 +1,62 @@
+import type { ArgumentsCamelCase, Argv, CommandModule, InferredOptionTypes } from 'yargs';
+import { interruptible } from '../interrupt.js';
+import { jsonOption, number, planOptions } from '../options.js';
+import { createOutput } from '../output.js';
+
+const options = {
+  outputs: {
+    type: 'string',
+    requiresArg: true,
+    description: "Classes that the head is to tell apart; default: the model's own, else 1000",
+    coerce: number('outputs', { integer: true, min: 1 }),
+  },
+  tensors: { type: 'boolean', description: "List every tensor of the model's file" },
+  ...jsonOption,
+  ...planOptions,
+} as const;
+
+interface InspectArguments extends InferredOptionTypes<typeof options> {
+  readonly model?: string | undefined;
+}
+
+export const inspectCommand: CommandModule<object, InspectArguments> = {
+  command: 'inspect [model]',
+  describe: 'Show units, what trains, groups and rates; what is in a file; and this machine',
+  builder: (cli) =>
+    cli
+      .positional('model', { type: 'string', description: 'A run directory, a checkpoint or a weights file' })
+      .options(options)
+      .example('$0 inspect', 'the default strategy by unit, versions, and what a report of a fault needs')
+      .example('$0 inspect --strategy partial --head-lr 1e-3', 'what flags of train would do')
+      .example('$0 inspect runs/bees', 'classes, tensors and metadata of a run')
+      .epilogue('Nothing is trained or changed.') as Argv<InspectArguments>,
+  handler: (args) => interruptible(() => inspect(args)),
+};
+
+async function inspect(args: ArgumentsCamelCase<InspectArguments>): Promise<void> {
+  const { readModelSource } = await import('../../inference/model-source.js');
+  const { describeModel, describePlan, modelReport, planReport } = await import('../report.js');
+  const { strategyFromArguments } = await import('../plan.js');
+  const { describeSystem, systemInfo } = await import('../system.js');
+
+  const output = createOutput({ json: args.json === true });
+  const source = args.model === undefined ? undefined : await readModelSource(args.model);
+  const strategy = strategyFromArguments(args);
+  // A file's head is what it is; without one, and with flags for another, it is the strategy's.
+  const own = source !== undefined && args.head === undefined ? source.head : undefined;
+  const head = {
+    classes: args.outputs ?? source?.head.classes ?? 1000,
+    hidden: own?.hidden ?? strategy.head.hidden ?? [],
+    dropout: args.dropout ?? own?.dropout ?? strategy.head.dropout ?? 0,
+  };
+  const plan = planReport(strategy, head);
+  const model = source === undefined ? null : modelReport(source);
+  const system = systemInfo();
+  if (args.json === true) {
+    output.json({ model, plan, system });
+    return;
+  }
+  if (model !== null) output.print(`${describeModel(model, args.tensors === true)}\n`);
+  output.print(`${describePlan(plan)}\n`);
+  output.print(describeSystem(system));
+}

@@ -1,0 +1,131 @@
+import type { ModelSource } from '../inference/model-source.js';
+import { resolveFreeze } from '../model/freeze.js';
+import { describeUnits } from '../model/units.js';
+import type { CheckpointMetadata } from '../model/weights/metadata.js';
+import type { HeadShape } from '../native/binding.js';
+import { buildGroups } from '../optim/groups.js';
+import type { Strategy } from '../training/strategies.js';
+import { grouped, rate, table } from './table.js';
+
+export interface UnitReport {
+  readonly name: string;
+  /** Numbers in its parameters, and how many of them train. */
+  readonly parameters: number;
+  readonly trainable: number;
+  readonly batchNorms: number;
+  /** BatchNorms in training mode. */
+  readonly batchNormsTraining: number;
+  readonly groups: readonly { readonly name: string; readonly lr: number; readonly weightDecay: number }[];
+}
+
+export interface PlanReport {
+  readonly strategy: Strategy;
+  readonly head: HeadShape;
+  readonly units: readonly UnitReport[];
+  readonly parameters: number;
+  readonly trainable: number;
+  /** Units from the input that run as an inference network. */
+  readonly frozenPrefixUnits: number;
+}
+
+/** What a strategy means for a network with this head, unit by unit. */
+export function planReport(strategy: Strategy, head: HeadShape): PlanReport {
+  const units = describeUnits(head);
+  const freeze = resolveFreeze(units, strategy.freeze, { batchNorm: strategy.batchNorm });
+  const groups = buildGroups(units, strategy.groups, freeze.trainable);
+  const training = new Set(freeze.batchNormTraining);
+  const reports = units.map((unit): UnitReport => {
+    const names = new Set(unit.parameters.map(({ name }) => name));
+    return {
+      name: unit.name,
+      parameters: sum(unit.parameters.map(({ size }) => size)),
+      trainable: sum(unit.parameters.map(({ name, size }) => (freeze.trainable.has(name) ? size : 0))),
+      batchNorms: unit.batchNorms.length,
+      batchNormsTraining: unit.batchNorms.filter((name) => training.has(name)).length,
+      groups: groups
+        .filter(({ parameters }) => parameters.some((name) => names.has(name)))
+        .map(({ name, lr, weightDecay }) => ({ name, lr, weightDecay })),
+    };
+  });
+  return {
+    strategy,
+    head,
+    units: reports,
+    parameters: sum(reports.map(({ parameters }) => parameters)),
+    trainable: sum(reports.map(({ trainable }) => trainable)),
+    frozenPrefixUnits: freeze.frozenPrefixUnits,
+  };
+}
+
+export function describePlan(plan: PlanReport): string {
+  const rows = plan.units.map((unit) => [
+    unit.name,
+    grouped(unit.parameters),
+    unit.trainable === 0 ? 'frozen' : unit.trainable === unit.parameters ? 'trains' : `${grouped(unit.trainable)} train`,
+    unit.batchNorms === 0 ? '' : unit.batchNormsTraining === 0 ? 'eval' : `${unit.batchNormsTraining} of ${unit.batchNorms} train`,
+    unit.groups.map(({ name }) => name).join(', '),
+    unit.groups.map(({ lr }) => rate(lr)).join(', '),
+    unit.groups.map(({ weightDecay }) => rate(weightDecay)).join(', '),
+  ]);
+  const { strategy } = plan;
+  const schedule = strategy.schedule.warmupEpochs ? `, ${strategy.schedule.warmupEpochs} epochs of warm-up` : '';
+  return [
+    `Strategy ${strategy.name}: ${strategy.optimizer.kind}, ${strategy.schedule.kind} schedule${schedule}, augmentation ${strategy.augment}`,
+    '',
+    table(['unit', 'parameters', '', 'BatchNorm', 'group', 'rate', 'weight decay'], rows, ['left', 'right']),
+    '',
+    `${grouped(plan.trainable)} of ${grouped(plan.parameters)} parameters train. ` +
+      `Frozen from the input: ${plan.frozenPrefixUnits} of ${plan.units.length} units.`,
+  ].join('\n');
+}
+
+export interface ModelReport {
+  readonly kind: ModelSource['kind'];
+  readonly path: string;
+  readonly format: string;
+  readonly head: HeadShape;
+  readonly classes: readonly string[] | null;
+  readonly metadata: CheckpointMetadata | null;
+  readonly tensors: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] }[];
+}
+
+/** What is in a file. */
+export function modelReport(source: ModelSource): ModelReport {
+  return {
+    kind: source.kind,
+    path: source.path,
+    format: source.table.format,
+    head: source.head,
+    classes: source.metadata?.classes ?? null,
+    metadata: source.metadata,
+    tensors: [...source.table.tensors.values()].map(({ name, dtype, shape }) => ({ name, dtype, shape })),
+  };
+}
+
+export function describeModel(model: ModelReport, listTensors: boolean): string {
+  const dtypes = new Map<string, number>();
+  for (const { dtype } of model.tensors) dtypes.set(dtype, (dtypes.get(dtype) ?? 0) + 1);
+  const kinds = [...dtypes].map(([dtype, count]) => `${count} ${dtype}`).join(', ');
+  const hidden = model.head.hidden.length === 0 ? 'one linear layer' : `hidden ${model.head.hidden.join(', ')}`;
+  const lines = [
+    `${model.path}: ${model.kind === 'weights' ? 'weights' : 'checkpoint'}, ${model.format}, ${model.tensors.length} tensors (${kinds})`,
+    `head: ${hidden} to ${model.head.classes} classes`,
+  ];
+  if (model.classes !== null) lines.push(`classes: ${model.classes.join(', ')}`);
+  if (model.metadata !== null) {
+    const { transform, strategy, versions } = model.metadata;
+    if (transform !== null) lines.push(`input: short side ${transform.resize}, centre ${transform.imageSize}×${transform.imageSize}`);
+    if (strategy !== null) lines.push(`strategy: ${strategy}`);
+    const written = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+    if (written.length > 0) lines.push(`written by: ${written.join(', ')}`);
+  }
+  if (listTensors) {
+    lines.push('');
+    lines.push(table(['tensor', 'dtype', 'shape'], model.tensors.map((t) => [t.name, t.dtype, `[${t.shape.join(', ')}]`])));
+  }
+  return lines.join('\n');
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { projectRoot, temporaryDirectory } from '../support/paths.js';
+import { resnetTorch } from './support/command.js';
+
+describe('resnet-torch --help', () => {
+  it('lists the commands without loading libtorch', async () => {
+    const { code, stdout } = await resnetTorch(['--help'], { env: { RESNET_TORCH_LIBTORCH: '/nowhere' } });
+    assert.equal(code, 0);
+    for (const name of ['train', 'eval', 'predict', 'inspect', 'setup']) assert.match(stdout, new RegExp(`resnet-torch ${name}`));
+  });
+
+  for (const name of ['train', 'eval', 'predict', 'inspect', 'setup']) {
+    it(`has options and examples for ${name}`, async () => {
+      const { code, stdout } = await resnetTorch([name, '--help']);
+      assert.equal(code, 0);
+      assert.match(stdout, /Examples:/);
+      assert.match(stdout, new RegExp(`Examples:\\s+.*resnet-torch ${name}`));
+    });
+  }
+
+  it('lists every shared flag of train', async () => {
+    const { stdout } = await resnetTorch(['train', '--help']);
+    const flags =
+      'epochs batch-size image-size resize lr head-lr weight-decay optimizer schedule warmup-epochs freeze freeze-until ' +
+      'freeze-fraction freeze-match batch-norm lr-tiers augment head dropout seed workers threads device precision ' +
+      'strategy weights out overwrite skip-corrupt val-split json';
+    for (const name of flags.split(' ')) assert.match(stdout, new RegExp(`--${name}\\b`), name);
+  });
+
+  it('prints the version of the package', async () => {
+    const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as { version: string };
+    assert.equal((await resnetTorch(['--version'])).stdout.trim(), version);
+  });
+});
+
+describe('wrong usage exits 2 with one message', () => {
+  const cases: readonly (readonly [string, readonly string[], RegExp])[] = [
+    ['no command', [], /Name a command/],
+    ['an unknown command', ['trian', 'data'], /no command "trian".*Did you mean train\?/],
+    ['an unknown option', ['train', 'data', '--epoch', '3'], /no option --epoch\. Did you mean --epochs\?/],
+    ['an unknown option far from any', ['train', 'data', '--zzzzzzzzzz'], /no option --zzzzzzzzzz/],
+    ['an unknown option of eval', ['eval', 'run', 'data', '--imagesize', '64'], /no option --imagesize\. Did you mean --image-size\?/],
+    ['a missing argument', ['eval', 'run'], /data/],
+    ['an argument too many', ['eval', 'run', 'data', 'more'], /"more" is one too many/],
+    ['a rate of zero', ['train', 'data', '--lr', '0'], /--lr takes a number above 0, not "0"/],
+    ['a rate that is not a number', ['train', 'data', '--lr', 'NaN'], /--lr takes a number above 0, not "NaN"/],
+    ['a negative rate', ['train', 'data', '--head-lr', '-1'], /--head-lr takes a number above 0, not "-1"/],
+    ['a rate without a value', ['train', 'data', '--lr'], /--lr needs a value/],
+    ['half an epoch', ['train', 'data', '--epochs', '1.5'], /--epochs takes a whole number of 1 or more, not "1.5"/],
+    ['a tiny image size', ['train', 'data', '--image-size', '16'], /--image-size takes a whole number of 32 or more, not "16"/],
+    ['an unknown strategy', ['train', 'data', '--strategy', 'diferential'], /--strategy cannot be "diferential".*Did you mean differential\?/],
+    ['an unknown optimizer', ['train', 'data', '--optimizer', 'lion'], /--optimizer cannot be "lion": it takes sgd, adam, adamw/],
+    ['two freeze rules', ['train', 'data', '--freeze', 'none', '--freeze-until', 'layer1'], /freeze and freeze-until are mutually exclusive/],
+    ['a share above one', ['train', 'data', '--freeze-fraction', '1.5'], /--freeze-fraction takes a number of 0 or more, at most 1/],
+    ['a broken expression', ['train', 'data', '--freeze-match', '('], /--freeze-match takes a regular expression/],
+    ['tiers that do not rise', ['train', 'data', '--lr-tiers', '0.5:1e-4,0.25:1e-3'], /--lr-tiers takes rising shares that end with 1/],
+    ['a tier without a rate', ['train', 'data', '--lr-tiers', '1'], /"1" is none/],
+    ['a head of words', ['train', 'data', '--head', 'big'], /--head takes hidden widths/],
+    ['an unknown unit', ['inspect', '--freeze-until', 'layer5'], /layer5/],
+    ['two output formats', ['predict', 'run', 'a.jpg', '--json', '--csv'], /mutually exclusive/],
+    ['zero classes of a prediction', ['predict', 'run', 'a.jpg', '--top-k', '0'], /--top-k takes a whole number of 1 or more/],
+    ['an unknown variant', ['setup', '--device', 'tpu'], /--device cannot be "tpu": it takes cpu, cuda/],
+  ];
+  for (const [what, args, message] of cases) {
+    it(what, async () => {
+      const { code, stdout, stderr } = await resnetTorch(args);
+      assert.match(stderr, message);
+      assert.doesNotMatch(stderr, /\n\s+at /, 'no stack');
+      assert.equal(code, 2);
+      assert.equal(stdout, '');
+    });
+  }
+});
+
+describe('failures exit 1 with a message that names the thing', () => {
+  it('a folder that is not there', async (t) => {
+    const missing = join(temporaryDirectory(t), 'nowhere');
+    const { code, stderr } = await resnetTorch(['train', missing, '--weights', 'none']);
+    assert.equal(code, 1);
+    assert.match(stderr, /nowhere.*\(ERR_DATASET\)/s);
+    assert.doesNotMatch(stderr, /\n\s+at /, 'no stack');
+  });
+
+  it('an output folder that holds something', async (t) => {
+    const folder = temporaryDirectory(t);
+    const out = join(folder, 'run');
+    mkdirSync(out);
+    writeFileSync(join(out, 'note.txt'), 'mine');
+    const { code, stderr } = await resnetTorch(['train', join(folder, 'data'), '--out', out, '--weights', 'none']);
+    assert.equal(code, 1);
+    assert.match(stderr, /--overwrite.*\(ERR_OUTPUT_EXISTS\)/s);
+    assert.equal(readFileSync(join(out, 'note.txt'), 'utf8'), 'mine');
+  });
+
+  it('a model that is not there', async (t) => {
+    const missing = join(temporaryDirectory(t), 'no-run');
+    const { code, stderr } = await resnetTorch(['predict', missing, 'a.jpg']);
+    assert.equal(code, 1);
+    assert.match(stderr, /no-run/);
+  });
+
+  it('class names that cannot be read', async (t) => {
+    const folder = temporaryDirectory(t);
+    const { code, stderr } = await resnetTorch(['eval', join(folder, 'x'), folder, '--classes', join(folder, 'none.txt')]);
+    assert.equal(code, 1);
+    assert.match(stderr, /none\.txt.*\(ERR_FILE\)/s);
+  });
+});
