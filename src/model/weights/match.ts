@@ -55,7 +55,8 @@ export function matchWeights(table: TensorTable, expected: readonly ExpectedTens
 }
 
 function faultOf(wanted: ExpectedTensor, found: StoredTensor | undefined): string | null {
-  if (found === undefined) return wanted.name.endsWith(COUNTER) ? null : `expected ${formatShape(wanted.shape)}, missing`;
+  if (found === undefined)
+    return wanted.name.endsWith(COUNTER) ? null : `expected ${formatShape(wanted.shape)}, missing`;
   if (!sameShape(wanted.shape, found.shape)) {
     return `expected ${formatShape(wanted.shape)}, the file has ${formatShape(found.shape)}`;
   }
@@ -87,9 +88,17 @@ function headFaultOf(table: TensorTable, expected: readonly ExpectedTensor[]): s
   );
 }
 
-function describeHead(tensors: readonly { readonly name: string; readonly shape: readonly number[] }[]): string {
+function describeHead(
+  tensors: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+  }[],
+): string {
   const matrices = tensors.filter(({ name }) => name.endsWith('.weight'));
-  return listNames((matrices.length > 0 ? matrices : tensors).map(({ name, shape }) => `${name} ${formatShape(shape)}`), 4);
+  return listNames(
+    (matrices.length > 0 ? matrices : tensors).map(({ name, shape }) => `${name} ${formatShape(shape)}`),
+    4,
+  );
 }
 
 function misfit(table: TensorTable, expected: readonly ExpectedTensor[], faults: readonly string[]): ResnetTorchError {

@@ -18,7 +18,10 @@ export interface TransformMetadata {
 export interface CheckpointMetadata {
   /** In the order of the outputs. */
   readonly classes: readonly string[];
-  readonly head: { readonly hidden: readonly number[]; readonly dropout: number };
+  readonly head: {
+    readonly hidden: readonly number[];
+    readonly dropout: number;
+  };
   /** `null` where the checkpoint was saved without one. */
   readonly transform: TransformMetadata | null;
   readonly strategy: string | null;
@@ -37,7 +40,10 @@ export function readMetadata(table: TensorTable): CheckpointMetadata | null {
   const head = object(table, 'head', parse(table, 'head'));
   const result: CheckpointMetadata = {
     classes,
-    head: { hidden: widths(table, head.hidden), dropout: share(table, head.dropout) },
+    head: {
+      hidden: widths(table, head.hidden),
+      dropout: share(table, head.dropout),
+    },
     transform: table.metadata.transform === undefined ? null : transform(table),
     strategy: table.metadata.strategy ?? null,
     versions: table.metadata.versions === undefined ? {} : versions(table),
@@ -51,12 +57,18 @@ export function readMetadata(table: TensorTable): CheckpointMetadata | null {
  *
  * @throws ResnetTorchError `ERR_WEIGHTS_FORMAT` when there is no such head.
  */
-export function headOf(table: TensorTable): { readonly classes: number; readonly hidden: readonly number[] } {
+export function headOf(table: TensorTable): {
+  readonly classes: number;
+  readonly hidden: readonly number[];
+} {
   const names = table.tensors.has('fc.weight') ? ['fc.weight'] : sequentialNames(table);
   if (names.length === 0) {
     const held = [...table.tensors.keys()].filter((name) => name.startsWith('fc.'));
     const found = held.length > 0 ? `its head is ${listNames(held, 6)}` : 'it holds no tensor fc.*';
-    throw formatError(table.path, `has no head that can be read: ${found}; expected fc.weight, or fc.0.weight, fc.3.weight and so on.`);
+    throw formatError(
+      table.path,
+      `has no head that can be read: ${found}; expected fc.weight, or fc.0.weight, fc.3.weight and so on.`,
+    );
   }
   const outputs: number[] = [];
   let inputs = 2048;
@@ -119,7 +131,8 @@ function widths(table: TensorTable, value: unknown): readonly number[] {
 }
 
 function share(table: TensorTable, value: unknown): number {
-  if (typeof value !== 'number' || !(value >= 0 && value < 1)) throw wrong(table, 'head.dropout', 'a number from 0 to under 1');
+  if (typeof value !== 'number' || !(value >= 0 && value < 1))
+    throw wrong(table, 'head.dropout', 'a number from 0 to under 1');
   return value;
 }
 
@@ -127,7 +140,12 @@ function transform(table: TensorTable): TransformMetadata {
   const { imageSize, resize, mean, std } = object(table, 'transform', parse(table, 'transform'));
   if (!isCount(imageSize)) throw wrong(table, 'transform.imageSize', 'a number of pixels');
   if (!isCount(resize)) throw wrong(table, 'transform.resize', 'a number of pixels');
-  return { imageSize, resize, mean: channels(table, 'transform.mean', mean), std: channels(table, 'transform.std', std) };
+  return {
+    imageSize,
+    resize,
+    mean: channels(table, 'transform.mean', mean),
+    std: channels(table, 'transform.std', std),
+  };
 }
 
 function channels(table: TensorTable, key: string, value: unknown): readonly [number, number, number] {

@@ -17,8 +17,16 @@ export const DOWNLOAD_BASE = 'https://download.pytorch.org/models/';
 
 /** `ResNet50_Weights.IMAGENET1K_V1` and `IMAGENET1K_V2` of torchvision. */
 export const NAMED_WEIGHTS: readonly NamedWeights[] = [
-  { name: 'imagenet-v1', file: 'resnet50-0676ba61.pth', preprocessing: { resize: 256, crop: 224 } },
-  { name: 'imagenet-v2', file: 'resnet50-11ad3fa6.pth', preprocessing: { resize: 232, crop: 224 } },
+  {
+    name: 'imagenet-v1',
+    file: 'resnet50-0676ba61.pth',
+    preprocessing: { resize: 256, crop: 224 },
+  },
+  {
+    name: 'imagenet-v2',
+    file: 'resnet50-11ad3fa6.pth',
+    preprocessing: { resize: 232, crop: 224 },
+  },
 ];
 
 /** The SHA-256 digits in a file name such as `resnet50-11ad3fa6.pth`. */

@@ -51,10 +51,17 @@ export function formatError(path: string, fault: string, options?: ErrorOptions)
   return new ResnetTorchError('ERR_WEIGHTS_FORMAT', `${path}: ${fault}`, options);
 }
 
+/** A name from a file as a message may show it: control characters escaped, at most 200 characters. */
+export function printable(name: string): string {
+  const text = name.length > 200 ? `${name.slice(0, 200)}…` : name;
+  return text.replace(/\p{C}/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+}
+
 /** Lists at most `limit` names: `a, b, c and 7 more`. */
 export function listNames(names: readonly string[], limit = 10): string {
   const rest = names.length - limit;
-  return rest > 0 ? `${names.slice(0, limit).join(', ')} and ${rest} more` : names.join(', ');
+  const shown = names.slice(0, limit).map(printable).join(', ');
+  return rest > 0 ? `${shown} and ${rest} more` : shown;
 }
 
 const WRAPPERS = /^(?:module\.|_orig_mod\.)+/;
@@ -69,7 +76,8 @@ export function unwrapNames(path: string, tensors: Iterable<StoredTensor>): Read
   const result = new Map<string, StoredTensor>();
   for (const tensor of tensors) {
     const name = tensor.name.replace(WRAPPERS, '');
-    if (result.has(name)) throw formatError(path, `holds the tensor ${name} twice, once as ${tensor.name}.`);
+    if (result.has(name))
+      throw formatError(path, `holds the tensor ${printable(name)} twice, once as ${printable(tensor.name)}.`);
     result.set(name, name === tensor.name ? tensor : { ...tensor, name });
   }
   return result;
