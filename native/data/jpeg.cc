@@ -1,0 +1,130 @@
+#include "data/jpeg.h"
+
+#include <algorithm>
+#include <csetjmp>
+#include <cstdio>
+#include <vector>
+
+// Needs <cstdio> before it.
+#include <jerror.h>
+#include <jpeglib.h>
+
+#include "data/orientation.h"
+
+#ifndef JCS_EXTENSIONS
+#error "libjpeg-turbo is needed: this is another libjpeg"
+#endif
+
+namespace resnet_torch::data {
+
+namespace {
+
+/// Columns decoded beyond the window, so that smooth chroma upsampling at its edges sees the same neighbours as in a
+/// whole decode.
+constexpr JDIMENSION kMargin = 2;
+
+struct Errors {
+  jpeg_error_mgr base;  // first, so that libjpeg's pointer is ours
+  std::jmp_buf escape;
+  bool truncated;
+  char message[JMSG_LENGTH_MAX];
+};
+
+void onError(j_common_ptr info) {
+  auto* errors = reinterpret_cast<Errors*>(info->err);
+  errors->base.format_message(info, errors->message);
+  std::longjmp(errors->escape, 1);
+}
+
+/// libjpeg fills what a truncated file lacks with grey and only warns.
+void onMessage(j_common_ptr info, int level) {
+  auto* errors = reinterpret_cast<Errors*>(info->err);
+  const int code = errors->base.msg_code;
+  if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER)) errors->truncated = true;
+}
+
+void onOutput(j_common_ptr) {}
+
+/// The stored pixels that are asked for: either handed on row by row, or collected.
+struct Window {
+  Box box;
+  ViewResizer* rows = nullptr;
+  std::vector<std::uint8_t>* collected = nullptr;
+};
+
+struct Decoder {
+  explicit Decoder(const JpegLayout& layout) : row(static_cast<std::size_t>(layout.width) * kPixelBytes) {
+    info.err = jpeg_std_error(&errors.base);
+    errors.base.error_exit = onError;
+    errors.base.emit_message = onMessage;
+    errors.base.output_message = onOutput;
+  }
+  ~Decoder() { jpeg_destroy_decompress(&info); }
+  Decoder(const Decoder&) = delete;
+  Decoder& operator=(const Decoder&) = delete;
+
+  JpegOutcome run(Bytes file, const JpegLayout& layout, const Window& window);
+
+  jpeg_decompress_struct info{};
+  Errors errors{};
+  std::vector<std::uint8_t> row;
+};
+
+/// Holds no object with a destructor: libjpeg's errors jump back into it.
+JpegOutcome Decoder::run(Bytes file, const JpegLayout& layout, const Window& window) {
+  if (setjmp(errors.escape)) return JpegOutcome::kUnsupported;
+  jpeg_create_decompress(&info);
+  jpeg_mem_src(&info, file.data(), file.size());
+  jpeg_read_header(&info, TRUE);
+  if (static_cast<int>(info.image_width) != layout.width || static_cast<int>(info.image_height) != layout.height)
+    return JpegOutcome::kUnsupported;
+  info.out_color_space = JCS_EXT_RGBX;
+  info.dct_method = JDCT_ISLOW;
+  info.do_fancy_upsampling = TRUE;
+  jpeg_start_decompress(&info);
+
+  const auto left = static_cast<JDIMENSION>(window.box.left), width = static_cast<JDIMENSION>(window.box.width);
+  JDIMENSION from = left > kMargin ? left - kMargin : 0;
+  JDIMENSION columns = std::min(left + width + kMargin, info.output_width) - from;
+  if (columns < info.output_width) jpeg_crop_scanline(&info, &from, &columns);  // moves `from` to a block's edge
+  if (window.box.top > 0) jpeg_skip_scanlines(&info, static_cast<JDIMENSION>(window.box.top));
+  const std::uint8_t* const pixels = row.data() + static_cast<std::size_t>(left - from) * kPixelBytes;
+  for (int y = 0; y < window.box.height; ++y) {
+    JSAMPROW rows[] = {row.data()};
+    jpeg_read_scanlines(&info, rows, 1);
+    if (errors.truncated) return JpegOutcome::kBroken;
+    if (window.rows) {
+      window.rows->pushRow(pixels);
+    } else {
+      window.collected->insert(window.collected->end(), pixels, pixels + width * kPixelBytes);
+    }
+  }
+  return JpegOutcome::kDone;
+}
+
+}  // namespace
+
+bool isPlainJpeg(const JpegLayout& layout) {
+  return layout.precision == 8 && (layout.components == 1 || layout.components == 3);
+}
+
+JpegOutcome decodeJpeg(Bytes file, const JpegLayout& layout, ViewResizer& resizer, std::string& message) {
+  Decoder decoder(layout);
+  Window window;
+  window.box = storedBox(resizer.source(), layout.orientation, layout.width, layout.height);
+  std::vector<std::uint8_t> collected;
+  if (layout.orientation == 1) {
+    window.rows = &resizer;
+  } else {
+    collected.reserve(static_cast<std::size_t>(window.box.width) * window.box.height * kPixelBytes);
+    window.collected = &collected;
+  }
+  const auto outcome = decoder.run(file, layout, window);
+  if (outcome == JpegOutcome::kBroken) message = "the JPEG's data ends before the picture does";
+  if (outcome == JpegOutcome::kUnsupported) message = decoder.errors.message;
+  if (outcome == JpegOutcome::kDone && window.collected)
+    pushDisplayed(collected.data(), window.box.width, window.box.height, layout.orientation, resizer);
+  return outcome;
+}
+
+}  // namespace resnet_torch::data

@@ -1,0 +1,295 @@
+#include "data/loader.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+#include <mutex>
+#include <span>
+#include <stdexcept>
+
+#include "core/errors.h"
+#include "data/image.h"
+#include "data/sampler.h"
+#include "data/threads.h"
+
+namespace resnet_torch::data {
+
+namespace {
+
+constexpr auto kJoinBound = std::chrono::seconds(10);
+
+/// A batch that is being decoded.
+struct Draft {
+  std::span<const std::int32_t> indices;
+  std::vector<std::uint8_t> images;
+  std::vector<std::string> messages;  ///< what is wrong with each file; empty where nothing is
+  std::exception_ptr fault;           ///< not a file's fault: out of memory
+  std::size_t started = 0, finished = 0;
+
+  bool complete() const { return finished == indices.size(); }
+};
+
+Error decodeError(const std::string& path, const std::string& message) {
+  return Error("ERR_IMAGE_DECODE",
+               "Cannot read the image " + path + ": " + message +
+                   ". Replace or remove the file, or leave out what is broken with --skip-corrupt "
+                   "(skipCorrupt: true)");
+}
+
+std::exception_ptr disposedError() {
+  return std::make_exception_ptr(Error("ERR_DISPOSED", "The loader was disposed of"));
+}
+
+}  // namespace
+
+struct Loader::State : std::enable_shared_from_this<Loader::State> {
+  explicit State(LoaderOptions given)
+      : options(std::move(given)),
+        sampler({static_cast<std::int64_t>(options.files->paths.size()), options.batchSize, options.shuffle,
+                 options.mergeLastSingle, options.seed, options.epoch}),
+        opened(std::min(options.firstBatch, sampler.batches())),
+        delivered(opened) {}
+
+  using Callback = std::function<void(Answer)>;
+  /// Calls to make once the mutex is free.
+  using Calls = std::vector<std::function<void()>>;
+
+  bool answerable() const { return stopped || failed || delivered == sampler.batches() || frontReady(); }
+  bool frontReady() const { return !drafts.empty() && drafts.front()->complete(); }
+
+  void startOnce();
+  void work();
+  std::shared_ptr<Draft> claim(std::size_t& slot);
+  void decode(Draft& draft, std::size_t slot) const;
+  Answer answer();
+  Batch assemble(Draft& draft) const;
+  Calls settle();
+  static void callAll(const Calls& calls) {
+    for (const auto& call : calls) call();
+  }
+
+  const LoaderOptions options;
+  const Sampler sampler;
+
+  std::mutex mutex;
+  std::condition_variable roomChanged, readyChanged;
+  std::deque<std::shared_ptr<Draft>> drafts;  // delivered … opened − 1, at most `prefetch`
+  std::int64_t opened, delivered;
+  std::deque<Callback> requests;
+  std::function<void()> readyCallback;
+  std::exception_ptr failed;
+  bool stopped = false;
+  std::unique_ptr<ThreadGroup> threads;
+};
+
+/// With the mutex held. The threads hold the state, and the state's group does not hold the threads' work.
+void Loader::State::startOnce() {
+  if (threads || stopped) return;
+  threads = std::make_unique<ThreadGroup>([weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self) return;
+    std::lock_guard lock(self->mutex);
+    self->roomChanged.notify_all();
+  });
+  const auto left = sampler.batches() - delivered;
+  if (left > 0) threads->start(options.workers, [self = shared_from_this()] { self->work(); });
+}
+
+void Loader::State::work() {
+  std::unique_lock lock(mutex);
+  for (;;) {
+    std::size_t slot = 0;
+    std::shared_ptr<Draft> draft;
+    roomChanged.wait(lock, [&] {
+      return stopped || failed || threads->stopping() || (draft = claim(slot)) || opened == sampler.batches();
+    });
+    if (!draft) return;
+    lock.unlock();
+    decode(*draft, slot);
+    lock.lock();
+    ++draft->finished;
+    if (!draft->complete() || draft != drafts.front()) continue;
+    const auto calls = settle();
+    lock.unlock();
+    callAll(calls);
+    lock.lock();
+  }
+}
+
+/// The next image to decode, in the order of the epoch.
+std::shared_ptr<Draft> Loader::State::claim(std::size_t& slot) {
+  const auto open = std::find_if(drafts.begin(), drafts.end(),
+                                 [](const auto& draft) { return draft->started < draft->indices.size(); });
+  if (open != drafts.end()) {
+    slot = (*open)->started++;
+    return *open;
+  }
+  if (opened == sampler.batches() || static_cast<int>(drafts.size()) >= options.prefetch) return nullptr;
+  auto draft = std::make_shared<Draft>();
+  draft->indices = sampler.batch(opened++);
+  const auto size = static_cast<std::size_t>(options.crop.size);
+  draft->images.resize(draft->indices.size() * size * size * 3);
+  draft->messages.resize(draft->indices.size());
+  slot = draft->started++;
+  drafts.push_back(draft);
+  roomChanged.notify_all();
+  return draft;
+}
+
+void Loader::State::decode(Draft& draft, std::size_t slot) const {
+  const auto index = draft.indices[slot];
+  const auto bytes = draft.images.size() / draft.indices.size();
+  try {
+    decodeView(options.files->paths[index], options.crop,
+               {options.seed, options.epoch, static_cast<std::uint64_t>(index)}, draft.images.data() + slot * bytes);
+  } catch (const std::runtime_error& error) {
+    draft.messages[slot] = error.what();
+    if (draft.messages[slot].empty()) draft.messages[slot] = "it cannot be decoded";
+  } catch (...) {
+    draft.messages[slot] = "it cannot be decoded";
+    draft.fault = std::current_exception();
+  }
+}
+
+/// With the mutex held and `answerable()`: takes what comes next.
+Loader::Answer Loader::State::answer() {
+  if (stopped) return {std::nullopt, disposedError()};
+  if (failed) return {std::nullopt, failed};
+  if (delivered == sampler.batches()) return {};
+  const auto draft = std::move(drafts.front());
+  drafts.pop_front();
+  ++delivered;
+  roomChanged.notify_all();
+  const auto broken = std::find_if(draft->messages.begin(), draft->messages.end(),
+                                   [](const auto& message) { return !message.empty(); });
+  if (draft->fault) {
+    failed = draft->fault;
+  } else if (broken != draft->messages.end() && !options.skipCorrupt) {
+    const auto index = draft->indices[static_cast<std::size_t>(broken - draft->messages.begin())];
+    failed = std::make_exception_ptr(decodeError(options.files->paths[index], *broken));
+  }
+  if (failed) return {std::nullopt, failed};
+  return {assemble(*draft), nullptr};
+}
+
+/// The images that could be read, moved together.
+Batch Loader::State::assemble(Draft& draft) const {
+  Batch batch;
+  batch.size = options.crop.size;
+  batch.epoch = options.epoch;
+  const auto bytes = draft.images.size() / draft.indices.size();
+  for (std::size_t slot = 0; slot < draft.indices.size(); ++slot) {
+    const auto index = draft.indices[slot];
+    if (!draft.messages[slot].empty()) {
+      batch.failures.push_back({index, options.files->paths[index], draft.messages[slot]});
+      continue;
+    }
+    const auto to = static_cast<std::size_t>(batch.count++);
+    if (to != slot) std::memcpy(draft.images.data() + to * bytes, draft.images.data() + slot * bytes, bytes);
+    batch.labels.push_back(options.files->labels[index]);
+    batch.indices.push_back(index);
+  }
+  batch.images = std::move(draft.images);
+  batch.images.resize(static_cast<std::size_t>(batch.count) * bytes);
+  return batch;
+}
+
+/// With the mutex held: serves those who wait, as far as there is something for them.
+Loader::State::Calls Loader::State::settle() {
+  Calls calls;
+  while (!requests.empty() && answerable()) {
+    calls.push_back([callback = std::move(requests.front()), answer = std::make_shared<Answer>(answer())] {
+      callback(std::move(*answer));
+    });
+    requests.pop_front();
+  }
+  if (readyCallback && answerable()) calls.push_back(std::exchange(readyCallback, nullptr));
+  readyChanged.notify_all();
+  return calls;
+}
+
+Loader::Loader(LoaderOptions options) : state_(std::make_shared<State>(std::move(options))) {}
+
+Loader::~Loader() {
+  stop();
+  join(kJoinBound);
+}
+
+std::int64_t Loader::batches() const {
+  return state_->sampler.batches();
+}
+
+std::int64_t Loader::images() const {
+  return state_->sampler.images();
+}
+
+std::optional<Batch> Loader::tryNext() {
+  return waitNext(std::chrono::milliseconds(0));
+}
+
+std::optional<Batch> Loader::waitNext(std::chrono::milliseconds timeout) {
+  Answer answer;
+  {
+    std::unique_lock lock(state_->mutex);
+    state_->startOnce();
+    if (!state_->readyChanged.wait_for(lock, timeout, [&] { return state_->answerable(); })) return std::nullopt;
+    answer = state_->answer();
+  }
+  if (answer.error) std::rethrow_exception(answer.error);
+  return std::move(answer.batch);
+}
+
+bool Loader::exhausted() const {
+  std::lock_guard lock(state_->mutex);
+  return !state_->failed && !state_->stopped && state_->delivered == state_->sampler.batches();
+}
+
+void Loader::whenReady(std::function<void()> callback) {
+  {
+    std::lock_guard lock(state_->mutex);
+    state_->startOnce();
+    if (!state_->answerable()) {
+      state_->readyCallback = std::move(callback);
+      return;
+    }
+  }
+  callback();
+}
+
+void Loader::requestNext(std::function<void(Answer)> callback) {
+  State::Calls calls;
+  {
+    std::lock_guard lock(state_->mutex);
+    state_->startOnce();
+    state_->requests.push_back(std::move(callback));
+    calls = state_->settle();
+  }
+  State::callAll(calls);
+}
+
+void Loader::stop() {
+  State::Calls calls;
+  ThreadGroup* threads = nullptr;
+  {
+    std::lock_guard lock(state_->mutex);
+    if (state_->stopped) return;
+    state_->stopped = true;
+    calls = state_->settle();
+    threads = state_->threads.get();
+    state_->roomChanged.notify_all();
+  }
+  if (threads) threads->stop();
+  State::callAll(calls);
+}
+
+void Loader::join(std::chrono::milliseconds bound) {
+  ThreadGroup* threads = nullptr;
+  {
+    std::lock_guard lock(state_->mutex);
+    threads = state_->threads.get();
+  }
+  if (threads) threads->join(bound);
+}
+
+}  // namespace resnet_torch::data

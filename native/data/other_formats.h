@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "data/augment.h"
+#include "data/jpeg_layout.h"
+#include "data/resize.h"
+
+namespace resnet_torch::data {
+
+/// Names libvips' shared library, the one that sharp's packages bring. It is opened with the first image that needs
+/// it; the first name given counts.
+void setVipsLibrary(const std::string& path);
+
+/// What is known of an image before it is decoded.
+struct ImageHeader {
+  int width = 0, height = 0;  ///< as displayed
+  std::string format;         ///< `jpeg`, or libvips' name: `png`, `webp`, `gif`, `tiff`, `heif`, …
+};
+
+/// An image opened by libvips: any format but plain JPEGs, first frame. Not to be shared between threads.
+class VipsImage {
+ public:
+  /// From a file's bytes, which must stay. Throws std::runtime_error that says why not.
+  explicit VipsImage(Bytes file);
+  /// From a file by name; reads no more than the header until it is decoded.
+  explicit VipsImage(const std::string& path);
+  ~VipsImage();
+  VipsImage(const VipsImage&) = delete;
+  VipsImage& operator=(const VipsImage&) = delete;
+
+  ImageHeader header() const;
+  /// Decodes all and pushes the rows that `resizer` needs, in display orientation, as 8-bit RGB: 16-bit samples lose
+  /// their low byte, alpha is dropped and not blended, CMYK becomes RGB by Pillow's formula.
+  void decode(ViewResizer& resizer);
+
+ private:
+  void open(void* source);
+
+  void* image_ = nullptr;
+  int orientation_ = 1;
+};
+
+/// To be called at the end of a thread that used libvips.
+void releaseVipsThread();
+
+}  // namespace resnet_torch::data

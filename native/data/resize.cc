@@ -1,0 +1,170 @@
+#include "data/resize.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "data/orientation.h"
+
+// The inner loops are plain enough for the compiler to vectorise; where the loader of programs can choose (glibc), a
+// copy is compiled for each of these widths.
+#if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__)
+#define RESNET_TORCH_WIDE __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#else
+#define RESNET_TORCH_WIDE
+#endif
+
+namespace resnet_torch::data {
+
+namespace {
+
+constexpr int kPrecisionBits = 22;  // Pillow's: 32 − 8 for the pixel − 2 for the sum
+constexpr int kHalf = 1 << (kPrecisionBits - 1);
+
+/// Rows that are resampled horizontally at a time. They lie beside each other, pixel by pixel, so that a weight meets
+/// a run of kLanes bytes.
+constexpr int kBlockRows = 16;
+constexpr int kLanes = kBlockRows * kPixelBytes;
+
+using Pixel = std::uint32_t;
+static_assert(sizeof(Pixel) == kPixelBytes);
+
+inline std::uint8_t toByte(std::int32_t sum) {
+  return static_cast<std::uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255));
+}
+
+/// Weighted sums over pixels of a block: [input pixels × kLanes] → [count × kLanes].
+RESNET_TORCH_WIDE void resampleBlock(const std::uint8_t* __restrict block, const int* __restrict begin,
+                                     const int* __restrict length, const std::int32_t* __restrict weights, int taps,
+                                     int count, std::uint8_t* __restrict out) {
+  for (int i = 0; i < count; ++i) {
+    const std::uint8_t* from = block + static_cast<std::ptrdiff_t>(begin[i]) * kLanes;
+    const std::int32_t* weight = weights + static_cast<std::ptrdiff_t>(i) * taps;
+    const int used = length[i];
+    std::int32_t sums[kLanes];
+    for (int lane = 0; lane < kLanes; ++lane) sums[lane] = kHalf;
+    for (int tap = 0; tap < used; ++tap, from += kLanes)
+      for (int lane = 0; lane < kLanes; ++lane) sums[lane] += from[lane] * weight[tap];
+    for (int lane = 0; lane < kLanes; ++lane) out[lane] = toByte(sums[lane]);
+    out += kLanes;
+  }
+}
+
+/// One output row as the weighted sum of `taps` rows; `bytes` is a multiple of kLanes.
+RESNET_TORCH_WIDE void resampleRows(const std::uint8_t* __restrict rows, std::ptrdiff_t stride,
+                                    const std::int32_t* __restrict weights, int taps, int bytes,
+                                    std::uint8_t* __restrict out) {
+  for (int at = 0; at < bytes; at += kLanes) {
+    const std::uint8_t* from = rows + at;
+    std::int32_t sums[kLanes];
+    for (int lane = 0; lane < kLanes; ++lane) sums[lane] = kHalf;
+    for (int tap = 0; tap < taps; ++tap, from += stride)
+      for (int lane = 0; lane < kLanes; ++lane) sums[lane] += from[lane] * weights[tap];
+    for (int lane = 0; lane < kLanes; ++lane) out[at + lane] = toByte(sums[lane]);
+  }
+}
+
+}  // namespace
+
+AxisWeights::AxisWeights(int input, int output, int first, int count) {
+  const double scale = static_cast<double>(input) / output;
+  const double support = std::max(scale, 1.0);  // the triangle's is 1
+  taps = static_cast<int>(std::ceil(support)) * 2 + 1;
+  begin.resize(static_cast<std::size_t>(count));
+  length.resize(static_cast<std::size_t>(count));
+  weights.assign(static_cast<std::size_t>(count) * taps, 0);
+  std::vector<double> exact(static_cast<std::size_t>(taps));
+  for (int i = 0; i < count; ++i) {
+    const double center = (first + i + 0.5) * scale;
+    const int low = std::max(static_cast<int>(center - support + 0.5), 0);
+    const int high = std::min(static_cast<int>(center + support + 0.5), input);
+    double sum = 0;
+    for (int x = low; x < high; ++x) {
+      const double distance = std::abs((x - center + 0.5) / support);
+      exact[x - low] = distance < 1 ? 1 - distance : 0;
+      sum += exact[x - low];
+    }
+    begin[i] = low;
+    length[i] = high - low;
+    for (int x = low; x < high; ++x)
+      weights[static_cast<std::size_t>(i) * taps + (x - low)] =
+          static_cast<std::int32_t>(0.5 + exact[x - low] / sum * (1 << kPrecisionBits));
+  }
+}
+
+ViewResizer::Span ViewResizer::visible(int offset, int scaled, int size) {
+  const int begin = std::max(offset, 0);
+  return {begin, std::min(offset + size, scaled) - begin};
+}
+
+ViewResizer::ViewResizer(const View& view)
+    : view_(view),
+      columns_(visible(view.left, view.width, view.size)),
+      rows_(visible(view.top, view.height, view.size)),
+      horizontal_(view.box.width, view.width, columns_.begin, columns_.count),
+      vertical_(view.box.height, view.height, rows_.begin, rows_.count) {
+  source_ = {view.box.left + horizontal_.inputBegin(), view.box.top + vertical_.inputBegin(),
+             horizontal_.inputEnd() - horizontal_.inputBegin(), vertical_.inputEnd() - vertical_.inputBegin()};
+  // From now on relative to the source.
+  const int left = horizontal_.inputBegin(), top = vertical_.inputBegin();
+  for (auto& begin : horizontal_.begin) begin -= left;
+  for (auto& begin : vertical_.begin) begin -= top;
+  stride_ = (static_cast<std::size_t>(columns_.count) * kPixelBytes + kLanes - 1) / kLanes * kLanes;
+  block_.resize(static_cast<std::size_t>(source_.width) * kLanes);
+  narrow_.resize(static_cast<std::size_t>(source_.height) * stride_);
+}
+
+void ViewResizer::pushRow(const std::uint8_t* row) {
+  std::uint8_t* to = block_.data() + static_cast<std::ptrdiff_t>(pushed_ - flushed_) * kPixelBytes;
+  for (int x = 0; x < source_.width; ++x, to += kLanes, row += kPixelBytes) std::memcpy(to, row, kPixelBytes);
+  ++pushed_;
+  if (pushed_ - flushed_ == kBlockRows) flushBlock();
+}
+
+void ViewResizer::flushBlock() {
+  std::vector<std::uint8_t> out(static_cast<std::size_t>(columns_.count) * kLanes);
+  resampleBlock(block_.data(), horizontal_.begin.data(), horizontal_.length.data(), horizontal_.weights.data(),
+                horizontal_.taps, columns_.count, out.data());
+  for (; flushed_ < pushed_; ++flushed_) {
+    std::uint8_t* to = narrow_.data() + static_cast<std::size_t>(flushed_) * stride_;
+    const std::uint8_t* from = out.data() + static_cast<std::ptrdiff_t>(flushed_ % kBlockRows) * kPixelBytes;
+    for (int x = 0; x < columns_.count; ++x, to += kPixelBytes, from += kLanes) std::memcpy(to, from, kPixelBytes);
+  }
+}
+
+void ViewResizer::finish(std::uint8_t* out) {
+  flushBlock();
+  const std::size_t outStride = static_cast<std::size_t>(view_.size) * 3;
+  if (rows_.count < view_.size || columns_.count < view_.size)
+    std::memset(out, 0, outStride * static_cast<std::size_t>(view_.size));
+  std::vector<std::uint8_t> row(stride_);
+  out += static_cast<std::size_t>(rows_.begin - view_.top) * outStride;
+  for (int y = 0; y < rows_.count; ++y, out += outStride) {
+    resampleRows(narrow_.data() + static_cast<std::size_t>(vertical_.begin[y]) * stride_,
+                 static_cast<std::ptrdiff_t>(stride_),
+                 vertical_.weights.data() + static_cast<std::size_t>(y) * vertical_.taps, vertical_.length[y],
+                 static_cast<int>(stride_), row.data());
+    writeRow(row.data(), out);
+  }
+}
+
+void ViewResizer::writeRow(const std::uint8_t* pixels, std::uint8_t* out) const {
+  const int first = columns_.begin - view_.left;
+  const std::ptrdiff_t step = view_.flip ? -3 : 3;
+  out += static_cast<std::ptrdiff_t>(view_.flip ? view_.size - 1 - first : first) * 3;
+  for (int x = 0; x < columns_.count; ++x, out += step, pixels += kPixelBytes) std::memcpy(out, pixels, 3);
+}
+
+void pushDisplayed(const std::uint8_t* stored, int width, int height, int orientation, ViewResizer& resizer) {
+  const auto walk = displayWalk(orientation, width, height);
+  const int columns = swapsSides(orientation) ? height : width, rows = swapsSides(orientation) ? width : height;
+  std::vector<std::uint8_t> row(static_cast<std::size_t>(columns) * kPixelBytes);
+  for (int y = 0; y < rows; ++y) {
+    const std::uint8_t* from = stored + (walk.offset + y * walk.stepY) * kPixelBytes;
+    for (int x = 0; x < columns; ++x, from += walk.stepX * kPixelBytes)
+      std::memcpy(row.data() + static_cast<std::ptrdiff_t>(x) * kPixelBytes, from, kPixelBytes);
+    resizer.pushRow(row.data());
+  }
+}
+
+}  // namespace resnet_torch::data
