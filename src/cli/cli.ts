@@ -30,7 +30,7 @@ function parser(args: readonly string[]): Argv {
     .command(predictCommand)
     .command(inspectCommand)
     .command(setupCommand)
-    .demandCommand(1, 1, 'Name a command: train, eval, predict, inspect or setup. `resnet-torch --help` lists them.')
+    .demandCommand(1, 'Name a command: train, eval, predict, inspect or setup. `resnet-torch --help` lists them.')
     .strict()
     .locale('en')
     .version(packageVersion())
@@ -40,7 +40,7 @@ function parser(args: readonly string[]): Argv {
     .parserConfiguration({ 'duplicate-arguments-array': false, 'greedy-arrays': false })
     .exitProcess(false)
     .fail((message, error) => {
-      throw error ?? usageError(message, args, cli);
+      throw error === undefined || error?.name === 'YError' ? usageError(message, args, cli) : error;
     });
   return cli;
 }

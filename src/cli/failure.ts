@@ -20,7 +20,6 @@ export function describeFailure(error: unknown): string {
   if (error instanceof Interrupted) return error.message;
   if (error instanceof UsageError) return `resnet-torch: ${error.message}`;
   if (error instanceof ResnetTorchError) return `resnet-torch: ${error.message} (${error.code})`;
-  if (error instanceof Error && error.name === 'YError') return `resnet-torch: ${error.message}`;
   const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return `resnet-torch: this is a fault of resnet-torch itself; \`resnet-torch inspect\` prints what a report needs.\n${detail}`;
 }
@@ -35,6 +34,8 @@ export function usageError(message: string, args: readonly string[], cli: Argv):
   if (missing !== null) {
     return new UsageError(`${missing[2]} arguments are needed, ${missing[1]} given. Add --help to the command for its usage.`);
   }
+  const both = /^Arguments (.+) and (.+) are mutually exclusive$/.exec(message);
+  if (both !== null) return new UsageError(`${flag(both[1] ?? '')} and ${flag(both[2] ?? '')} exclude each other; give one of them.`);
   const choice = /Argument: (.+), Given: (.+), Choices: (.+)/.exec(message);
   if (choice !== null) {
     const given = (choice[2] ?? '').replaceAll('"', '');

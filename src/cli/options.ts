@@ -14,11 +14,12 @@ interface Range {
 }
 
 /** Reads a number or says, in the words of the command line, what was expected. */
-export function number(flag: string, range: Range = {}): (text: string) => number {
+export function number(flag: string, range: Range = {}): (given: string | number) => number {
   const kind = range.integer === true ? 'a whole number' : 'a number';
   const low = range.above !== undefined ? ` above ${range.above}` : range.min !== undefined ? ` of ${range.min} or more` : '';
   const high = range.max !== undefined ? `${low === '' ? '' : ','} at most ${range.max}` : '';
-  return (text) => {
+  return (given) => {
+    const text = String(given);
     const value = text.trim() === '' ? Number.NaN : Number(text);
     const valid =
       Number.isFinite(value) &&
@@ -32,7 +33,8 @@ export function number(flag: string, range: Range = {}): (text: string) => numbe
 }
 
 /** `0.25:1e-6,1:1e-4` to tiers: each rate holds up to that share of the backbone's convolutions. */
-export function readTiers(text: string): readonly { readonly until: number; readonly lr: number }[] {
+export function readTiers(given: string | number): readonly { readonly until: number; readonly lr: number }[] {
+  const text = String(given);
   const tiers = text.split(',').map((part) => {
     const [until, lr, ...rest] = part.split(':');
     if (until === undefined || lr === undefined || rest.length > 0) {
@@ -51,7 +53,8 @@ export function readTiers(text: string): readonly { readonly until: number; read
 }
 
 /** `linear` or `none`: one linear layer; `1024` or `1024,256`: hidden layers of these widths. */
-export function readHead(text: string): readonly number[] {
+export function readHead(given: string | number): readonly number[] {
+  const text = String(given);
   if (text === 'linear' || text === 'none') return [];
   return text.split(',').map((part) => {
     const value = Number(part);
@@ -62,7 +65,8 @@ export function readHead(text: string): readonly number[] {
   });
 }
 
-export function readPattern(text: string): RegExp {
+export function readPattern(given: string | number): RegExp {
+  const text = String(given);
   try {
     return new RegExp(text);
   } catch (error) {
@@ -90,14 +94,12 @@ export const classesOption = {
 export const imageOptions = {
   'image-size': {
     group: DATA_GROUP,
-    type: 'string',
     requiresArg: true,
     description: 'Side of the square that the network sees, in pixels, 32 or more',
     coerce: number('image-size', { integer: true, min: 32 }),
   },
   resize: {
     group: DATA_GROUP,
-    type: 'string',
     requiresArg: true,
     description: "Short side before the centre crop; default: the weights' own, else 256/224 of the image size",
     coerce: number('resize', { integer: true, min: 1 }),
@@ -115,7 +117,6 @@ export const corruptOption = {
 export const computeOptions = {
   'batch-size': {
     group: COMPUTE_GROUP,
-    type: 'string',
     requiresArg: true,
     description: 'Images a step; default 32',
     coerce: number('batch-size', { integer: true, min: 1 }),
@@ -135,14 +136,12 @@ export const computeOptions = {
   },
   workers: {
     group: COMPUTE_GROUP,
-    type: 'string',
     requiresArg: true,
     description: 'Threads that read and decode images; default: as many as there are cores',
     coerce: number('workers', { integer: true, min: 1, max: 256 }),
   },
   threads: {
     group: COMPUTE_GROUP,
-    type: 'string',
     requiresArg: true,
     description: 'Threads of the arithmetic; default: as many as there are cores',
     coerce: number('threads', { integer: true, min: 1, max: 1024 }),
@@ -175,7 +174,6 @@ export const planOptions = {
   },
   'freeze-fraction': {
     group: MODEL_GROUP,
-    type: 'string',
     requiresArg: true,
     conflicts: ['freeze-match'],
     description: "Freeze this share of the backbone's 53 convolutions from the input, 0 to 1",
@@ -183,7 +181,6 @@ export const planOptions = {
   },
   'freeze-match': {
     group: MODEL_GROUP,
-    type: 'string',
     requiresArg: true,
     description: 'Freeze the parameters whose names this regular expression matches',
     coerce: readPattern,
@@ -197,21 +194,18 @@ export const planOptions = {
   },
   lr: {
     group: MODEL_GROUP,
-    type: 'string',
     requiresArg: true,
     description: 'Rate of the last tier, or of all; other tiers keep their ratio to it',
     coerce: number('lr', { above: 0 }),
   },
   'head-lr': {
     group: MODEL_GROUP,
-    type: 'string',
     requiresArg: true,
     description: 'Rate of the head',
     coerce: number('head-lr', { above: 0 }),
   },
   'lr-tiers': {
     group: MODEL_GROUP,
-    type: 'string',
     requiresArg: true,
     conflicts: ['layer-decay'],
     description: 'Rates by share of the backbone, such as 0.25:1e-6,0.75:1e-5,1:1e-4',
@@ -219,14 +213,12 @@ export const planOptions = {
   },
   'layer-decay': {
     group: MODEL_GROUP,
-    type: 'string',
     requiresArg: true,
     description: "A rate for every unit: this factor times the next unit's, 0 to 1, down from --lr",
     coerce: number('layer-decay', { above: 0, max: 1 }),
   },
   'weight-decay': {
     group: MODEL_GROUP,
-    type: 'string',
     requiresArg: true,
     description: 'Weight decay of every group',
     coerce: number('weight-decay', { min: 0 }),
@@ -252,21 +244,18 @@ export const planOptions = {
   },
   'warmup-epochs': {
     group: MODEL_GROUP,
-    type: 'string',
     requiresArg: true,
     description: 'Epochs, or a part of one, over which rates rise from nothing',
     coerce: number('warmup-epochs', { min: 0 }),
   },
   head: {
     group: MODEL_GROUP,
-    type: 'string',
     requiresArg: true,
     description: 'Hidden widths of the head, such as 1024 or 1024,256, or linear; default 1024',
     coerce: readHead,
   },
   dropout: {
     group: MODEL_GROUP,
-    type: 'string',
     requiresArg: true,
     description: 'Dropout after each hidden layer of the head, 0 or more, below 1',
     coerce: number('dropout', { min: 0, max: 0.999 }),

@@ -5,7 +5,6 @@ import { createOutput } from '../output.js';
 
 const options = {
   outputs: {
-    type: 'string',
     requiresArg: true,
     description: "Classes that the head is to tell apart; default: the model's own, else 1000",
     coerce: number('outputs', { integer: true, min: 1 }),

@@ -8,7 +8,6 @@ import { percent } from '../table.js';
 
 const options = {
   'top-k': {
-    type: 'string',
     requiresArg: true,
     description: 'Likeliest classes of each image; default 5, or all where there are fewer',
     coerce: number('top-k', { integer: true, min: 1 }),
