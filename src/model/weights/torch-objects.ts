@@ -95,8 +95,14 @@ export const TORCH_ENVIRONMENT: PickleEnvironment = {
 /** A global that is not allowed. It was neither looked up nor called. */
 export class RefusedGlobal extends PickleFault {
   constructor(readonly global: string) {
-    super(`asks for ${printable(global)}, which a state dict does not need`);
+    super(`asks for ${describeGlobal(global)}, which a state dict does not need`);
   }
+}
+
+/** Pickles name the functions of `os` by the module that implements them. */
+function describeGlobal(name: string): string {
+  const system = /^(?:posix|nt)\.(\w+)$/.exec(name)?.[1];
+  return system === undefined ? printable(name) : `${name} (os.${system})`;
 }
 
 function first(parameters: readonly PickleValue[]): PickleValue {

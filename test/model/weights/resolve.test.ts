@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { download, Unavailable } from '../../../src/model/weights/download.js';
+import { NAMED_WEIGHTS, resolveWeights } from '../../../src/model/weights/index.js';
+import { temporaryDirectory } from '../../support/paths.js';
+
+const CONTENT = Buffer.alloc(300_000, 'weights ');
+const SHA256 = createHash('sha256').update(CONTENT).digest('hex');
+
+async function serve(t: TestContext, listener: RequestListener): Promise<string> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
+
+/** Sends the file, or the part of it that the request asks for. */
+function send(request: IncomingMessage, response: ServerResponse, content: Buffer = CONTENT): void {
+  const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+  const headers = { etag: '"one"', 'content-length': content.length - start };
+  const range = { 'content-range': `bytes ${start}-${content.length - 1}/${content.length}` };
+  response.writeHead(start > 0 ? 206 : 200, start > 0 ? { ...headers, ...range } : headers);
+  response.end(content.subarray(start));
+}
+
+/** Promises the whole file, sends a part and cuts the connection. */
+function breakOff(response: ServerResponse, bytes: number, headers: Record<string, string> = { etag: '"one"' }): void {
+  response.writeHead(200, { ...headers, 'content-length': CONTENT.length });
+  response.write(CONTENT.subarray(0, bytes), () => setTimeout(() => response.destroy(), 20));
+}
+
+interface Target {
+  readonly path: string;
+  readonly sha256: string;
+  readonly retryMs: number;
+}
+
+async function target(t: TestContext): Promise<Target> {
+  return {
+    path: join(await temporaryDirectory(t), 'new', 'cache', 'file.pth'),
+    sha256: SHA256.slice(0, 8),
+    retryMs: 1,
+  };
+}
+
+test('a download is checked, reported and moved to its place', async (t) => {
+  const url = await serve(t, send);
+  const to = await target(t);
+  const seen: (readonly [number, number | null])[] = [];
+  await download({ ...to, url, onProgress: (bytes, total) => seen.push([bytes, total]) });
+  assert.deepEqual(await readFile(to.path), CONTENT);
+  assert.deepEqual(seen.at(-1), [CONTENT.length, CONTENT.length]);
+  assert.ok(seen.every(([bytes], index) => bytes > (seen[index - 1]?.[0] ?? 0)));
+  assert.deepEqual(await readdir(join(to.path, '..')), ['file.pth']);
+});
+
+test('without a length the total is not known', async (t) => {
+  const url = await serve(t, (_, response) => {
+    response.write(CONTENT.subarray(0, 100));
+    response.end(CONTENT.subarray(100));
+  });
+  const to = await target(t);
+  let last: number | null | undefined;
+  await download({ ...to, url, onProgress: (_, total) => (last = total) });
+  assert.equal(last, null);
+  assert.deepEqual(await readFile(to.path), CONTENT);
+});
+
+test('a connection that breaks off is resumed where it ended', async (t) => {
+  const ranges: (string | undefined)[] = [];
+  const url = await serve(t, (request, response) => {
+    ranges.push(request.headers.range);
+    if (ranges.length === 1) return breakOff(response, 100_000);
+    assert.equal(request.headers['if-range'], '"one"');
+    send(request, response);
+  });
+  const to = await target(t);
+  await download({ ...to, url });
+  assert.deepEqual(await readFile(to.path), CONTENT);
+  assert.deepEqual(ranges, [undefined, 'bytes=100000-']);
+});
+
+test('a server that does not resume, or has another file by then, is read from the start', async (t) => {
+  for (const headers of [{ etag: '"zero"' }, { etag: 'W/"weak"' }]) {
+    let requests = 0;
+    const url = await serve(t, (_, response) => {
+      requests += 1;
+      if (requests === 1) return breakOff(response, 100_000, headers);
+      response.end(CONTENT);
+    });
+    const to = await target(t);
+    await download({ ...to, url });
+    assert.deepEqual(await readFile(to.path), CONTENT);
+  }
+});
+
+test('a connection that always breaks off is given up', async (t) => {
+  let requests = 0;
+  const url = await serve(t, (_, response) => {
+    requests += 1;
+    breakOff(response, 1000);
+  });
+  const to = await target(t);
+  await assert.rejects(
+    download({ ...to, url }),
+    (error) => error instanceof Unavailable && /broke off after 1000 of 300000 bytes/.test(error.message),
+  );
+  assert.equal(requests, 5);
+  assert.deepEqual(await readdir(join(to.path, '..')), []);
+});
+
+test('a file with another hash is removed', async (t) => {
+  const url = await serve(t, (_, response) =>
+    response.setHeader('content-type', 'text/html').end('<html>log in</html>'),
+  );
+  const to = await target(t);
+  await assert.rejects(download({ ...to, url }), {
+    code: 'ERR_DOWNLOAD',
+    message: new RegExp(`${url} is damaged.*not ${to.sha256}.*removed.*login page`),
+  });
+  assert.deepEqual(await readdir(join(to.path, '..')), []);
+});
+
+test('an abort ends the download with its reason and leaves nothing', async (t) => {
+  const url = await serve(t, (_, response) => {
+    response.writeHead(200, { 'content-length': CONTENT.length });
+    response.write(CONTENT.subarray(0, 1000));
+  });
+  const to = await target(t);
+  const abort = new AbortController();
+  await assert.rejects(download({ ...to, url, signal: abort.signal, onProgress: () => abort.abort() }), {
+    name: 'AbortError',
+  });
+  assert.deepEqual(await readdir(join(to.path, '..')), []);
+  await assert.rejects(download({ ...to, url, signal: AbortSignal.abort(new RangeError('mine')) }), RangeError);
+});
+
+test('parts that killed processes left are removed after a day', async (t) => {
+  const url = await serve(t, send);
+  const to = await target(t);
+  const directory = join(to.path, '..');
+  await mkdir(directory, { recursive: true });
+  const [old, recent] = ['.file.pth.1-aa.part', '.file.pth.2-bb.part'];
+  for (const name of [old, recent, '.other.pth.1-aa.part']) await writeFile(join(directory, name), '');
+  for (const name of [old, '.other.pth.1-aa.part']) await utimes(join(directory, name), 0, 0);
+  await download({ ...to, url });
+  assert.deepEqual((await readdir(directory)).sort(), [recent, '.other.pth.1-aa.part', 'file.pth'].sort());
+});
+
+test('downloads of one file at the same time all succeed', async (t) => {
+  const url = await serve(t, send);
+  const to = await target(t);
+  await Promise.all(Array.from({ length: 4 }, () => download({ ...to, url })));
+  assert.deepEqual(await readFile(to.path), CONTENT);
+  assert.deepEqual(await readdir(join(to.path, '..')), ['file.pth']);
+});
+
+test('a cache directory that cannot be made is an ERR_FILE that names the way out', async (t) => {
+  const directory = await temporaryDirectory(t);
+  await writeFile(join(directory, 'file'), '');
+  const to = { path: join(directory, 'file', 'cache', 'weights.pth'), sha256: '00' };
+  await assert.rejects(download({ ...to, url: 'http://127.0.0.1:9/' }), {
+    code: 'ERR_FILE',
+    message: /RESNET_TORCH_CACHE/,
+  });
+});
+
+test('named weights are downloaded once, and served from the cache then', async (t) => {
+  const [v1] = NAMED_WEIGHTS;
+  assert.ok(v1);
+  let requests = 0;
+  const baseUrl = await serve(t, (request, response) => {
+    requests += 1;
+    assert.equal(request.url, `/${v1.file}`);
+    response.end('not the weights');
+  });
+  const cache = await temporaryDirectory(t);
+  await assert.rejects(resolveWeights('imagenet-v1', {}, { baseUrl, cache }), {
+    code: 'ERR_DOWNLOAD',
+    message: /not 0676ba61/,
+  });
+  assert.deepEqual(await readdir(cache), []);
+  const path = join(cache, v1.file);
+  await writeFile(path, 'cached');
+  assert.deepEqual(await resolveWeights('imagenet-v1', {}, { baseUrl, cache }), {
+    path,
+    preprocessing: { resize: 256, crop: 224 },
+    label: 'imagenet-v1',
+  });
+  assert.equal(requests, 1);
+});
+
+test('named weights that cannot be had are an error with the URL and the ways out', async (t) => {
+  const cache = await temporaryDirectory(t);
+  const missing = await serve(t, (_, response) => response.writeHead(404).end());
+  const message = (reason: string) =>
+    new RegExp(
+      `imagenet-v2 could not be downloaded from http://127.*/resnet50-11ad3fa6\\.pth: ${reason}.*--weights FILE.*${cache}.*--weights none`,
+    );
+  await assert.rejects(resolveWeights('imagenet-v2', {}, { baseUrl: missing, cache }), {
+    code: 'ERR_WEIGHTS_UNAVAILABLE',
+    message: message('the server answered 404 Not Found'),
+  });
+  // A port that was free a moment ago.
+  const server = createServer();
+  const port = await new Promise<number>((resolve) =>
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)),
+  );
+  await new Promise((resolve) => server.close(resolve));
+  await assert.rejects(resolveWeights('imagenet-v2', {}, { baseUrl: `http://127.0.0.1:${port}/`, cache }), {
+    code: 'ERR_WEIGHTS_UNAVAILABLE',
+    message: message('the server was not reached \\(.*ECONNREFUSED'),
+  });
+});
+
+test('a file, none, and what is neither', async (t) => {
+  const directory = await temporaryDirectory(t);
+  assert.deepEqual(await resolveWeights('none'), { path: null, preprocessing: null, label: 'random' });
+  const path = join(directory, 'mine.pth');
+  await writeFile(path, '');
+  assert.deepEqual(await resolveWeights(path), { path, preprocessing: null, label: path });
+  const known = join(directory, 'resnet50-11ad3fa6.pth');
+  await writeFile(known, '');
+  assert.deepEqual((await resolveWeights(known)).preprocessing, { resize: 232, crop: 224 });
+  await assert.rejects(resolveWeights('imagenet-v3'), {
+    code: 'ERR_FILE',
+    message: /No weights imagenet-v3.*Did you mean imagenet-v[12]\?/,
+  });
+  await assert.rejects(resolveWeights(join(directory, 'absent.pth')), {
+    code: 'ERR_FILE',
+    message: /absent\.pth: there is no such file/,
+  });
+});
