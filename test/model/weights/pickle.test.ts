@@ -131,7 +131,7 @@ test('limits hold for many containers and for deep nesting', async () => {
 test('a long pickle leaves turns to the event loop', async () => {
   let turns = 0;
   const timer = setInterval(() => (turns += 1), 0);
-  await load('K\x010'.repeat(2_000_000) + 'N');
+  await load(`${'K\x010'.repeat(2_000_000)}N`);
   clearInterval(timer);
   assert.ok(turns > 0);
 });
