@@ -17,8 +17,6 @@ namespace resnet_torch::data {
 
 namespace {
 
-constexpr auto kJoinBound = std::chrono::seconds(10);
-
 /// A batch that is being decoded.
 struct Draft {
   std::span<const std::int32_t> indices;
@@ -213,7 +211,6 @@ Loader::Loader(LoaderOptions options) : state_(std::make_shared<State>(std::move
 
 Loader::~Loader() {
   stop();
-  join(kJoinBound);
 }
 
 std::int64_t Loader::batches() const {

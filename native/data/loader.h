@@ -55,7 +55,7 @@ struct Batch {
 class Loader {
  public:
   explicit Loader(LoaderOptions options);
-  /// Stops, and waits for the threads to come out of the image at hand.
+  /// Stops. Does not wait: threads hold what they use until they come out of the image at hand.
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;

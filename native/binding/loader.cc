@@ -1,0 +1,222 @@
+#include "binding/loader.h"
+
+#include <cstring>
+
+#include "binding/arguments.h"
+#include "binding/async.h"
+#include "binding/file_list.h"
+#include "binding/registration.h"
+#include "data/normalise.h"
+
+namespace resnet_torch::binding {
+
+namespace {
+
+constexpr const char* kName = "Loader";
+constexpr std::int64_t kSafeInteger = INT64_C(9007199254740991);
+constexpr std::int64_t kMostImages = INT64_C(1) << 31;  // indices are int32
+constexpr int kMostSide = 1 << 14;
+/// How long an environment that ends waits for the image that a worker is in.
+constexpr auto kTeardownBound = std::chrono::seconds(2);
+
+void readRange(const Napi::Object& object, const char* name, double most, double (&range)[2]) {
+  const std::string full = std::string("crop.") + name;
+  if (!object.Get(name).IsArray()) invalid(full, "an array of two numbers");
+  const auto array = object.Get(name).As<Napi::Array>();
+  for (std::uint32_t i = 0; i < 2; ++i) range[i] = toNumber(array.Get(i), full);
+  if (!(range[0] > 0 && range[0] <= range[1] && range[1] <= most))
+    invalid(full, "two numbers in order, above 0 and at most " + std::to_string(static_cast<int>(most)));
+}
+
+data::CropOptions toCrop(const Napi::Object& object) {
+  data::CropOptions crop;
+  const auto kind = toText(object.Get("kind"), "crop.kind");
+  if (kind != "center" && kind != "random") invalid("crop.kind", "'center' or 'random'");
+  crop.kind = kind == "random" ? data::CropOptions::Kind::kRandom : data::CropOptions::Kind::kCenter;
+  crop.size = static_cast<int>(toInteger(object.Get("size"), "crop.size", 1, kMostSide));
+  crop.resize = static_cast<int>(toInteger(object.Get("resize"), "crop.resize", 1, kMostSide));
+  readRange(object, "scale", 1, crop.scale);
+  readRange(object, "ratio", 1000, crop.ratio);
+  crop.flip = toNumber(object.Get("flip"), "crop.flip");
+  if (!(crop.flip >= 0 && crop.flip <= 1)) invalid("crop.flip", "from 0 to 1");
+  return crop;
+}
+
+data::LoaderOptions toOptions(const Napi::Object& object) {
+  const auto integer = [&](const char* name, std::int64_t low, std::int64_t high) {
+    return toInteger(object.Get(name), name, low, high);
+  };
+  data::LoaderOptions options;
+  options.files = toFileList(object.Get("files"));
+  options.crop = toCrop(toObject(object.Get("crop"), "crop"));
+  options.batchSize = integer("batchSize", 1, kMostImages);
+  options.shuffle = toBoolean(object.Get("shuffle"), "shuffle");
+  options.mergeLastSingle = toBoolean(object.Get("mergeLastSingle"), "mergeLastSingle");
+  options.seed = static_cast<std::uint64_t>(integer("seed", 0, kSafeInteger));
+  options.epoch = static_cast<std::uint64_t>(integer("epoch", 0, UINT32_MAX));
+  options.workers = static_cast<int>(integer("workers", 1, 1024));
+  options.prefetch = static_cast<int>(integer("prefetch", 1, 1 << 16));
+  options.skipCorrupt = toBoolean(object.Get("skipCorrupt"), "skipCorrupt");
+  options.firstBatch = integer("firstBatch", 0, kSafeInteger);
+  return options;
+}
+
+/// A typed array over the values themselves; over a copy where the runtime allows no memory of others in it.
+template <class Array, class Element>
+Napi::Value adopt(Napi::Env env, std::vector<Element> values) {
+  const std::size_t length = values.size(), bytes = length * sizeof(Element);
+  auto held = std::make_unique<std::vector<Element>>(std::move(values));
+  Element* const data = held->data();
+  napi_value buffer = nullptr;
+  const auto release = [](napi_env, void*, void* hint) { delete static_cast<std::vector<Element>*>(hint); };
+  if (length > 0 && napi_create_external_arraybuffer(env, data, bytes, release, held.get(), &buffer) == napi_ok) {
+    held.release();
+    return Array::New(env, length, Napi::ArrayBuffer(env, buffer), 0);
+  }
+  auto copy = Array::New(env, length);
+  if (bytes > 0) std::memcpy(copy.Data(), data, bytes);
+  return copy;
+}
+
+/// What a worker thread has made ready for JavaScript.
+struct ReadyBatch {
+  data::Batch batch;
+  std::vector<float> planes;
+  bool asFloat = false;
+};
+
+Napi::Value batchObject(Napi::Env env, ReadyBatch& ready) {
+  auto& batch = ready.batch;
+  auto object = Napi::Object::New(env);
+  object.Set("images", ready.asFloat ? adopt<Napi::Float32Array>(env, std::move(ready.planes))
+                                     : adopt<Napi::Uint8Array>(env, std::move(batch.images)));
+  object.Set("labels", typedArray<Napi::Int32Array>(env, batch.labels));
+  object.Set("indices", typedArray<Napi::Int32Array>(env, batch.indices));
+  object.Set("count", static_cast<double>(batch.count));
+  object.Set("size", static_cast<double>(batch.size));
+  object.Set("failures", toFailures(env, batch.failures));
+  return object;
+}
+
+/// On a worker thread, or at once.
+void settle(const Pending& pending, const CancelFlag& cancel, bool asFloat, data::Loader::Answer answer) {
+  if (cancel.cancelled()) return pending.reject(std::make_exception_ptr(abortedError()));
+  if (answer.error) return pending.reject(answer.error);
+  if (!answer.batch) return pending.resolve([](Napi::Env env) { return env.Null(); });
+  auto ready = std::make_shared<ReadyBatch>();
+  ready->batch = std::move(*answer.batch);
+  ready->asFloat = asFloat;
+  if (asFloat) ready->planes = data::normalised(ready->batch);
+  pending.resolve([ready](Napi::Env env) { return batchObject(env, *ready); });
+}
+
+class LoaderWrap final : public Napi::ObjectWrap<LoaderWrap> {
+ public:
+  explicit LoaderWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<LoaderWrap>(info), env_(info.Env()) {
+    guarded(env_, [&] {
+      loader_ = std::make_shared<data::Loader>(toOptions(toObject(info[0], "options")));
+      hooked_ = napi_add_env_cleanup_hook(env_, environmentEnds, this) == napi_ok;
+    });
+  }
+  ~LoaderWrap() override { letGo(); }
+
+  const std::shared_ptr<data::Loader>& loader() const {
+    if (!loader_) throw Error("ERR_DISPOSED", "The loader was disposed of");
+    return loader_;
+  }
+
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(
+        env, kName,
+        {InstanceAccessor<&LoaderWrap::batches>("batches"), InstanceAccessor<&LoaderWrap::images>("images"),
+         InstanceMethod<&LoaderWrap::next>("next"), InstanceMethod<&LoaderWrap::dispose>("dispose")});
+  }
+
+ private:
+  static void environmentEnds(void* wrap) {
+    auto* self = static_cast<LoaderWrap*>(wrap);
+    self->hooked_ = false;
+    self->loader_->stop();
+    self->loader_->join(kTeardownBound);
+  }
+
+  Napi::Value batches(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      return Napi::Number::New(info.Env(), static_cast<double>(loader()->batches()));
+    });
+  }
+
+  Napi::Value images(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      return Napi::Number::New(info.Env(), static_cast<double>(loader()->images()));
+    });
+  }
+
+  Napi::Value next(const Napi::CallbackInfo& info) {
+    const auto env = info.Env();
+    return guarded(env, [&] {
+      const auto loader = this->loader();
+      const auto format = toText(info[0], "format");
+      if (format != "uint8" && format != "float32") invalid("format", "'uint8' or 'float32'");
+      const auto cancel = toCancelFlag(info[1]);
+      const std::shared_ptr<Pending> pending = Pending::create(env, cancel);
+      const Napi::Value promise = pending->promise(env);
+      try {
+        loader->requestNext([pending, cancel, asFloat = format == "float32"](data::Loader::Answer answer) {
+          try {
+            settle(*pending, *cancel, asFloat, std::move(answer));
+          } catch (...) {
+            pending->reject(std::current_exception());
+          }
+        });
+      } catch (...) {
+        pending->reject(std::current_exception());
+      }
+      return promise;
+    });
+  }
+
+  Napi::Value dispose(const Napi::CallbackInfo& info) {
+    letGo();
+    return info.Env().Undefined();
+  }
+
+  void letGo() {
+    if (hooked_) napi_remove_env_cleanup_hook(env_, environmentEnds, this);
+    hooked_ = false;
+    // At once, although a run of the executor may still hold it: that run ends with ERR_DISPOSED.
+    if (loader_) loader_->stop();
+    loader_.reset();
+  }
+
+  Napi::Env env_;
+  std::shared_ptr<data::Loader> loader_;
+  bool hooked_ = false;
+};
+
+}  // namespace
+
+Napi::Function defineLoader(Napi::Env env) {
+  const auto constructor = LoaderWrap::define(env);
+  Environment::of(env).keepConstructor(kName, constructor);
+  return constructor;
+}
+
+std::shared_ptr<data::Loader> toLoader(const Napi::Value& value) {
+  if (!Environment::of(value.Env()).isInstance(value, kName)) invalid("loader", "a Loader");
+  return LoaderWrap::Unwrap(value.As<Napi::Object>())->loader();
+}
+
+Napi::Value toFailures(Napi::Env env, const std::vector<data::ImageFailure>& failures) {
+  auto array = Napi::Array::New(env, failures.size());
+  for (std::size_t i = 0; i < failures.size(); ++i) {
+    auto object = Napi::Object::New(env);
+    object.Set("index", static_cast<double>(failures[i].index));
+    object.Set("path", failures[i].path);
+    object.Set("message", failures[i].message);
+    array.Set(static_cast<std::uint32_t>(i), object);
+  }
+  return array;
+}
+
+}  // namespace resnet_torch::binding
