@@ -1,4 +1,5 @@
 import type { Options } from 'yargs';
+import { parseLrTiers, type RateTier } from '../optim/groups.js';
 
 /**
  * The options that commands share. None has a default here: what is not given is left to the strategy or to the
@@ -32,24 +33,12 @@ export function number(flag: string, range: Range = {}): (given: string | number
   };
 }
 
-/** `0.25:1e-6,1:1e-4` to tiers: each rate holds up to that share of the backbone's convolutions. */
-export function readTiers(given: string | number): readonly { readonly until: number; readonly lr: number }[] {
-  const text = String(given);
-  const tiers = text.split(',').map((part) => {
-    const [until, lr, ...rest] = part.split(':');
-    if (until === undefined || lr === undefined || rest.length > 0) {
-      throw new Error(`--lr-tiers takes SHARE:RATE pairs such as 0.25:1e-6,0.75:1e-5,1:1e-4; ${JSON.stringify(part)} is none.`);
-    }
-    return {
-      until: number('lr-tiers', { above: 0, max: 1 })(until),
-      lr: number('lr-tiers', { above: 0 })(lr),
-    };
-  });
-  const rising = tiers.every((tier, index) => index === 0 || tier.until > (tiers[index - 1]?.until ?? 0));
-  if (!rising || tiers.at(-1)?.until !== 1) {
-    throw new Error(`--lr-tiers takes rising shares that end with 1, not ${JSON.stringify(text)}.`);
+export function readTiers(given: string | number): readonly RateTier[] {
+  try {
+    return parseLrTiers(String(given));
+  } catch (error) {
+    throw new Error(`--lr-tiers ${given}: ${error instanceof Error ? error.message : String(error)}`);
   }
-  return tiers;
 }
 
 /** `linear` or `none`: one linear layer; `1024` or `1024,256`: hidden layers of these widths. */
@@ -65,13 +54,14 @@ export function readHead(given: string | number): readonly number[] {
   });
 }
 
-export function readPattern(given: string | number): RegExp {
+export function readPattern(given: string | number): string {
   const text = String(given);
   try {
-    return new RegExp(text);
+    new RegExp(text);
   } catch (error) {
     throw new Error(`--freeze-match takes a regular expression: ${error instanceof Error ? error.message : String(error)}.`);
   }
+  return text;
 }
 
 const MODEL_GROUP = 'What trains, and how fast:';

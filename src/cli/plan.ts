@@ -11,7 +11,7 @@ export interface PlanArguments {
   readonly freeze?: 'backbone' | 'none' | undefined;
   readonly freezeUntil?: string | undefined;
   readonly freezeFraction?: number | undefined;
-  readonly freezeMatch?: RegExp | undefined;
+  readonly freezeMatch?: string | undefined;
   readonly batchNorm?: 'follow' | 'eval' | 'train' | undefined;
   readonly lr?: number | undefined;
   readonly headLr?: number | undefined;

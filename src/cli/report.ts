@@ -4,24 +4,13 @@ import { describeUnits } from '../model/units.js';
 import type { CheckpointMetadata } from '../model/weights/metadata.js';
 import type { HeadShape } from '../native/binding.js';
 import { buildGroups } from '../optim/groups.js';
-import type { Strategy } from '../training/strategies.js';
+import { describePlan, type Strategy, type UnitPlan } from '../training/strategies.js';
 import { grouped, rate, table } from './table.js';
-
-export interface UnitReport {
-  readonly name: string;
-  /** Numbers in its parameters, and how many of them train. */
-  readonly parameters: number;
-  readonly trainable: number;
-  readonly batchNorms: number;
-  /** BatchNorms in training mode. */
-  readonly batchNormsTraining: number;
-  readonly groups: readonly { readonly name: string; readonly lr: number; readonly weightDecay: number }[];
-}
 
 export interface PlanReport {
   readonly strategy: Strategy;
   readonly head: HeadShape;
-  readonly units: readonly UnitReport[];
+  readonly units: readonly UnitPlan[];
   readonly parameters: number;
   readonly trainable: number;
   /** Units from the input that run as an inference network. */
@@ -32,37 +21,23 @@ export interface PlanReport {
 export function planReport(strategy: Strategy, head: HeadShape): PlanReport {
   const units = describeUnits(head);
   const freeze = resolveFreeze(units, strategy.freeze, { batchNorm: strategy.batchNorm });
-  const groups = buildGroups(units, strategy.groups, freeze.trainable);
-  const training = new Set(freeze.batchNormTraining);
-  const reports = units.map((unit): UnitReport => {
-    const names = new Set(unit.parameters.map(({ name }) => name));
-    return {
-      name: unit.name,
-      parameters: sum(unit.parameters.map(({ size }) => size)),
-      trainable: sum(unit.parameters.map(({ name, size }) => (freeze.trainable.has(name) ? size : 0))),
-      batchNorms: unit.batchNorms.length,
-      batchNormsTraining: unit.batchNorms.filter((name) => training.has(name)).length,
-      groups: groups
-        .filter(({ parameters }) => parameters.some((name) => names.has(name)))
-        .map(({ name, lr, weightDecay }) => ({ name, lr, weightDecay })),
-    };
-  });
+  const rows = describePlan(units, freeze, buildGroups(units, strategy.groups, freeze.trainable));
   return {
     strategy,
     head,
-    units: reports,
-    parameters: sum(reports.map(({ parameters }) => parameters)),
-    trainable: sum(reports.map(({ trainable }) => trainable)),
+    units: rows,
+    parameters: sum(rows.map(({ parameters }) => parameters)),
+    trainable: sum(rows.map(({ trainable }) => trainable)),
     frozenPrefixUnits: freeze.frozenPrefixUnits,
   };
 }
 
-export function describePlan(plan: PlanReport): string {
+export function showPlan(plan: PlanReport): string {
   const rows = plan.units.map((unit) => [
-    unit.name,
+    unit.unit,
     grouped(unit.parameters),
     unit.trainable === 0 ? 'frozen' : unit.trainable === unit.parameters ? 'trains' : `${grouped(unit.trainable)} train`,
-    unit.batchNorms === 0 ? '' : unit.batchNormsTraining === 0 ? 'eval' : `${unit.batchNormsTraining} of ${unit.batchNorms} train`,
+    unit.batchNorm === 'none' ? '' : unit.batchNorm,
     unit.groups.map(({ name }) => name).join(', '),
     unit.groups.map(({ lr }) => rate(lr)).join(', '),
     unit.groups.map(({ weightDecay }) => rate(weightDecay)).join(', '),
@@ -102,7 +77,7 @@ export function modelReport(source: ModelSource): ModelReport {
   };
 }
 
-export function describeModel(model: ModelReport, listTensors: boolean): string {
+export function showModel(model: ModelReport, listTensors: boolean): string {
   const dtypes = new Map<string, number>();
   for (const { dtype } of model.tensors) dtypes.set(dtype, (dtypes.get(dtype) ?? 0) + 1);
   const kinds = [...dtypes].map(([dtype, count]) => `${count} ${dtype}`).join(', ');

@@ -34,7 +34,8 @@ export const inspectCommand: CommandModule<object, InspectArguments> = {
 
 async function inspect(args: ArgumentsCamelCase<InspectArguments>): Promise<void> {
   const { readModelSource } = await import('../../inference/model-source.js');
-  const { describeModel, describePlan, modelReport, planReport } = await import('../report.js');
+  const { modelReport, planReport, showModel, showPlan } = await import('../report.js');
+  const { headShape } = await import('../../model/head.js');
   const { strategyFromArguments } = await import('../plan.js');
   const { describeSystem, systemInfo } = await import('../system.js');
 
@@ -43,11 +44,10 @@ async function inspect(args: ArgumentsCamelCase<InspectArguments>): Promise<void
   const strategy = strategyFromArguments(args);
   // A file's head is what it is; without one, and with flags for another, it is the strategy's.
   const own = source !== undefined && args.head === undefined ? source.head : undefined;
-  const head = {
-    classes: args.outputs ?? source?.head.classes ?? 1000,
-    hidden: own?.hidden ?? strategy.head.hidden ?? [],
-    dropout: args.dropout ?? own?.dropout ?? strategy.head.dropout ?? 0,
-  };
+  const head = headShape(args.outputs ?? source?.head.classes ?? 1000, {
+    ...strategy.head,
+    ...(own === undefined ? {} : { hidden: own.hidden, dropout: args.dropout ?? own.dropout }),
+  });
   const plan = planReport(strategy, head);
   const model = source === undefined ? null : modelReport(source);
   const system = systemInfo();
@@ -55,7 +55,7 @@ async function inspect(args: ArgumentsCamelCase<InspectArguments>): Promise<void
     output.json({ model, plan, system });
     return;
   }
-  if (model !== null) output.print(`${describeModel(model, args.tensors === true)}\n`);
-  output.print(`${describePlan(plan)}\n`);
+  if (model !== null) output.print(`${showModel(model, args.tensors === true)}\n`);
+  output.print(`${showPlan(plan)}\n`);
   output.print(describeSystem(system));
 }
