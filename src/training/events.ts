@@ -1,11 +1,16 @@
-import type { ErrorCode } from '../errors.js';
 import type { UnitName } from '../model/units.js';
 
-/** What a run says as it goes: each is one line of `events.jsonl`, and one JSON object of `train --json`. */
+/**
+ * What a run tells, in order: `start`, then for each epoch its `step`s, an `epoch` and its `checkpoint`s, and last a
+ * `result`; or, instead of that, `aborted` or `error`. `skipped` may come anywhere after `start`. Every event is plain
+ * data: `events.jsonl` of a run directory holds each as one line of JSON.
+ *
+ * Epochs and steps are counted from 1. The loader's `epoch`, which addresses randomness, is counted from 0:
+ * `dataset.batches({ epoch: 0, … })` gives what epoch 1 trains on.
+ */
 export type TrainingEvent =
   | StartEvent
   | StepEvent
-  | EvaluationEvent
   | EpochEvent
   | CheckpointEvent
   | SkippedEvent
@@ -13,141 +18,125 @@ export type TrainingEvent =
   | ErrorEvent
   | ResultEvent;
 
-export type TrainingEventType = TrainingEvent['type'];
-
-/** First, once, after everything that can be checked beforehand. */
 export interface StartEvent {
   readonly type: 'start';
-  /** The run directory, or null where none is written. */
-  readonly out: string | null;
+  readonly strategy: string;
   readonly classes: readonly string[];
   readonly images: { readonly train: number; readonly val: number };
   readonly epochs: number;
   readonly stepsPerEpoch: number;
+  /** Optimizer steps of the whole run. */
+  readonly steps: number;
   readonly batchSize: number;
   readonly imageSize: number;
   readonly resize: number;
-  readonly strategy: string;
-  readonly weights: string;
-  readonly optimizer: string;
-  readonly schedule: string;
-  readonly augment: string;
-  readonly precision: 'bf16' | 'fp32' | 'fp64';
+  readonly seed: number;
   readonly device: string;
-  /** Threads that decode images. */
-  readonly workers: number;
+  /** The arithmetic that `precision` came to; `fp64` for a model of that dtype. */
+  readonly precision: 'fp32' | 'bf16' | 'fp64';
+  readonly optimizer: string;
+  /** Numbers in the model's parameters, and how many of them train. */
   readonly parameters: number;
   readonly trainable: number;
-  /** Units from the input that do not train. */
+  /** Units from the input that have nothing trainable and BatchNorm in evaluation mode. */
   readonly frozenPrefixUnits: number;
   readonly groups: readonly {
     readonly name: string;
-    readonly parameters: number;
+    /** The rate that the schedule's factor is applied to. */
     readonly lr: number;
     readonly weightDecay: number;
+    /** Numbers in the group's parameters. */
+    readonly parameters: number;
   }[];
-  /** Where a resumed run goes on; both count from 1. */
-  readonly resumed: { readonly epoch: number; readonly step: number } | null;
+  /** The run directory, absolute, or null when nothing is written. */
+  readonly out: string | null;
+  /** Steps already made, when a run is continued; else null. */
+  readonly resumedAt: { readonly epoch: number; readonly step: number } | null;
 }
 
-/** A step of the optimizer. */
+/** One optimizer step. Steps are the only events that are dropped when nobody reads them; `events.jsonl` has them all. */
 export interface StepEvent {
   readonly type: 'step';
-  /** Epochs and steps count from 1. */
   readonly epoch: number;
+  /** Since the run began, from 1 to `steps`. */
   readonly step: number;
-  readonly stepsPerEpoch: number;
-  readonly epochs: number;
-  /** Mean loss of the batch, before the step. */
+  readonly steps: number;
+  /** Mean cross-entropy of the batch; 0 for an empty one. */
   readonly loss: number;
-  readonly images: number;
-  /** Share of the batch that was predicted right, in training mode. */
+  /** Share of the batch that was predicted rightly, in training mode; 0 for an empty one. */
   readonly accuracy: number;
-  /** The rate of each group. */
-  readonly rates: readonly number[];
-  /** Over the chunk of steps that this one belongs to. */
+  /** Images in the batch; 0 where all its files were left out, and then no step was made. */
+  readonly images: number;
+  /** The rate of each group in this step, by name. */
+  readonly lr: Readonly<Record<string, number>>;
+  /** Over the chunk of steps that this one was in. */
   readonly imagesPerSecond: number;
-  /** Share of that time in which training waited for images. */
-  readonly waiting: number;
 }
 
-/** Progress of an evaluation. */
-export interface EvaluationEvent {
-  readonly type: 'evaluation';
-  readonly epoch: number;
+export interface Metrics {
+  /** Mean cross-entropy over images. */
+  readonly loss: number;
+  /** Share of images whose likeliest class is the right one, 0 to 1. */
+  readonly top1: number;
+  /** Share of images whose class is among the five likeliest; only where there are more than five classes. */
+  readonly top5?: number;
   readonly images: number;
-  readonly total: number;
 }
 
 export interface EpochEvent {
   readonly type: 'epoch';
   readonly epoch: number;
   readonly epochs: number;
-  /** Means over the epoch's images, in training mode, while the weights moved. */
+  /** Steps made since the run began. */
+  readonly step: number;
+  /** Over the epoch's batches as they were trained on: augmented, in training mode, with weights that changed meanwhile. */
   readonly train: { readonly loss: number; readonly top1: number; readonly images: number };
-  readonly val: EvaluationFigures;
-  /** ‖w − w₀‖ / ‖w₀‖ by unit since training began: what is being forgotten shows here first. */
+  /** Over the whole validation split after the epoch. */
+  readonly val: Metrics;
+  /** ‖w − w₀‖ / ‖w₀‖ of the trainable parameters of each unit since training began. */
   readonly drift: Readonly<Record<UnitName, number>>;
-  /** Seconds of training and of evaluation. */
-  readonly seconds: number;
-  readonly evaluationSeconds: number;
-  readonly imagesPerSecond: number;
-  /** Whether this is the best epoch so far. */
+  /** Whether no epoch before was better. */
   readonly best: boolean;
-}
-
-export interface EvaluationFigures {
-  /** Shares of the images, 0 to 1. */
-  readonly top1: number;
-  /** Where there are more than five classes. */
-  readonly top5?: number;
-  /** Mean cross-entropy. */
-  readonly loss: number;
-  readonly images: number;
+  /** Of training and of evaluating. */
+  readonly seconds: { readonly train: number; readonly val: number };
+  /** In training. */
+  readonly imagesPerSecond: number;
 }
 
 export interface CheckpointEvent {
   readonly type: 'checkpoint';
+  /** `last` comes with the state that a continued run needs. */
   readonly kind: 'best' | 'last';
   readonly epoch: number;
+  readonly step: number;
   readonly path: string;
 }
 
-/** An image that could not be read and was left out. */
+/** A file that was left out, since it could not be read; once a file. */
 export interface SkippedEvent {
   readonly type: 'skipped';
-  readonly epoch: number;
+  readonly split: string;
   readonly path: string;
   readonly message: string;
 }
 
-/** Last, where the run was stopped by its signal; the last checkpoint is written by then. */
+/** The run was stopped by its signal; its last state is in the run directory, where there is one. */
 export interface AbortedEvent {
   readonly type: 'aborted';
-  /** The epoch that was under way, and the steps made in it. */
+  readonly epoch: number;
+  readonly step: number;
+  readonly checkpoint: string | null;
+}
+
+export interface ErrorEvent {
+  readonly type: 'error';
+  readonly code: string;
+  readonly message: string;
   readonly epoch: number;
   readonly step: number;
 }
 
-/** Last, where the run failed. */
-export interface ErrorEvent {
-  readonly type: 'error';
-  readonly code: ErrorCode | 'ERR_UNKNOWN';
-  readonly message: string;
-}
-
-/** Last, where the run came to its end. */
-export interface ResultEvent {
-  readonly type: 'result';
-  readonly best: BestEpoch;
-  readonly epochs: number;
-  /** Of the whole run, a resumed one's earlier part not included. */
-  readonly seconds: number;
-  readonly out: string | null;
-  /** Images that were left out, each counted once. */
-  readonly skipped: number;
-}
-
+/** The epoch with the highest top-1; among equals that with the lowest loss, then the first. */
 export interface BestEpoch {
   readonly epoch: number;
   readonly top1: number;
@@ -155,7 +144,23 @@ export interface BestEpoch {
   readonly loss: number;
 }
 
-/** What `TrainingRun.result` resolves to. */
-export type TrainingResult = Omit<ResultEvent, 'type'> & {
-  readonly history: readonly EpochEvent[];
-};
+export interface ResultEvent {
+  readonly type: 'result';
+  readonly best: BestEpoch;
+  readonly last: BestEpoch;
+  readonly epochs: number;
+  readonly steps: number;
+  /** Files left out, those included that were left out when the data set was opened. */
+  readonly skipped: number;
+  /** Of the whole run, evaluation and writing included; of its last part, when it was continued. */
+  readonly seconds: number;
+  /** In training, over the whole run. */
+  readonly imagesPerSecond: number;
+  /** The run directory, absolute, or null when nothing was written. */
+  readonly out: string | null;
+  /** Where the best epoch's weights are, or null when nothing was written. */
+  readonly checkpoint: string | null;
+}
+
+/** What `run.result` resolves to. */
+export type TrainingResult = ResultEvent;

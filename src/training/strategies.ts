@@ -1,7 +1,8 @@
 import type { Augmentation } from '../data/transforms.js';
-import type { BatchNormPolicy, FreezeRule } from '../model/freeze.js';
+import type { BatchNormPolicy, FreezePlan, FreezeRule } from '../model/freeze.js';
 import type { HeadOptions } from '../model/head.js';
-import type { GroupSpec, RateTier } from '../optim/groups.js';
+import type { UnitInfo } from '../model/units.js';
+import type { GroupSpec, ParameterGroup, RateTier } from '../optim/groups.js';
 import { type OptimizerSpec, optimizers } from '../optim/optimizers.js';
 import type { ScheduleSpec } from '../optim/schedules.js';
 import { requireOneOf } from '../options.js';
@@ -118,4 +119,42 @@ export function overrideRates(
     return { ...spec, lr: scaled, ...head };
   }
   return { ...spec, lr, ...head };
+}
+
+/** A row of what `inspect` prints: a unit, and what happens to it. */
+export interface UnitPlan {
+  readonly unit: string;
+  readonly parameters: number;
+  readonly trainable: number;
+  /** `train`, `eval`, or `mixed` where some of its BatchNorms are in each; `none` where it has none. */
+  readonly batchNorm: 'train' | 'eval' | 'mixed' | 'none';
+  readonly groups: readonly { readonly name: string; readonly lr: number; readonly weightDecay: number }[];
+}
+
+/** What freezing and groups come to, by unit. */
+export function describePlan(
+  units: readonly UnitInfo[],
+  plan: FreezePlan,
+  groups: readonly ParameterGroup[],
+): readonly UnitPlan[] {
+  const groupOf = new Map(groups.flatMap((group) => group.parameters.map((name) => [name, group] as const)));
+  const training = new Set(plan.batchNormTraining);
+  return units.map((unit) => {
+    const trainable = unit.parameters.filter(({ name }) => plan.trainable.has(name));
+    const active = unit.batchNorms.filter((norm) => training.has(norm)).length;
+    const own = new Set(trainable.flatMap(({ name }) => groupOf.get(name) ?? []));
+    return {
+      unit: unit.name,
+      parameters: unit.parameters.reduce((sum, { size }) => sum + size, 0),
+      trainable: trainable.reduce((sum, { size }) => sum + size, 0),
+      batchNorm: batchNormState(active, unit.batchNorms.length),
+      groups: [...own].map(({ name, lr, weightDecay }) => ({ name, lr, weightDecay })),
+    };
+  });
+}
+
+function batchNormState(active: number, count: number): UnitPlan['batchNorm'] {
+  if (count === 0) return 'none';
+  if (active === 0) return 'eval';
+  return active === count ? 'train' : 'mixed';
 }
