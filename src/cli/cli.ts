@@ -1,16 +1,15 @@
-import yargs, { type Argv } from 'yargs';
+import yargs, { type Argv, type CommandModule } from 'yargs';
 import { evalCommand } from './commands/eval.js';
 import { inspectCommand } from './commands/inspect.js';
 import { predictCommand } from './commands/predict.js';
 import { setupCommand } from './commands/setup.js';
 import { trainCommand } from './commands/train.js';
 import { describeFailure, exitCodeOf, usageError } from './failure.js';
-import { packageVersion } from './version.js';
+import { packageVersion } from '../version.js';
 
 /** Runs one command line (without `node` and the script) and answers the exit code: 0, 1 failure, 2 usage, 130 Ctrl-C. */
 export async function main(args: readonly string[]): Promise<number> {
-  // A reader that has seen enough (`… | head`) is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  process.stdout.on('error', endQuietly);
   try {
     await parser(args).parseAsync();
     return 0;
@@ -18,18 +17,27 @@ export async function main(args: readonly string[]): Promise<number> {
     const text = describeFailure(error);
     if (text !== '') process.stderr.write(`${text}\n`);
     return exitCodeOf(error);
+  } finally {
+    process.stdout.off('error', endQuietly);
   }
+}
+
+/** A reader that has seen enough (`… | head`) is no failure. */
+function endQuietly(error: NodeJS.ErrnoException): never {
+  process.exit(error.code === 'EPIPE' ? 0 : 1);
+}
+
+const COMMANDS: CommandModule[] = [trainCommand, evalCommand, predictCommand, inspectCommand, setupCommand] as CommandModule[];
+
+function usageOf({ command }: CommandModule): string {
+  return String(command);
 }
 
 function parser(args: readonly string[]): Argv {
   const cli: Argv = yargs([...args])
     .scriptName('resnet-torch')
     .usage('$0 COMMAND [options]\n\nFine-tune a ResNet-50 on a folder of images, and use what was trained.')
-    .command(trainCommand)
-    .command(evalCommand)
-    .command(predictCommand)
-    .command(inspectCommand)
-    .command(setupCommand)
+    .command(COMMANDS)
     .demandCommand(1, 'Name a command: train, eval, predict, inspect or setup. `resnet-torch --help` lists them.')
     .strict()
     .locale('en')
@@ -40,7 +48,7 @@ function parser(args: readonly string[]): Argv {
     .parserConfiguration({ 'duplicate-arguments-array': false, 'greedy-arrays': false })
     .exitProcess(false)
     .fail((message, error) => {
-      throw error === undefined || error?.name === 'YError' ? usageError(message, args, cli) : error;
+      throw error === undefined || error?.name === 'YError' ? usageError(message, args, COMMANDS.map(usageOf), cli) : error;
     });
   return cli;
 }

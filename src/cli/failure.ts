@@ -24,15 +24,20 @@ export function describeFailure(error: unknown): string {
   return `resnet-torch: this is a fault of resnet-torch itself; \`resnet-torch inspect\` prints what a report needs.\n${detail}`;
 }
 
-/** Turns what yargs says into a message that names the option as typed and the nearest one there is. */
-export function usageError(message: string, args: readonly string[], cli: Argv): UsageError {
+/**
+ * Turns what yargs says into a message that names the option as typed and the nearest one there is.
+ *
+ * @param usages of the commands, such as `eval <model> <data>`
+ */
+export function usageError(message: string, args: readonly string[], usages: readonly string[], cli: Argv): UsageError {
   const unknown = /^Unknown (?:arguments?|commands?): (.+)$/s.exec(message)?.[1];
-  if (unknown !== undefined) return new UsageError(describeUnknown(unknown.split(', '), args, cli));
+  if (unknown !== undefined) return new UsageError(describeUnknown(unknown.split(', '), args, usages.map(nameOf), cli));
   const lacking = /^Not enough arguments following: (.+)$/.exec(message)?.[1];
   if (lacking !== undefined) return new UsageError(`${flag(lacking)} needs a value.`);
   const missing = /^Not enough non-option arguments: got (\d+), need at least (\d+)$/.exec(message);
   if (missing !== null) {
-    return new UsageError(`${missing[2]} arguments are needed, ${missing[1]} given. Add --help to the command for its usage.`);
+    const usage = usages.find((text) => args.includes(nameOf(text))) ?? 'COMMAND';
+    return new UsageError(`${missing[1]} of ${missing[2]} arguments given. Usage: resnet-torch ${usage}`);
   }
   const both = /^Arguments (.+) and (.+) are mutually exclusive$/.exec(message);
   if (both !== null) return new UsageError(`${flag(both[1] ?? '')} and ${flag(both[2] ?? '')} exclude each other; give one of them.`);
@@ -48,14 +53,21 @@ export function usageError(message: string, args: readonly string[], cli: Argv):
   return new UsageError(message);
 }
 
-const COMMANDS = ['train', 'eval', 'predict', 'inspect', 'setup'];
+function nameOf(usage: string): string {
+  return usage.split(' ')[0] ?? usage;
+}
 
-function describeUnknown(unknown: readonly string[], args: readonly string[], cli: Argv): string {
+function describeUnknown(
+  unknown: readonly string[],
+  args: readonly string[],
+  commands: readonly string[],
+  cli: Argv,
+): string {
   const typed = unknown.find((name) => args.some((arg) => optionName(arg) === name)) ?? unknown[0] ?? '';
   if (!args.some((arg) => optionName(arg) === typed)) {
-    if (!COMMANDS.includes(args[0] ?? '')) {
-      const near = nearest(typed, COMMANDS);
-      return `There is no command ${JSON.stringify(typed)}.${near ? ` Did you mean ${near}?` : ''} There are ${COMMANDS.join(', ')}.`;
+    if (!commands.includes(args[0] ?? '')) {
+      const near = nearest(typed, commands);
+      return `There is no command ${JSON.stringify(typed)}.${near ? ` Did you mean ${near}?` : ''} There are ${commands.join(', ')}.`;
     }
     return `The argument ${JSON.stringify(typed)} is one too many. Quote names with spaces.`;
   }

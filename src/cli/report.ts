@@ -1,4 +1,4 @@
-import type { ModelSource } from '../inference/model-source.js';
+import type { ModelSource } from '../model/model-source.js';
 import { resolveFreeze } from '../model/freeze.js';
 import { describeUnits } from '../model/units.js';
 import type { CheckpointMetadata } from '../model/weights/metadata.js';

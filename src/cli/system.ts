@@ -2,7 +2,7 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { ResnetTorchError } from '../errors.js';
 import type { NativeInfo } from '../native/binding.js';
 import { native } from '../native/load.js';
-import { packageVersion } from './version.js';
+import { packageVersion } from '../version.js';
 
 /** What a report of a fault needs to know of the machine. */
 export interface SystemInfo {

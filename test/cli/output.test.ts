@@ -55,7 +55,7 @@ describe('createOutput', () => {
 
 describe('bar', () => {
   it('fills by the share done', () => {
-    assert.equal(bar('scan', 5, 10, '', 24), 'scan  █████─────  5/10');
+    assert.equal(bar('scan', 5, 10, '', 22), 'scan  █████─────  5/10');
     assert.match(bar('scan', 10, 10, '', 40), /^scan {2}█+ {2}10\/10$/);
   });
 

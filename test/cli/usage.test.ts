@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { main } from '../../src/cli/cli.js';
 import { projectRoot, temporaryDirectory } from '../support/paths.js';
 import { resnetTorch } from './support/command.js';
 
@@ -43,7 +44,7 @@ describe('wrong usage exits 2 with one message', () => {
     ['an unknown option', ['train', 'data', '--epoch', '3'], /no option --epoch\. Did you mean --epochs\?/],
     ['an unknown option far from any', ['train', 'data', '--zzzzzzzzzz'], /no option --zzzzzzzzzz/],
     ['an unknown option of eval', ['eval', 'run', 'data', '--imagesize', '64'], /no option --imagesize\. Did you mean --image-size\?/],
-    ['a missing argument', ['eval', 'run'], /data/],
+    ['a missing argument', ['eval', 'run'], /1 of 2 arguments given\. Usage: resnet-torch eval <model> <data>/],
     ['an argument too many', ['eval', 'run', 'data', 'more'], /"more" is one too many/],
     ['a rate of zero', ['train', 'data', '--lr', '0'], /--lr takes a number above 0, not "0"/],
     ['a rate that is not a number', ['train', 'data', '--lr', 'NaN'], /--lr takes a number above 0, not "NaN"/],
@@ -65,14 +66,26 @@ describe('wrong usage exits 2 with one message', () => {
     ['an unknown variant', ['setup', '--device', 'tpu'], /--device cannot be "tpu": it takes cpu, cuda/],
   ];
   for (const [what, args, message] of cases) {
-    it(what, async () => {
-      const { code, stdout, stderr } = await resnetTorch(args);
-      assert.match(stderr, message);
-      assert.doesNotMatch(stderr, /\n\s+at /, 'no stack');
+    it(what, async (t) => {
+      let said = '';
+      t.mock.method(process.stderr, 'write', (text: string) => {
+        said += text;
+        return true;
+      });
+      const code = await main(args);
+      t.mock.restoreAll();
+      assert.match(said, message);
+      assert.doesNotMatch(said, /\n\s+at /, 'no stack');
       assert.equal(code, 2);
-      assert.equal(stdout, '');
     });
   }
+
+  it('in a process of its own too, with nothing on standard output', async () => {
+    const { code, stdout, stderr } = await resnetTorch(['train', 'data', '--epoch', '3']);
+    assert.equal(code, 2);
+    assert.equal(stdout, '');
+    assert.match(stderr, /no option --epoch\. Did you mean --epochs\?/);
+  });
 });
 
 describe('failures exit 1 with a message that names the thing', () => {

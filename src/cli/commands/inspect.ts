@@ -33,7 +33,7 @@ export const inspectCommand: CommandModule<object, InspectArguments> = {
 };
 
 async function inspect(args: ArgumentsCamelCase<InspectArguments>): Promise<void> {
-  const { readModelSource } = await import('../../inference/model-source.js');
+  const { readModelSource } = await import('../../model/model-source.js');
   const { modelReport, planReport, showModel, showPlan } = await import('../report.js');
   const { headShape } = await import('../../model/head.js');
   const { strategyFromArguments } = await import('../plan.js');
