@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstring>
+#include <sstream>
 
 #include "core/atomic_file.h"
 #include "core/errors.h"
@@ -58,25 +59,27 @@ at::ScalarType scalarType(const StoredTensor& tensor) {
 
 void writeSafetensors(const std::string& path, const std::vector<TensorToStore>& tensors,
                       const std::map<std::string, std::string>& metadata) {
-  std::string header = "{\"__metadata__\":{";
+  std::ostringstream json;
+  json << "{\"__metadata__\":{";
   const char* separator = "";
   for (const auto& [key, value] : metadata) {
-    header += separator + quoted(key) + ":" + quoted(value);
+    json << separator << quoted(key) << ':' << quoted(value);
     separator = ",";
   }
-  header += "}";
+  json << '}';
   std::size_t offset = 0;
   for (const auto& [name, tensor] : tensors) {
-    header += "," + quoted(name) + ":{\"dtype\":\"" + storedName(tensor.scalar_type()) + "\",\"shape\":[";
+    json << ',' << quoted(name) << ":{\"dtype\":\"" << storedName(tensor.scalar_type()) << "\",\"shape\":[";
     separator = "";
     for (const auto size : tensor.sizes()) {
-      header += separator + std::to_string(size);
+      json << separator << size;
       separator = ",";
     }
-    header += "],\"data_offsets\":[" + std::to_string(offset) + "," + std::to_string(offset + tensor.nbytes()) + "]}";
+    json << "],\"data_offsets\":[" << offset << ',' << offset + tensor.nbytes() << "]}";
     offset += tensor.nbytes();
   }
-  header += "}";
+  json << '}';
+  std::string header = json.str();
   header.resize((header.size() + 7) / 8 * 8, ' ');
 
   AtomicFile file(path);
