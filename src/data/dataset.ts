@@ -1,90 +1,79 @@
-import { ResnetTorchError } from "../errors.js";
-import type { NativeFileList } from "../native/binding.js";
-import { native } from "../native/load.js";
+import { ResnetTorchError } from '../errors.js';
+import type { NativeFileList } from '../native/binding.js';
+import { native } from '../native/load.js';
+import { checkOptions, requireBoolean, requireNumber, requireOneOf } from '../options.js';
 import {
-	checkOptions,
-	requireBoolean,
-	requireNumber,
-	requireOneOf,
-} from "../options.js";
-import {
-	type Batch,
-	type BatchOptions,
-	iterateBatches,
-	MOST_SEED,
-	MOST_WORKERS,
-	type NormalisedBatch,
-	type PixelBatch,
-	planBatches,
-	type SplitName,
-} from "./batches.js";
-import { type CorruptFile, findCorrupt, scanFiles } from "./check.js";
-import { datasetError } from "./folder.js";
-import {
-	type FilesByClass,
-	type Parts,
-	quoted,
-	readParts,
-	refuseUntrainable,
-} from "./parts.js";
-import { describeSkipped, type Skipped } from "./skipped.js";
+  type Batch,
+  type BatchOptions,
+  iterateBatches,
+  MOST_SEED,
+  MOST_WORKERS,
+  type NormalisedBatch,
+  type PixelBatch,
+  planBatches,
+  type SplitName,
+} from './batches.js';
+import { type CorruptFile, findCorrupt, scanFiles } from './check.js';
+import { datasetError } from './folder.js';
+import { type FilesByClass, type Parts, quoted, readParts, refuseUntrainable } from './parts.js';
+import { describeSkipped, type Skipped } from './skipped.js';
 
 export type {
-	Batch,
-	BatchOptions,
-	NormalisedBatch,
-	PixelBatch,
-	SplitName,
-} from "./batches.js";
-export type { CorruptFile } from "./check.js";
-export type { IgnoredFile } from "./folder.js";
-export { type ImageSet, openImages } from "./images.js";
-export type { Skipped } from "./skipped.js";
+  Batch,
+  BatchOptions,
+  NormalisedBatch,
+  PixelBatch,
+  SplitName,
+} from './batches.js';
+export type { CorruptFile } from './check.js';
+export type { IgnoredFile } from './folder.js';
+export { type ImageSet, openImages } from './images.js';
+export type { Skipped } from './skipped.js';
 
 export interface DatasetOptions {
-	/**
-	 * Share of each class to hold back for evaluation, 0 to 0.9, where the folder has no part for it. Default 0.2; 0 holds
-	 * nothing back.
-	 */
-	readonly valSplit?: number;
-	/** Addresses the choice of what is held back. Default 0. */
-	readonly seed?: number;
-	/** Leave out files that cannot be read, and list them in `skipped`, instead of failing. Default false. */
-	readonly skipCorrupt?: boolean;
-	/**
-	 * `train`: there must be a part to train on and at least two classes. `evaluate`: any labelled images will do. Default
-	 * `train`.
-	 */
-	readonly purpose?: "train" | "evaluate";
-	/** Threads that read headers. Default: as many as there are cores. */
-	readonly workers?: number;
-	/** Hears of files whose header was read. */
-	readonly onProgress?: (done: number, total: number) => void;
-	readonly signal?: AbortSignal;
+  /**
+   * Share of each class to hold back for evaluation, 0 to 0.9, where the folder has no part for it. Default 0.2; 0 holds
+   * nothing back.
+   */
+  readonly valSplit?: number;
+  /** Addresses the choice of what is held back. Default 0. */
+  readonly seed?: number;
+  /** Leave out files that cannot be read, and list them in `skipped`, instead of failing. Default false. */
+  readonly skipCorrupt?: boolean;
+  /**
+   * `train`: there must be a part to train on and at least two classes. `evaluate`: any labelled images will do. Default
+   * `train`.
+   */
+  readonly purpose?: 'train' | 'evaluate';
+  /** Threads that read headers. Default: as many as there are cores. */
+  readonly workers?: number;
+  /** Hears of files whose header was read. */
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly signal?: AbortSignal;
 }
 
 export interface LabelledFile {
-	readonly path: string;
-	/** Position of its class in the data set's `classes`. */
-	readonly label: number;
+  readonly path: string;
+  /** Position of its class in the data set's `classes`. */
+  readonly label: number;
 }
 
 export interface Split {
-	readonly name: SplitName;
-	/** Class by class; the position of a file here is its index in batches. */
-	readonly files: readonly LabelledFile[];
-	/** Images of each class. */
-	readonly counts: readonly number[];
+  readonly name: SplitName;
+  /** Class by class; the position of a file here is its index in batches. */
+  readonly files: readonly LabelledFile[];
+  /** Images of each class. */
+  readonly counts: readonly number[];
 }
 
 const DATASET_OPTIONS = [
-	"valSplit",
-	"seed",
-	"skipCorrupt",
-	"purpose",
-	"workers",
-	"onProgress",
-	"signal",
+  'valSplit',
+  'seed',
+  'skipCorrupt',
+  'purpose',
+  'workers',
+  'onProgress',
+  'signal',
 ] as const satisfies readonly (keyof DatasetOptions)[];
 
 /**
@@ -92,146 +81,128 @@ const DATASET_OPTIONS = [
  * folder of class folders, of which a share is held back. Made by `openDataset`.
  */
 export class Dataset {
-	readonly path: string;
-	/** Class names in the order of their labels: sorted as strings, by code points, as in torchvision's ImageFolder. */
-	readonly classes: readonly string[];
-	readonly splits: Readonly<Record<"train" | "val", Split>>;
-	/** Whether the folder itself has a part to evaluate on: `val/`, `valid/` or `test/`. */
-	readonly hasParts: boolean;
-	/** What lies in the folder and is not used: files that are not read by their name, and broken ones. */
-	readonly skipped: Skipped;
-	/** The same in sentences for a person; empty where all is used. */
-	readonly notes: readonly string[];
-	readonly #skipCorrupt: boolean;
-	readonly #lists = new Map<SplitName, NativeFileList>();
-	#all: Split | undefined;
-	#disposed = false;
+  readonly path: string;
+  /** Class names in the order of their labels: sorted as strings, by code points, as in torchvision's ImageFolder. */
+  readonly classes: readonly string[];
+  readonly splits: Readonly<Record<'train' | 'val', Split>>;
+  /** Whether the folder itself has a part to evaluate on: `val/`, `valid/` or `test/`. */
+  readonly hasParts: boolean;
+  /** What lies in the folder and is not used: files that are not read by their name, and broken ones. */
+  readonly skipped: Skipped;
+  /** The same in sentences for a person; empty where all is used. */
+  readonly notes: readonly string[];
+  readonly #skipCorrupt: boolean;
+  readonly #lists = new Map<SplitName, NativeFileList>();
+  #all: Split | undefined;
+  #disposed = false;
 
-	/** @internal */
-	constructor(content: DatasetContent, skipCorrupt: boolean) {
-		this.path = content.path;
-		this.classes = content.classes;
-		this.hasParts = content.hasParts;
-		this.splits = {
-			train: makeSplit("train", content),
-			val: makeSplit("val", content),
-		};
-		this.skipped = content.skipped;
-		this.notes = describeSkipped(content.skipped, content.path);
-		this.#skipCorrupt = skipCorrupt;
-	}
+  /** @internal */
+  constructor(content: DatasetContent, skipCorrupt: boolean) {
+    this.path = content.path;
+    this.classes = content.classes;
+    this.hasParts = content.hasParts;
+    this.splits = {
+      train: makeSplit('train', content),
+      val: makeSplit('val', content),
+    };
+    this.skipped = content.skipped;
+    this.notes = describeSkipped(content.skipped, content.path);
+    this.#skipCorrupt = skipCorrupt;
+  }
 
-	/** `all` is the training files and then the held-back ones. */
-	split(name: SplitName): Split {
-		if (name !== "all") return this.splits[name];
-		const { train, val } = this.splits;
-		this.#all ??= {
-			name: "all",
-			files: [...train.files, ...val.files],
-			counts: train.counts.map(
-				(count, label) => count + (val.counts[label] ?? 0),
-			),
-		};
-		return this.#all;
-	}
+  /** `all` is the training files and then the held-back ones. */
+  split(name: SplitName): Split {
+    if (name !== 'all') return this.splits[name];
+    const { train, val } = this.splits;
+    this.#all ??= {
+      name: 'all',
+      files: [...train.files, ...val.files],
+      counts: train.counts.map((count, label) => count + (val.counts[label] ?? 0)),
+    };
+    return this.#all;
+  }
 
-	/**
-	 * One pass over a split by the native loader, decoding ahead on its own threads: what `train()` is fed with. Batches
-	 * of `split: 'train'` come in random order. Each call is a new pass.
-	 *
-	 * @throws ResnetTorchError at the first batch: `ERR_INVALID_ARGUMENT`, `ERR_IMAGE_DECODE`, `ERR_DISPOSED`, or
-	 *   `ERR_DATASET` when the split is empty
-	 */
-	batches(
-		options: BatchOptions & { readonly format: "float32" },
-	): AsyncGenerator<NormalisedBatch, void, undefined>;
-	batches(
-		options?: BatchOptions & { readonly format?: "uint8" },
-	): AsyncGenerator<PixelBatch, void, undefined>;
-	batches(options?: BatchOptions): AsyncGenerator<Batch, void, undefined>;
-	batches(options: BatchOptions = {}): AsyncGenerator<Batch, void, undefined> {
-		const plan = planBatches(options, this.#skipCorrupt);
-		return iterateBatches(plan, this.fileList(plan.split));
-	}
+  /**
+   * One pass over a split by the native loader, decoding ahead on its own threads: what `train()` is fed with. Batches
+   * of `split: 'train'` come in random order. Each call is a new pass.
+   *
+   * @throws ResnetTorchError at the first batch: `ERR_INVALID_ARGUMENT`, `ERR_IMAGE_DECODE`, `ERR_DISPOSED`, or
+   *   `ERR_DATASET` when the split is empty
+   */
+  batches(options: BatchOptions & { readonly format: 'float32' }): AsyncGenerator<NormalisedBatch, void, undefined>;
+  batches(options?: BatchOptions & { readonly format?: 'uint8' }): AsyncGenerator<PixelBatch, void, undefined>;
+  batches(options?: BatchOptions): AsyncGenerator<Batch, void, undefined>;
+  batches(options: BatchOptions = {}): AsyncGenerator<Batch, void, undefined> {
+    const plan = planBatches(options, this.#skipCorrupt);
+    return iterateBatches(plan, this.fileList(plan.split));
+  }
 
-	/**
-	 * The native list of a split, made once and let go of with the data set.
-	 *
-	 * @throws ResnetTorchError `ERR_DISPOSED`, or `ERR_DATASET` when the split is empty
-	 * @internal
-	 */
-	fileList(name: SplitName): NativeFileList {
-		this.#refuseDisposed();
-		const known = this.#lists.get(name);
-		if (known !== undefined) return known;
-		const { files } = this.split(name);
-		if (files.length === 0) throw datasetError(this.#emptySplit(name));
-		const list = new (native().FileList)(
-			files.map(({ path }) => path),
-			Int32Array.from(files, ({ label }) => label),
-		);
-		this.#lists.set(name, list);
-		return list;
-	}
+  /**
+   * The native list of a split, made once and let go of with the data set.
+   *
+   * @throws ResnetTorchError `ERR_DISPOSED`, or `ERR_DATASET` when the split is empty
+   * @internal
+   */
+  fileList(name: SplitName): NativeFileList {
+    this.#refuseDisposed();
+    const known = this.#lists.get(name);
+    if (known !== undefined) return known;
+    const { files } = this.split(name);
+    if (files.length === 0) throw datasetError(this.#emptySplit(name));
+    const list = new (native().FileList)(
+      files.map(({ path }) => path),
+      Int32Array.from(files, ({ label }) => label),
+    );
+    this.#lists.set(name, list);
+    return list;
+  }
 
-	/**
-	 * A native list of a split whose labels are positions in the classes of a model, matched by name. The caller lets go of
-	 * it.
-	 *
-	 * @throws ResnetTorchError `ERR_DATASET` when the model lacks a class
-	 * @internal
-	 */
-	fileListFor(name: SplitName, classes: readonly string[]): NativeFileList {
-		this.#refuseDisposed();
-		const { files, counts } = this.split(name);
-		if (files.length === 0) throw datasetError(this.#emptySplit(name));
-		const position = new Map(
-			classes.map((className, index) => [className, index]),
-		);
-		const missing = this.classes.filter(
-			(className, label) =>
-				!position.has(className) && (counts[label] ?? 0) > 0,
-		);
-		if (missing.length > 0) {
-			throw datasetError(
-				`${this.path} holds ${missing.length === 1 ? "a class" : "classes"} that the model does not know: ` +
-					`${quoted(missing)}. It knows ${quoted(classes)}.`,
-			);
-		}
-		return new (native().FileList)(
-			files.map(({ path }) => path),
-			Int32Array.from(
-				files,
-				({ label }) => position.get(this.classes[label] ?? "") ?? -1,
-			),
-		);
-	}
+  /**
+   * A native list of a split whose labels are positions in the classes of a model, matched by name. The caller lets go of
+   * it.
+   *
+   * @throws ResnetTorchError `ERR_DATASET` when the model lacks a class
+   * @internal
+   */
+  fileListFor(name: SplitName, classes: readonly string[]): NativeFileList {
+    this.#refuseDisposed();
+    const { files, counts } = this.split(name);
+    if (files.length === 0) throw datasetError(this.#emptySplit(name));
+    const position = new Map(classes.map((className, index) => [className, index]));
+    const missing = this.classes.filter((className, label) => !position.has(className) && (counts[label] ?? 0) > 0);
+    if (missing.length > 0) {
+      throw datasetError(
+        `${this.path} holds ${missing.length === 1 ? 'a class' : 'classes'} that the model does not know: ` +
+          `${quoted(missing)}. It knows ${quoted(classes)}.`,
+      );
+    }
+    return new (native().FileList)(
+      files.map(({ path }) => path),
+      Int32Array.from(files, ({ label }) => position.get(this.classes[label] ?? '') ?? -1),
+    );
+  }
 
-	/** Lets go of the native lists. Passes that are under way go on; new ones are refused with `ERR_DISPOSED`. */
-	dispose(): void {
-		this.#disposed = true;
-		for (const list of this.#lists.values()) list.dispose();
-		this.#lists.clear();
-	}
+  /** Lets go of the native lists. Passes that are under way go on; new ones are refused with `ERR_DISPOSED`. */
+  dispose(): void {
+    this.#disposed = true;
+    for (const list of this.#lists.values()) list.dispose();
+    this.#lists.clear();
+  }
 
-	[Symbol.dispose](): void {
-		this.dispose();
-	}
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
 
-	#refuseDisposed(): void {
-		if (this.#disposed)
-			throw new ResnetTorchError(
-				"ERR_DISPOSED",
-				`The data set ${this.path} was disposed of.`,
-			);
-	}
+  #refuseDisposed(): void {
+    if (this.#disposed) throw new ResnetTorchError('ERR_DISPOSED', `The data set ${this.path} was disposed of.`);
+  }
 
-	#emptySplit(name: SplitName): string {
-		if (name === "val") {
-			return `${this.path} has nothing to evaluate on: add a val/ folder, or hold a share back with --val-split 0.2 (valSplit).`;
-		}
-		return `${this.path} has no images for ${name}.`;
-	}
+  #emptySplit(name: SplitName): string {
+    if (name === 'val') {
+      return `${this.path} has nothing to evaluate on: add a val/ folder, or hold a share back with --val-split 0.2 (valSplit).`;
+    }
+    return `${this.path} has no images for ${name}.`;
+  }
 }
 
 /**
@@ -242,99 +213,83 @@ export class Dataset {
  *   only, an empty class folder, a class in `val/` that `train/` lacks); `ERR_IMAGE_DECODE` for a file that is empty, no
  *   image or truncated, unless `skipCorrupt`; `ERR_INVALID_ARGUMENT` for wrong options
  */
-export async function openDataset(
-	path: string,
-	options: DatasetOptions = {},
-): Promise<Dataset> {
-	checkOptions(options, DATASET_OPTIONS, "openDataset()");
-	const valSplit = requireNumber(options.valSplit ?? 0.2, "valSplit", {
-		min: 0,
-		max: 0.9,
-	});
-	const seed = requireNumber(options.seed ?? 0, "seed", {
-		integer: true,
-		min: 0,
-		max: MOST_SEED,
-	});
-	const skipCorrupt = requireBoolean(
-		options.skipCorrupt ?? false,
-		"skipCorrupt",
-	);
-	if (options.workers !== undefined)
-		requireNumber(options.workers, "workers", {
-			integer: true,
-			min: 1,
-			max: MOST_WORKERS,
-		});
-	const forTraining =
-		requireOneOf(options.purpose ?? "train", "purpose", [
-			"train",
-			"evaluate",
-		]) === "train";
-	options.signal?.throwIfAborted();
+export async function openDataset(path: string, options: DatasetOptions = {}): Promise<Dataset> {
+  checkOptions(options, DATASET_OPTIONS, 'openDataset()');
+  const valSplit = requireNumber(options.valSplit ?? 0.2, 'valSplit', {
+    min: 0,
+    max: 0.9,
+  });
+  const seed = requireNumber(options.seed ?? 0, 'seed', {
+    integer: true,
+    min: 0,
+    max: MOST_SEED,
+  });
+  const skipCorrupt = requireBoolean(options.skipCorrupt ?? false, 'skipCorrupt');
+  if (options.workers !== undefined)
+    requireNumber(options.workers, 'workers', {
+      integer: true,
+      min: 1,
+      max: MOST_WORKERS,
+    });
+  const forTraining = requireOneOf(options.purpose ?? 'train', 'purpose', ['train', 'evaluate']) === 'train';
+  options.signal?.throwIfAborted();
 
-	const parts = await readParts(path, { valSplit, seed });
-	if (forTraining) refuseUntrainable(path, parts);
-	const listed = listFiles(parts);
-	const paths = [...listed.train, ...listed.val].map((file) => file.path);
-	const scanned = await scanFiles(paths, options);
-	const corrupt = findCorrupt(paths, scanned, skipCorrupt);
-	const content: DatasetContent = {
-		path,
-		classes: parts.classes,
-		hasParts: parts.hasParts,
-		...withoutCorrupt(listed, corrupt),
-		skipped: { ignored: parts.ignored, corrupt },
-	};
-	if (forTraining) refuseEmptied(content);
-	return new Dataset(content, skipCorrupt);
+  const parts = await readParts(path, { valSplit, seed });
+  if (forTraining) refuseUntrainable(path, parts);
+  const listed = listFiles(parts);
+  const paths = [...listed.train, ...listed.val].map((file) => file.path);
+  const scanned = await scanFiles(paths, options);
+  const corrupt = findCorrupt(paths, scanned, skipCorrupt);
+  const content: DatasetContent = {
+    path,
+    classes: parts.classes,
+    hasParts: parts.hasParts,
+    ...withoutCorrupt(listed, corrupt),
+    skipped: { ignored: parts.ignored, corrupt },
+  };
+  if (forTraining) refuseEmptied(content);
+  return new Dataset(content, skipCorrupt);
 }
 
 /** All that a data set is made of. */
 interface DatasetContent extends ListedFiles {
-	readonly path: string;
-	readonly classes: readonly string[];
-	readonly hasParts: boolean;
-	readonly skipped: Skipped;
+  readonly path: string;
+  readonly classes: readonly string[];
+  readonly hasParts: boolean;
+  readonly skipped: Skipped;
 }
 
 interface ListedFiles {
-	readonly train: readonly LabelledFile[];
-	readonly val: readonly LabelledFile[];
+  readonly train: readonly LabelledFile[];
+  readonly val: readonly LabelledFile[];
 }
 
 /** Files with the positions of their classes, class by class. */
 function listFiles({ classes, train, val }: Parts): ListedFiles {
-	const label = (files: FilesByClass): LabelledFile[] =>
-		classes.flatMap((name, position) =>
-			(files.get(name) ?? []).map((path) => ({ path, label: position })),
-		);
-	return { train: label(train), val: label(val) };
+  const label = (files: FilesByClass): LabelledFile[] =>
+    classes.flatMap((name, position) => (files.get(name) ?? []).map((path) => ({ path, label: position })));
+  return { train: label(train), val: label(val) };
 }
 
-function withoutCorrupt(
-	{ train, val }: ListedFiles,
-	corrupt: readonly CorruptFile[],
-): ListedFiles {
-	const broken = new Set(corrupt.map(({ path }) => path));
-	const keep = ({ path }: LabelledFile): boolean => !broken.has(path);
-	return { train: train.filter(keep), val: val.filter(keep) };
+function withoutCorrupt({ train, val }: ListedFiles, corrupt: readonly CorruptFile[]): ListedFiles {
+  const broken = new Set(corrupt.map(({ path }) => path));
+  const keep = ({ path }: LabelledFile): boolean => !broken.has(path);
+  return { train: train.filter(keep), val: val.filter(keep) };
 }
 
-function makeSplit(name: "train" | "val", content: DatasetContent): Split {
-	const counts = content.classes.map(() => 0);
-	for (const { label } of content[name])
-		counts[label] = (counts[label] ?? 0) + 1;
-	return { name, files: content[name], counts };
+function makeSplit(name: 'train' | 'val', content: DatasetContent): Split {
+  const counts = content.classes.map(() => 0);
+  for (const { label } of content[name]) counts[label] = (counts[label] ?? 0) + 1;
+  return { name, files: content[name], counts };
 }
 
 /** A class of which every training image is broken cannot be learned. */
 function refuseEmptied(content: DatasetContent): void {
-	const { counts } = makeSplit("train", content);
-	const emptied = content.classes.filter((_, label) => counts[label] === 0);
-	if (emptied.length === 0) return;
-	throw datasetError(
-		`Every training image of ${quoted(emptied)} in ${content.path} is broken, so none is left to train on. ` +
-			"Replace the files or remove the class.",
-	);
+  const { counts } = makeSplit('train', content);
+  const emptied = content.classes.filter((_, label) => counts[label] === 0);
+  if (emptied.length === 0) return;
+  throw datasetError(
+    `Every training image of ${quoted(emptied)} in ${content.path} is broken, so none is left to train on. ` +
+      'Replace the files or remove the class.',
+  );
 }

@@ -1,26 +1,22 @@
-import { availableParallelism } from "node:os";
-import type {
-	CropOptions,
-	NativeFileList,
-	NativeLoader,
-} from "../native/binding.js";
-import { native } from "../native/load.js";
+import { availableParallelism } from 'node:os';
+import type { CropOptions, NativeFileList, NativeLoader } from '../native/binding.js';
+import { native } from '../native/load.js';
 
 /** One pass over a file list; what is left out has a default. */
 export interface PassOptions {
-	readonly files: NativeFileList;
-	readonly crop: CropOptions;
-	readonly batchSize: number;
-	readonly epoch: number;
-	readonly seed: number;
-	/** A training pass: shuffled, and a last batch of one image merged into the one before. */
-	readonly training: boolean;
-	/** Default `defaultWorkers()`. */
-	readonly workers?: number | undefined;
-	/** Leave out files that fail, and report them with their batch. Default false. */
-	readonly skipCorrupt?: boolean | undefined;
-	/** Batches to pass over, for a resumed epoch. Default 0. */
-	readonly firstBatch?: number | undefined;
+  readonly files: NativeFileList;
+  readonly crop: CropOptions;
+  readonly batchSize: number;
+  readonly epoch: number;
+  readonly seed: number;
+  /** A training pass: shuffled, and a last batch of one image merged into the one before. */
+  readonly training: boolean;
+  /** Default `defaultWorkers()`. */
+  readonly workers?: number | undefined;
+  /** Leave out files that fail, and report them with their batch. Default false. */
+  readonly skipCorrupt?: boolean | undefined;
+  /** Batches to pass over, for a resumed epoch. Default 0. */
+  readonly firstBatch?: number | undefined;
 }
 
 /**
@@ -28,28 +24,28 @@ export interface PassOptions {
  * photographs a second, far more than a processor trains on, and the tensor arithmetic wants the other cores.
  */
 export function defaultWorkers(cores: number = availableParallelism()): number {
-	return Math.min(Math.max(Math.floor(cores / 2), 1), 12);
+  return Math.min(Math.max(Math.floor(cores / 2), 1), 12);
 }
 
 /** Opens a native loader. The epoch counts from 0. */
 export function openLoader(pass: PassOptions): NativeLoader {
-	const workers = pass.workers ?? defaultWorkers();
-	return new (native().Loader)({
-		files: pass.files,
-		crop: pass.crop,
-		batchSize: pass.batchSize,
-		shuffle: pass.training,
-		mergeLastSingle: pass.training,
-		seed: pass.seed,
-		epoch: pass.epoch,
-		workers,
-		prefetch: prefetchedBatches(workers, pass.batchSize),
-		skipCorrupt: pass.skipCorrupt ?? false,
-		firstBatch: pass.firstBatch ?? 0,
-	});
+  const workers = pass.workers ?? defaultWorkers();
+  return new (native().Loader)({
+    files: pass.files,
+    crop: pass.crop,
+    batchSize: pass.batchSize,
+    shuffle: pass.training,
+    mergeLastSingle: pass.training,
+    seed: pass.seed,
+    epoch: pass.epoch,
+    workers,
+    prefetch: prefetchedBatches(workers, pass.batchSize),
+    skipCorrupt: pass.skipCorrupt ?? false,
+    firstBatch: pass.firstBatch ?? 0,
+  });
 }
 
 /** Enough that every worker has an image at hand while a batch is taken, and never fewer than three. */
 function prefetchedBatches(workers: number, batchSize: number): number {
-	return 2 + Math.ceil((2 * workers) / batchSize);
+  return 2 + Math.ceil((2 * workers) / batchSize);
 }

@@ -1,14 +1,10 @@
-import type { CropOptions } from "../native/binding.js";
-import { requireNumber, requireOneOf } from "../options.js";
+import type { CropOptions } from '../native/binding.js';
+import { requireNumber, requireOneOf } from '../options.js';
 
 /** How training images are varied. Evaluation and prediction use `none`. */
-export type Augmentation = "none" | "flip" | "standard";
+export type Augmentation = 'none' | 'flip' | 'standard';
 
-export const AUGMENTATIONS = [
-	"none",
-	"flip",
-	"standard",
-] as const satisfies readonly Augmentation[];
+export const AUGMENTATIONS = ['none', 'flip', 'standard'] as const satisfies readonly Augmentation[];
 
 /** Smallest and largest side of the square that the network sees, pixels. */
 const LEAST_SIDE = 32;
@@ -23,28 +19,24 @@ const MOST_SIDE = 4096;
  * @param resize short side before the centre crop, pixels; less than `imageSize` leaves a black border
  * @throws ResnetTorchError `ERR_INVALID_ARGUMENT`
  */
-export function cropOptions(
-	augment: Augmentation,
-	imageSize: number,
-	resize: number,
-): CropOptions {
-	requireOneOf(augment, "augment", AUGMENTATIONS);
-	return {
-		kind: augment === "standard" ? "random" : "center",
-		size: requireNumber(imageSize, "imageSize", {
-			integer: true,
-			min: LEAST_SIDE,
-			max: MOST_SIDE,
-		}),
-		resize: requireNumber(resize, "resize", {
-			integer: true,
-			min: 1,
-			max: 2 * MOST_SIDE,
-		}),
-		scale: [0.08, 1],
-		ratio: [3 / 4, 4 / 3],
-		flip: augment === "none" ? 0 : 0.5,
-	};
+export function cropOptions(augment: Augmentation, imageSize: number, resize: number): CropOptions {
+  requireOneOf(augment, 'augment', AUGMENTATIONS);
+  return {
+    kind: augment === 'standard' ? 'random' : 'center',
+    size: requireNumber(imageSize, 'imageSize', {
+      integer: true,
+      min: LEAST_SIDE,
+      max: MOST_SIDE,
+    }),
+    resize: requireNumber(resize, 'resize', {
+      integer: true,
+      min: 1,
+      max: 2 * MOST_SIDE,
+    }),
+    scale: [0.08, 1],
+    ratio: [3 / 4, 4 / 3],
+    flip: augment === 'none' ? 0 : 0.5,
+  };
 }
 
 /**
@@ -52,9 +44,9 @@ export function cropOptions(
  * weights 256/224, V2 232/224) at this image size, and 256/224 where they have none.
  */
 export function defaultResize(
-	imageSize: number,
-	weights?: { readonly resize: number; readonly crop: number } | null,
+  imageSize: number,
+  weights?: { readonly resize: number; readonly crop: number } | null,
 ): number {
-	const { resize, crop } = weights ?? { resize: 256, crop: 224 };
-	return Math.round((imageSize * resize) / crop);
+  const { resize, crop } = weights ?? { resize: 256, crop: 224 };
+  return Math.round((imageSize * resize) / crop);
 }
