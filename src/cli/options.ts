@@ -127,7 +127,7 @@ export const computeOptions = {
   workers: {
     group: COMPUTE_GROUP,
     requiresArg: true,
-    description: 'Threads that read and decode images; default: as many as there are cores',
+    description: 'Threads that read and decode images; default: half of the cores',
     coerce: number('workers', { integer: true, min: 1, max: 256 }),
   },
   threads: {

@@ -1,11 +1,10 @@
 import type { FreezeRule } from '../model/freeze.js';
-import type { GroupSpec } from '../optim/groups.js';
-import { type OptimizerSpec, optimizers } from '../optim/optimizers.js';
-import type { ScheduleSpec } from '../optim/schedules.js';
-import { overrideRates, type Strategy, type StrategyName, strategies } from '../training/strategies.js';
+import type { StrategyOverrides } from '../training/options.js';
+import { overrideStrategy } from '../training/overrides.js';
+import { DEFAULT_STRATEGY, type Strategy, type StrategyName, strategies } from '../training/strategies.js';
 import { given } from './given.js';
 
-/** What the options of `planOptions` hold once parsed. */
+/** What the options of `planOptions`, and `augment`, hold once parsed. */
 export interface PlanArguments {
   readonly strategy?: StrategyName | undefined;
   readonly freeze?: 'backbone' | 'none' | undefined;
@@ -27,23 +26,30 @@ export interface PlanArguments {
   readonly dropout?: number | undefined;
 }
 
-/** The named strategy (`differential` when none is named) with the parts replaced that flags name. */
+/** The named strategy with the parts replaced that flags name. */
 export function strategyFromArguments(args: PlanArguments): Strategy {
-  const base = strategies[args.strategy ?? 'differential'];
+  const base = strategies[args.strategy ?? DEFAULT_STRATEGY];
   return {
-    ...base,
-    freeze: freezeRule(args) ?? base.freeze,
-    batchNorm: args.batchNorm ?? base.batchNorm,
-    groups: groupSpec(base, args),
-    optimizer: args.optimizer === undefined ? base.optimizer : optimizerSpec(args.optimizer),
-    schedule: scheduleSpec(base, args),
-    augment: args.augment ?? base.augment,
-    head: {
-      ...base.head,
-      ...(args.head === undefined ? {} : { hidden: args.head }),
-      ...(args.dropout === undefined ? {} : { dropout: args.dropout }),
-    },
+    ...overrideStrategy(base, overrides(args)),
+    head: { ...base.head, ...given({ hidden: args.head, dropout: args.dropout }) },
   };
+}
+
+function overrides(args: PlanArguments): StrategyOverrides {
+  return given({
+    freeze: freezeRule(args),
+    batchNorm: args.batchNorm,
+    lr: args.lr,
+    headLr: args.headLr,
+    lrTiers: args.lrTiers,
+    layerDecay: args.layerDecay,
+    weightDecay: args.weightDecay,
+    decayNormBias: args.decayNormBias,
+    optimizer: args.optimizer,
+    schedule: args.schedule,
+    warmupEpochs: args.warmupEpochs,
+    augment: args.augment,
+  });
 }
 
 function freezeRule(args: PlanArguments): FreezeRule | undefined {
@@ -52,37 +58,4 @@ function freezeRule(args: PlanArguments): FreezeRule | undefined {
   if (args.freezeFraction !== undefined) return { fraction: args.freezeFraction };
   if (args.freezeMatch !== undefined) return { match: args.freezeMatch };
   return undefined;
-}
-
-function groupSpec(base: Strategy, args: PlanArguments): GroupSpec {
-  const { lr, headLr } = args;
-  const common = {
-    ...given({ headLr: base.groups.headLr, weightDecay: base.groups.weightDecay }),
-    ...given({ weightDecay: args.weightDecay }),
-    ...given({ noDecayNormBias: args.decayNormBias === undefined ? base.groups.noDecayNormBias : !args.decayNormBias }),
-  };
-  let spec: GroupSpec = { ...base.groups, ...common };
-  if (args.lrTiers !== undefined) spec = { kind: 'tiers', tiers: args.lrTiers, ...common };
-  if (args.layerDecay !== undefined) spec = { kind: 'layerDecay', lr: topRate(base.groups), decay: args.layerDecay, ...common };
-  return overrideRates(spec, given({ lr, headLr }));
-}
-
-/** The rate of a strategy's last tier, or of all. */
-function topRate(spec: GroupSpec): number {
-  if (spec.kind === 'tiers') return spec.tiers.at(-1)?.lr ?? DEFAULT_RATE;
-  return spec.kind === 'byUnit' ? DEFAULT_RATE : spec.lr;
-}
-
-const DEFAULT_RATE = 1e-4;
-
-function optimizerSpec(kind: 'sgd' | 'adam' | 'adamw'): OptimizerSpec {
-  return kind === 'sgd' ? optimizers.sgd() : kind === 'adam' ? optimizers.adam() : optimizers.adamW();
-}
-
-/** Another kind of schedule keeps the warm-up; a constant one has no floor. */
-function scheduleSpec(base: Strategy, args: PlanArguments): ScheduleSpec {
-  const warmupEpochs = args.warmupEpochs ?? base.schedule.warmupEpochs;
-  const kind = args.schedule ?? base.schedule.kind;
-  const spec = kind === base.schedule.kind ? base.schedule : { kind };
-  return { ...spec, ...given({ warmupEpochs }) };
 }

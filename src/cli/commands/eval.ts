@@ -1,7 +1,7 @@
 import type { ArgumentsCamelCase, Argv, CommandModule, InferredOptionTypes } from 'yargs';
 import { given } from '../given.js';
 import { interruptible } from '../interrupt.js';
-import { classesOption, computeOptions, corruptOption, imageOptions, jsonOption } from '../options.js';
+import { classesOption, computeOptions, corruptOption, imageOptions, jsonOption, number } from '../options.js';
 import { createOutput } from '../output.js';
 import { percent, table } from '../table.js';
 
@@ -11,6 +11,16 @@ const options = {
     requiresArg: true,
     choices: ['train', 'val', 'all'] as const,
     description: 'The part to evaluate on; default val, or all of a folder that has no parts',
+  },
+  'val-split': {
+    requiresArg: true,
+    description: 'Of a folder without parts, the share that `train` held back with this value and seed',
+    coerce: number('val-split', { above: 0, max: 0.9 }),
+  },
+  seed: {
+    requiresArg: true,
+    description: 'The seed of the run whose --val-split this is; default 0',
+    coerce: number('seed', { integer: true, min: 0, max: Number.MAX_SAFE_INTEGER }),
   },
   ...jsonOption,
   ...classesOption,
@@ -50,57 +60,48 @@ export const evalCommand: CommandModule<object, EvalArguments> = {
 async function evaluateModel(args: ArgumentsCamelCase<EvalArguments>, signal: AbortSignal): Promise<void> {
   const { openDataset } = await import('../../data/dataset.js');
   const { evaluate } = await import('../../inference/evaluate.js');
-  const { openModel } = await import('../../inference/open-model.js');
-  const { readClassNames } = await import('../../inference/class-names.js');
+  const { native } = await import('../../native/load.js');
+  const { loadNamed } = await import('../load-named.js');
   const output = createOutput({ json: args.json === true });
-
-  const names = args.classes === undefined ? undefined : await readClassNames(args.classes);
-  const data = await openDataset(
-    args.data,
-    given({
+  if (args.threads !== undefined) native().setThreads(args.threads);
+  using data = await openDataset(args.data, {
+    purpose: 'evaluate',
+    ...given({
+      valSplit: args.valSplit,
+      seed: args.seed,
       workers: args.workers,
       skipCorrupt: args.skipCorrupt,
       signal,
       onProgress: (done: number, total: number) => output.progress('scan images', done, total),
     }),
+  });
+  output.endProgress();
+  for (const note of data.notes) output.note(note);
+  using model = await loadNamed(args, data, signal, output);
+  const result = await evaluate(
+    model,
+    data,
+    given({
+      split: args.split ?? (args.valSplit === undefined ? undefined : ('val' as const)),
+      imageSize: args.imageSize,
+      resize: args.resize,
+      batchSize: args.batchSize,
+      precision: args.precision,
+      workers: args.workers,
+      skipCorrupt: args.skipCorrupt,
+      signal,
+      onSkipped: (path: string, message: string) => output.note(`Left out ${path}: ${message}`),
+      onProgress: (done: number, total: number) => output.progress('evaluate', done, total),
+    }),
   );
   output.endProgress();
-  const opened = await openModel(args.model, given({ classes: names, device: args.device, threads: args.threads, signal }));
-  try {
-    for (const note of opened.notes) output.note(note);
-    const result = await evaluate(
-      opened,
-      data,
-      given({
-        split: args.split,
-        imageSize: args.imageSize,
-        resize: args.resize,
-        batchSize: args.batchSize,
-        precision: args.precision,
-        workers: args.workers,
-        skipCorrupt: args.skipCorrupt,
-        signal,
-        onNote: output.note,
-        onProgress: (done: number, total: number) => output.progress('evaluate', done, total),
-      }),
-    );
-    output.endProgress();
-    const { top1, top5, loss, images } = result;
-    if (args.json === true) {
-      output.json({ top1, top5, loss, images });
-      return;
-    }
-    output.print(
-      table(
-        ['class', 'images', 'top-1'],
-        result.perClass.map((row) => [row.name, String(row.images), row.images === 0 ? '–' : percent(row.top1)]),
-        ['left', 'right', 'right'],
-      ),
-    );
-    const fifth = top5 === undefined ? '' : `, top-5 ${percent(top5)}`;
-    output.print(`\n${images} images of ${result.split}: top-1 ${percent(top1)}${fifth}, loss ${loss.toFixed(4)}`);
-  } finally {
-    opened.model.dispose();
-    data.dispose();
+  const { top1, top5, loss, images, split } = result;
+  if (args.json === true) {
+    output.json({ top1, top5, loss, images });
+    return;
   }
+  const rows = result.perClass.map((row) => [row.name, String(row.images), row.images === 0 ? '–' : percent(row.top1)]);
+  output.print(table(['class', 'images', 'top-1'], rows, ['left', 'right', 'right']));
+  const fifth = top5 === undefined ? '' : `, top-5 ${percent(top5)}`;
+  output.print(`\n${images} images (${split}): top-1 ${percent(top1)}${fifth}, loss ${loss.toFixed(4)}`);
 }

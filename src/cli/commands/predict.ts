@@ -1,4 +1,5 @@
 import type { ArgumentsCamelCase, Argv, CommandModule, InferredOptionTypes } from 'yargs';
+import type { Device } from '../../model/device.js';
 import { csvRow } from '../csv.js';
 import { given } from '../given.js';
 import { interruptible } from '../interrupt.js';
@@ -51,17 +52,20 @@ export const predictCommand: CommandModule<object, PredictArguments> = {
 
 async function predict(args: ArgumentsCamelCase<PredictArguments>, signal: AbortSignal): Promise<void> {
   const { Predictor } = await import('../../inference/predictor.js');
+  const { native } = await import('../../native/load.js');
   const { readClassNames } = await import('../../inference/class-names.js');
   const output = createOutput({ json: args.json === true || args.csv === true });
+  if (args.threads !== undefined) native().setThreads(args.threads);
   using predictor = await Predictor.load(
     args.model,
     given({
       classes: args.classes === undefined ? undefined : await readClassNames(args.classes),
-      device: args.device,
+      device: args.device as Device | undefined,
       precision: args.precision,
       imageSize: args.imageSize,
       resize: args.resize,
-      threads: args.threads,
+      batchSize: args.batchSize,
+      workers: args.workers,
       signal,
     }),
   );
@@ -70,8 +74,6 @@ async function predict(args: ArgumentsCamelCase<PredictArguments>, signal: Abort
     args.images,
     given({
       topK: args.topK,
-      batchSize: args.batchSize,
-      workers: args.workers,
       skipCorrupt: args.skipCorrupt,
       signal,
       onProgress: (done: number, total: number) => output.progress('predict', done, total),

@@ -42,7 +42,7 @@ export const trainOptions = {
   'val-split': {
     group: 'Images:',
     requiresArg: true,
-    description: 'Share of each class to hold back, for a folder without train/ and val/, such as 0.2',
+    description: 'Share of each class to hold back where the folder has no val/; default 0.2',
     coerce: number('val-split', { above: 0, max: 0.9 }),
   },
   ...imageOptions,
@@ -62,7 +62,7 @@ export const trainCommand: CommandModule<object, TrainArguments> = {
       .positional('data', {
         type: 'string',
         demandOption: true,
-        description: 'A folder with train/ and val/, or one folder of class folders with --val-split',
+        description: 'A folder with train/ and val/, or one folder of class folders',
       })
       .options(trainOptions)
       .example('$0 train data/bees', 'differential rates from ImageNet weights, 10 epochs')

@@ -1,0 +1,93 @@
+import type { EpochEvent, ResultEvent, StartEvent, TrainingEvent } from '../training/events.js';
+import type { Output } from './output.js';
+import { grouped, percent, rate } from './table.js';
+
+/** Tells people what a run tells. */
+export function showEvent(event: TrainingEvent, output: Output): void {
+  switch (event.type) {
+    case 'start':
+      output.print(describeStart(event));
+      return;
+    case 'step': {
+      const { epoch, step, steps, loss, imagesPerSecond } = event;
+      const detail = `loss ${loss.toFixed(4)}  ${imagesPerSecond.toFixed(1)} img/s`;
+      output.progress(`epoch ${epoch}`, step, steps, detail);
+      return;
+    }
+    case 'epoch':
+      output.endProgress();
+      output.print(describeEpoch(event));
+      return;
+    case 'skipped':
+      output.note(`Left out ${event.path}: ${event.message}`);
+      return;
+    case 'aborted':
+      output.endProgress();
+      output.note(describeAborted(event.epoch, event.step, event.checkpoint));
+      return;
+    case 'result':
+      output.endProgress();
+      output.print(describeResult(event));
+      return;
+    // Checkpoints are named by the result, and an error is printed as what the command ends with.
+    case 'checkpoint':
+    case 'error':
+      return;
+  }
+}
+
+function describeStart(event: StartEvent): string {
+  const rates = event.groups.map(({ name, lr }) => `${name} ${rate(lr)}`).join(', ');
+  const lines = [
+    `${event.classes.length} classes, ${grouped(event.images.train)} images to train on, ${grouped(event.images.val)} to validate`,
+    `${event.strategy}: ${grouped(event.trainable)} of ${grouped(event.parameters)} parameters train; ${event.optimizer}, rates: ${rates}`,
+    `${event.epochs} epochs of ${event.stepsPerEpoch} steps, batch ${event.batchSize}, ` +
+      `${event.imageSize}×${event.imageSize} px, ${event.precision} on ${event.device}`,
+  ];
+  if (event.resumedAt !== null) lines.push(`continued after step ${event.resumedAt.step} of ${event.steps}`);
+  return lines.join('\n');
+}
+
+/** Such as `epoch 2/10  train 0.4113  val 0.3525  top-1 91.50%  drift layer4 0.5%, head 12%  14.1 img/s  best`. */
+function describeEpoch(event: EpochEvent): string {
+  const { val, train } = event;
+  return [
+    `epoch ${event.epoch}/${event.epochs}`,
+    `train ${train.loss.toFixed(4)}`,
+    `val ${val.loss.toFixed(4)}`,
+    `top-1 ${percent(val.top1)}`,
+    ...(val.top5 === undefined ? [] : [`top-5 ${percent(val.top5)}`]),
+    `drift ${describeDrift(event.drift)}`,
+    `${event.imagesPerSecond.toFixed(1)} img/s`,
+    ...(event.best ? ['best'] : []),
+  ].join('  ');
+}
+
+/** The unit of the backbone that moved most, and the head: where forgetting shows, and where learning does. */
+export function describeDrift(drift: EpochEvent['drift']): string {
+  const { head, ...backbone } = drift;
+  const [unit, most] = Object.entries(backbone).reduce((a, b) => (b[1] > a[1] ? b : a));
+  const parts = most > 0 ? [`${unit} ${share(most)}`] : [];
+  return [...parts, `head ${share(head)}`].join(', ');
+}
+
+function share(value: number): string {
+  return `${Number((value * 100).toPrecision(2))}%`;
+}
+
+function describeAborted(epoch: number, step: number, checkpoint: string | null): string {
+  const kept = checkpoint === null ? '' : `; what it had learned is in ${checkpoint}`;
+  return `Stopped in epoch ${epoch}, after step ${step}${kept}.`;
+}
+
+function describeResult(event: ResultEvent): string {
+  const { best } = event;
+  const fifth = best.top5 === undefined ? '' : `, top-5 ${percent(best.top5)}`;
+  const lines = [
+    `\nBest: epoch ${best.epoch}, top-1 ${percent(best.top1)}${fifth}, loss ${best.loss.toFixed(4)}; ` +
+      `${event.seconds.toFixed(0)} s in all, ${event.imagesPerSecond.toFixed(1)} img/s`,
+  ];
+  if (event.skipped > 0) lines.push(`Files left out: ${event.skipped}`);
+  if (event.out !== null) lines.push(`Results are in ${event.out}`);
+  return lines.join('\n');
+}
