@@ -24,7 +24,10 @@ function editDistance(a: string, b: string): number {
   return last[b.length] ?? 0;
 }
 
-/** The known word that `word` was most likely meant to be, or `undefined` when none is near. */
+/**
+ * The known word that `word` was most likely meant to be, or `undefined` when none is near. Case, hyphens, underscores
+ * and spaces do not count; a third of the letters may be wrong. Of several that are equally near, the first.
+ */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const plain = (text: string) => text.toLowerCase().replaceAll(/[-_ ]/g, '');
   let best: string | undefined;
@@ -39,9 +42,10 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return bestDistance <= Math.max(1, Math.floor(word.length / 3)) ? best : undefined;
 }
 
+/** What to add to a message about a word that is not known. */
 function hint(word: string, known: readonly string[]): string {
   const near = nearest(word, known);
-  return near === undefined ? `Known are: ${known.join(', ')}.` : `Did you mean ${near}?`;
+  return near === undefined ? `Known are ${known.join(', ')}.` : `Did you mean ${near}?`;
 }
 
 /**
@@ -59,9 +63,11 @@ export function checkOptions(value: unknown, known: readonly string[], where: st
   }
 }
 
-/** A value in the words of a message. */
+/** A value in the words of a message: what it is, or what kind of thing where it is long. */
 export function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+  if (typeof value === 'function') return 'a function';
+  if (value instanceof RegExp) return String(value);
   if (value === null || typeof value !== 'object') return String(value);
   return Array.isArray(value) ? 'an array' : 'an object';
 }
@@ -77,7 +83,7 @@ export interface NumberRange {
 }
 
 /**
- * A finite number in a range.
+ * A finite number in a range. `NaN`, the infinities, and strings that look like numbers are none.
  *
  * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` naming the option and the range.
  */
@@ -104,14 +110,19 @@ export function requireNumber(value: unknown, name: string, range: NumberRange =
   return value;
 }
 
-/** @throws ResnetTorchError `ERR_INVALID_ARGUMENT` naming the nearest known word. */
+/**
+ * One of a few known words.
+ *
+ * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` naming the option, the nearest known word, and all of them.
+ */
 export function requireOneOf<T extends string>(value: unknown, name: string, known: readonly T[]): T {
   if (typeof value === 'string' && (known as readonly string[]).includes(value)) return value as T;
-  const help = typeof value === 'string' ? hint(value, known) : `Known are: ${known.join(', ')}.`;
-  throw invalidArgument(`${name} cannot be ${describe(value)}. ${help}`);
+  const near = typeof value === 'string' ? nearest(value, known) : undefined;
+  const help = near === undefined ? '' : ` Did you mean ${near}?`;
+  throw invalidArgument(`${name} cannot be ${describe(value)}: it is one of ${known.join(', ')}.${help}`);
 }
 
-/** @throws ResnetTorchError `ERR_INVALID_ARGUMENT` */
+/** @throws ResnetTorchError `ERR_INVALID_ARGUMENT` naming the option. */
 export function requireBoolean(value: unknown, name: string): boolean {
   if (typeof value !== 'boolean') throw invalidArgument(`${name} must be true or false, not ${describe(value)}.`);
   return value;

@@ -2,6 +2,7 @@ import { checkOptions, describe, invalidArgument, requireNumber, requireOneOf } 
 import {
   BACKBONE_BATCH_NORMS,
   BACKBONE_CONVOLUTIONS,
+  describeUnits,
   STAGE_NAMES,
   stageOf,
   UNIT_NAMES,
@@ -13,9 +14,9 @@ import {
  *
  * - `'backbone'`: all but the head. `'none'`: nothing.
  * - `{ until }`: from the input up to and with a unit (`layer3.2`) or a stage (`layer3`).
- * - `{ fraction }`: the first `floor(fraction · 53)` of the backbone's 53 convolutions in forward order, each with its
- *   BatchNorm; 0 ≤ fraction ≤ 1.
- * - `{ match }`: the parameters whose names match a regular expression.
+ * - `{ fraction }`: the first `floor(fraction · 53)` of the backbone's 53 convolutions in forward order (`downsample.0`
+ *   after `conv3`), each with its BatchNorm; 0 ≤ fraction ≤ 1.
+ * - `{ match }`: the parameters whose names match a regular expression, anywhere in the name.
  */
 export type FreezeRule =
   | 'backbone'
@@ -25,23 +26,25 @@ export type FreezeRule =
   | { readonly match: RegExp | string };
 
 /**
- * Which BatchNorms use and update batch statistics while training. `follow` (the default): those whose affine
- * parameters train. `eval`: none. `train`: all. Freezing parameters alone does not stop running statistics.
+ * Which BatchNorms use and update batch statistics while training. `follow` (the default): those whose scale or shift
+ * trains. `eval`: none. `train`: all. Freezing parameters alone does not stop running statistics.
  */
 export type BatchNormPolicy = 'follow' | 'eval' | 'train';
 
 export const BATCH_NORM_POLICIES = ['follow', 'eval', 'train'] as const satisfies readonly BatchNormPolicy[];
 
 export interface FreezePlan {
-  /** Names of the parameters that train. */
+  /** Names of the parameters that train, in the order of `state_dict()`. Never empty. */
   readonly trainable: ReadonlySet<string>;
   /** Module names of the BatchNorms in training mode, in forward order. */
   readonly batchNormTraining: readonly string[];
-  /** Units from the input with nothing trainable and every BatchNorm in evaluation mode. */
+  /** Units from the input with nothing trainable and every BatchNorm in evaluation mode: 0 to 17. */
   readonly frozenPrefixUnits: number;
 }
 
-/** How many of the 53 convolutions a fraction stands for; a hair is added since 53 · (k/53) may round down. */
+type Predicate = (parameter: string) => boolean;
+
+/** How many of the 53 convolutions a fraction stands for. 53 · (k / 53) may fall a hair short of k: it is k all the same. */
 export function convolutionsOf(fraction: number): number {
   return Math.floor(fraction * BACKBONE_CONVOLUTIONS.length + 1e-9);
 }
@@ -49,8 +52,9 @@ export function convolutionsOf(fraction: number): number {
 /**
  * Resolves a freeze rule.
  *
- * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` for an unknown rule, unit or policy, a pattern that matches nothing,
- * or a rule that leaves nothing to train.
+ * @param units of `describeUnits()` or `model.units()`
+ * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` for an unknown rule, unit or policy, a fraction outside [0, 1], a
+ * pattern that is no regular expression or matches nothing, or a rule that leaves nothing to train
  */
 export function resolveFreeze(
   units: readonly UnitInfo[],
@@ -59,76 +63,101 @@ export function resolveFreeze(
 ): FreezePlan {
   checkOptions(options, ['batchNorm'], 'freeze()');
   const policy = requireOneOf(options.batchNorm ?? 'follow', 'batchNorm', BATCH_NORM_POLICIES);
-  const isFrozen = frozenBy(units, rule);
-  const parameters = units.flatMap((unit) => unit.parameters);
-  const trainable = new Set(parameters.filter(({ name }) => !isFrozen(name)).map(({ name }) => name));
+  const isFrozen = frozenBy(rule);
+  const names = units.flatMap((unit) => unit.parameters.map(({ name }) => name));
+  const trainable = new Set(names.filter((name) => !isFrozen(name)));
   if (trainable.size === 0) {
-    throw invalidArgument(`The freeze rule ${show(rule)} freezes every parameter: nothing is left to train.`);
+    throw invalidArgument(
+      `The freeze rule ${show(rule)} freezes every parameter, the head's too: nothing is left to train.`,
+    );
+  }
+  if (trainable.size === names.length && typeof rule === 'object' && 'match' in rule) {
+    throw invalidArgument(
+      `The freeze rule ${show(rule)} matches no parameter. Their names are such as layer3.2.conv1.weight, ` +
+        `layer3.2.bn1.bias and ${names.at(-1)}.`,
+    );
   }
   const inTraining = (norm: string) =>
-    policy === 'train' ||
-    (policy === 'follow' && (trainable.has(`${norm}.weight`) || trainable.has(`${norm}.bias`)));
-  const firstActive = units.findIndex(
-    (unit) => unit.parameters.some(({ name }) => trainable.has(name)) || unit.batchNorms.some(inTraining),
-  );
+    policy === 'train' || (policy === 'follow' && (trainable.has(`${norm}.weight`) || trainable.has(`${norm}.bias`)));
   return {
     trainable,
     batchNormTraining: units.flatMap((unit) => unit.batchNorms.filter(inTraining)),
-    frozenPrefixUnits: firstActive,
+    frozenPrefixUnits: units.findIndex(
+      (unit) => unit.parameters.some(({ name }) => trainable.has(name)) || unit.batchNorms.some(inTraining),
+    ),
   };
 }
 
+/**
+ * Whether a rule freezes all of the backbone, so that the head alone can train.
+ *
+ * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` for an unknown rule
+ */
+export function freezesBackbone(rule: FreezeRule): boolean {
+  const isFrozen = frozenBy(rule);
+  return BACKBONE_UNITS.every((unit) => unit.parameters.every(({ name }) => isFrozen(name)));
+}
+
+const BACKBONE_UNITS = describeUnits({ classes: 1, hidden: [], dropout: 0 }).slice(0, -1);
+
 function show(rule: FreezeRule): string {
   if (typeof rule === 'string') return rule;
-  return JSON.stringify(rule, (_, value) => (value instanceof RegExp ? String(value) : value));
+  return Object.entries(rule)
+    .map(([key, value]) => `{ ${key}: ${describe(value)} }`)
+    .join();
 }
 
-function frozenBy(units: readonly UnitInfo[], rule: FreezeRule): (parameter: string) => boolean {
+function frozenBy(rule: FreezeRule): Predicate {
   if (rule === 'none') return () => false;
-  if (rule === 'backbone') return (name) => !name.startsWith('fc.');
-  if (typeof rule === 'object' && rule !== null && Object.keys(rule).length === 1) {
-    if ('until' in rule) return frozenUntil(units, rule.until);
-    if ('fraction' in rule) return frozenFraction(rule.fraction);
-    if ('match' in rule) return frozenMatch(units, rule.match);
+  if (rule === 'backbone') return isOfBackbone;
+  if (typeof rule !== 'object' || rule === null) {
+    throw invalidArgument(
+      `The freeze rule cannot be ${describe(rule)}: it is 'backbone', 'none', { until }, { fraction } or { match }.`,
+    );
   }
-  throw invalidArgument(
-    `The freeze rule ${describe(rule)} is none of 'backbone', 'none', { until }, { fraction } and { match }.`,
-  );
+  checkOptions(rule, ['until', 'fraction', 'match'], 'A freeze rule');
+  if (Object.keys(rule).length !== 1) {
+    throw invalidArgument('A freeze rule that is an object has one of until, fraction and match.');
+  }
+  if ('until' in rule) return frozenUntil(rule.until);
+  if ('fraction' in rule) return frozenFraction(rule.fraction);
+  return frozenMatch(rule.match);
 }
 
-function frozenUntil(units: readonly UnitInfo[], until: string): (parameter: string) => boolean {
-  const known = [...new Set<string>([...STAGE_NAMES, ...UNIT_NAMES])].filter((name) => name !== 'head');
-  requireOneOf(until, 'The last unit to freeze (until)', known);
-  const last = units.findLastIndex((unit) => unit.name === until || stageOf(unit.name) === until);
-  const frozen = new Set(units.slice(0, last + 1).flatMap((unit) => unit.parameters.map(({ name }) => name)));
-  return (name) => frozen.has(name);
+function isOfBackbone(parameter: string): boolean {
+  return !parameter.startsWith('fc.');
 }
 
-function frozenFraction(fraction: number): (parameter: string) => boolean {
+function frozenUntil(until: string): Predicate {
+  requireOneOf(until, 'The unit to freeze until', [...new Set<string>([...STAGE_NAMES, ...UNIT_NAMES])]);
+  if (until === 'head') return () => true;
+  const last = BACKBONE_UNITS.findLastIndex((unit) => unit.name === until || stageOf(unit.name) === until);
+  const frozen = BACKBONE_UNITS.slice(0, last + 1).flatMap((unit) => unit.parameters.map(({ name }) => name));
+  const names = new Set(frozen);
+  return (name) => names.has(name);
+}
+
+function frozenFraction(fraction: number): Predicate {
   requireNumber(fraction, 'The fraction to freeze', { min: 0, max: 1 });
   const count = convolutionsOf(fraction);
   const modules = new Set([...BACKBONE_CONVOLUTIONS.slice(0, count), ...BACKBONE_BATCH_NORMS.slice(0, count)]);
   return (name) => modules.has(name.slice(0, name.lastIndexOf('.')));
 }
 
-function frozenMatch(units: readonly UnitInfo[], match: RegExp | string): (parameter: string) => boolean {
+function frozenMatch(match: RegExp | string): Predicate {
   const pattern = compile(match);
-  const names = units.flatMap((unit) => unit.parameters.map(({ name }) => name));
-  const frozen = new Set(names.filter((name) => name.search(pattern) >= 0));
-  if (frozen.size === 0) {
-    throw invalidArgument(
-      `The pattern ${pattern} to freeze matches no parameter. Names are such as layer3.2.conv1.weight and fc.bias.`,
-    );
-  }
-  return (name) => frozen.has(name);
+  // `search`, unlike `test`, keeps no place between calls where the pattern is global.
+  return (name) => name.search(pattern) >= 0;
 }
 
 function compile(match: RegExp | string): RegExp {
   if (match instanceof RegExp) return match;
-  if (typeof match !== 'string') throw invalidArgument(`The pattern to freeze must be a RegExp or a string.`);
+  if (typeof match !== 'string') {
+    throw invalidArgument(`The pattern to freeze must be a RegExp or a string, not ${describe(match)}.`);
+  }
   try {
     return new RegExp(match);
   } catch (error) {
-    throw invalidArgument(`The pattern to freeze is no regular expression: ${(error as Error).message}`);
+    throw invalidArgument(`The pattern to freeze is no regular expression: ${(error as Error).message}.`);
   }
 }

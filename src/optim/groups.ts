@@ -10,10 +10,11 @@ import {
   type UnitInfo,
   type UnitName,
 } from '../model/units.js';
-import { checkOptions, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
+import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
 
 /** Parameters that share a rate and a weight decay; every trainable parameter is in exactly one. */
 export interface ParameterGroup {
+  /** Says what the group spans, whether or not all of it trains: the same rule gives the same names in every run. */
   readonly name: string;
   readonly parameters: readonly string[];
   /** The whole learning rate, which a schedule multiplies. */
@@ -21,14 +22,15 @@ export interface ParameterGroup {
   readonly weightDecay: number;
 }
 
+/** Rates are finite and above 0: to hold a part still, freeze it. */
 export interface CommonGroupOptions {
   /** The head's rate; default: that of the last part of the backbone. */
   readonly headLr?: number;
-  /** Default 0. */
+  /** Of every group, 0 or more; default 0. What it does is the optimizer's: it decays the gradient, or the weights. */
   readonly weightDecay?: number;
   /** No weight decay for BatchNorm parameters and biases; default false. */
   readonly noDecayNormBias?: boolean;
-  /** Parameters to keep, by name; groups that lose all are dropped. Default: all. */
+  /** Names of the parameters that train, as `resolveFreeze()` gives them; groups without any are dropped. Default: all. */
   readonly trainable?: ReadonlySet<string>;
 }
 
@@ -40,10 +42,12 @@ export interface RateTier {
 }
 
 export interface UniformOptions extends CommonGroupOptions {
+  /** The rate of everything, or of the backbone alone where `headLr` is given. */
   readonly lr: number;
 }
 
 export interface TiersOptions extends CommonGroupOptions {
+  /** From the input on: `[{ until: 0.25, lr: 1e-6 }, { until: 0.75, lr: 1e-5 }, { until: 1, lr: 1e-4 }]`. */
   readonly tiers: readonly RateTier[];
 }
 
@@ -51,13 +55,14 @@ export interface TiersOptions extends CommonGroupOptions {
 export type UnitRates = Readonly<Partial<Record<UnitName | StageName, number>>>;
 
 export interface ByUnitOptions extends CommonGroupOptions {
+  /** Every unit that trains must have a rate; `headLr` goes before the head's here. */
   readonly lr: UnitRates | ((unit: UnitInfo) => number);
 }
 
 export interface LayerDecayOptions extends CommonGroupOptions {
-  /** The head's rate, and what the others are a part of. */
+  /** The head's rate, unless `headLr` says otherwise, and what the others are a part of. */
   readonly lr: number;
-  /** A unit's rate is `lr · decay^(17 − its index)`; 0 < decay ≤ 1. */
+  /** A unit's rate is `lr · decay^distance`, its distance from the head 1 for `layer4.2` to 17 for the stem; 0 < decay ≤ 1. */
   readonly decay: number;
 }
 
@@ -82,6 +87,11 @@ function requireRate(value: unknown, name: string): number {
   return requireNumber(value, `The learning rate ${name}`, { exclusiveMin: 0 });
 }
 
+/** The module of a parameter: `layer1.0.conv1.weight` → `layer1.0.conv1`. */
+function moduleOf(parameter: string): string {
+  return parameter.slice(0, parameter.lastIndexOf('.'));
+}
+
 function check(options: object, own: readonly string[], where: string): void {
   checkOptions(options, [...own, ...COMMON_KEYS], `groups.${where}()`);
   const common = options as CommonGroupOptions;
@@ -90,41 +100,10 @@ function check(options: object, own: readonly string[], where: string): void {
   requireBoolean(common.noDecayNormBias ?? false, 'noDecayNormBias');
 }
 
-/** Gathers parameters by place and decay, in the order of their first appearance. */
-function collect(
-  units: readonly UnitInfo[],
-  options: CommonGroupOptions,
-  place: (parameter: ParameterInfo, unit: UnitInfo) => Place,
-): ParameterGroup[] {
-  const groups = new Map<string, { name: string; parameters: string[]; lr: number; weightDecay: number }>();
-  const weightDecay = options.weightDecay ?? 0;
-  const split = weightDecay > 0 && options.noDecayNormBias === true;
-  for (const unit of units) {
-    for (const parameter of unit.parameters) {
-      if (options.trainable !== undefined && !options.trainable.has(parameter.name)) continue;
-      const { group, lr } = place(parameter, unit);
-      const spared = split && (parameter.kind === 'batchNorm' || parameter.role === 'bias');
-      const name = spared ? `${group} (no decay)` : group;
-      const found = groups.get(name);
-      if (found) found.parameters.push(parameter.name);
-      else groups.set(name, { name, parameters: [parameter.name], lr, weightDecay: spared ? 0 : weightDecay });
-    }
-  }
-  return [...groups.values()];
-}
-
-function uniform(units: readonly UnitInfo[], options: UniformOptions): ParameterGroup[] {
-  check(options, ['lr'], 'uniform');
-  const lr = requireRate(options.lr, 'lr');
-  const headLr = options.headLr ?? lr;
-  return collect(units, options, (_, unit) => {
-    if (headLr === lr) return { group: 'all', lr };
-    return unit.name === 'head' ? { group: 'head', lr: headLr } : { group: 'backbone', lr };
-  });
-}
-
 function checkTiers(tiers: readonly RateTier[]): void {
-  if (!Array.isArray(tiers) || tiers.length === 0) throw invalidArgument('tiers must hold at least one tier.');
+  if (!Array.isArray(tiers) || tiers.length === 0) {
+    throw invalidArgument('tiers must be an array of at least one { until, lr }.');
+  }
   let last = 0;
   tiers.forEach((tier, index) => {
     checkOptions(tier, ['until', 'lr'], `tiers[${index}]`);
@@ -132,55 +111,130 @@ function checkTiers(tiers: readonly RateTier[]): void {
     requireNumber(tier.until, `tiers[${index}].until`, { exclusiveMin: last, max: 1 });
     last = tier.until;
   });
-  if (last !== 1) throw invalidArgument(`The last of tiers must reach until: 1, not ${last}.`);
+  if (last !== 1) throw invalidArgument(`The last of the tiers must reach 1, the whole backbone, not ${last}.`);
+}
+
+function checkUnitRates(lr: ByUnitOptions['lr']): void {
+  if (typeof lr === 'function') return;
+  if (typeof lr !== 'object' || lr === null) {
+    throw invalidArgument(
+      `lr by unit must be an object such as { layer4: 1e-4, head: 1e-3 } or a function, not ${describe(lr)}.`,
+    );
+  }
+  const known = [...new Set<string>([...STAGE_NAMES, ...UNIT_NAMES])];
+  for (const [name, rate] of Object.entries(lr)) {
+    requireOneOf(name, 'The unit that lr names', known);
+    requireRate(rate, `lr of ${name}`);
+  }
+}
+
+/** What can be checked without a network. */
+const CHECKS = {
+  uniform(options: UniformOptions): void {
+    check(options, ['lr'], 'uniform');
+    requireRate(options.lr, 'lr');
+  },
+  tiers(options: TiersOptions): void {
+    check(options, ['tiers'], 'tiers');
+    checkTiers(options.tiers);
+  },
+  byUnit(options: ByUnitOptions): void {
+    check(options, ['lr'], 'byUnit');
+    checkUnitRates(options.lr);
+  },
+  layerDecay(options: LayerDecayOptions): void {
+    check(options, ['lr', 'decay'], 'layerDecay');
+    requireRate(options.lr, 'lr');
+    requireNumber(options.decay, 'decay', { exclusiveMin: 0, max: 1 });
+  },
+} as const;
+
+/** Gathers the trainable parameters by place and decay, groups in the order of their first parameter. */
+function collect(
+  units: readonly UnitInfo[],
+  options: CommonGroupOptions,
+  place: (parameter: ParameterInfo, unit: UnitInfo) => Place,
+): ParameterGroup[] {
+  const groups = new Map<string, { name: string; parameters: string[]; lr: number; weightDecay: number }>();
+  const { trainable, weightDecay = 0, noDecayNormBias = false } = options;
+  const left = new Set(trainable ?? units.flatMap((unit) => unit.parameters.map(({ name }) => name)));
+  if (left.size === 0) throw invalidArgument('There is nothing to put in groups: trainable is empty.');
+  for (const unit of units) {
+    for (const parameter of unit.parameters) {
+      if (!left.delete(parameter.name)) continue;
+      const { group, lr } = place(parameter, unit);
+      const spared = weightDecay > 0 && noDecayNormBias && isNormOrBias(parameter);
+      const name = spared ? `${group} (no decay)` : group;
+      const found = groups.get(name);
+      if (found) found.parameters.push(parameter.name);
+      else groups.set(name, { name, parameters: [parameter.name], lr, weightDecay: spared ? 0 : weightDecay });
+    }
+  }
+  const [stranger] = left;
+  if (stranger !== undefined) {
+    throw invalidArgument(`trainable holds ${stranger}, which is no parameter of these units.`);
+  }
+  return [...groups.values()];
+}
+
+function isNormOrBias({ kind, role }: ParameterInfo): boolean {
+  return kind === 'batchNorm' || role === 'bias';
+}
+
+function uniform(units: readonly UnitInfo[], options: UniformOptions): ParameterGroup[] {
+  CHECKS.uniform(options);
+  const { lr, headLr } = options;
+  if (headLr === undefined) return collect(units, options, () => ({ group: 'all', lr }));
+  return collect(units, options, (_, unit) =>
+    unit.name === 'head' ? { group: 'head', lr: headLr } : { group: 'backbone', lr },
+  );
 }
 
 function tiers(units: readonly UnitInfo[], options: TiersOptions): ParameterGroup[] {
-  check(options, ['tiers'], 'tiers');
-  checkTiers(options.tiers);
-  const tierOf = new Map<string, number>();
-  BACKBONE_CONVOLUTIONS.forEach((convolution, index) => {
-    const tier = options.tiers.findIndex(({ until }) => index < convolutionsOf(until));
-    tierOf.set(convolution, tier);
-    tierOf.set(BACKBONE_BATCH_NORMS[index] as string, tier);
+  CHECKS.tiers(options);
+  const places = new Map<string, Place>();
+  let first = 0;
+  options.tiers.forEach(({ until, lr }, index) => {
+    const end = convolutionsOf(until);
+    const convolutions = BACKBONE_CONVOLUTIONS.slice(first, end);
+    const place = { group: `tier${index + 1}: ${span(units, convolutions)}`, lr };
+    for (const module of [...convolutions, ...BACKBONE_BATCH_NORMS.slice(first, end)]) places.set(module, place);
+    first = end;
   });
-  const lastRate = (options.tiers.at(-1) as RateTier).lr;
-  return collect(units, options, (parameter, unit) => {
-    if (unit.name === 'head') return { group: 'head', lr: options.headLr ?? lastRate };
-    const tier = tierOf.get(parameter.name.slice(0, parameter.name.lastIndexOf('.'))) as number;
-    return { group: `tier ${tier + 1}`, lr: (options.tiers[tier] as RateTier).lr };
-  });
+  const head = { group: 'head', lr: options.headLr ?? (options.tiers.at(-1) as RateTier).lr };
+  return collect(units, options, ({ name }) => places.get(moduleOf(name)) ?? head);
+}
+
+/** The units that hold these convolutions: `stem … layer2.0`. */
+function span(units: readonly UnitInfo[], convolutions: readonly string[]): string {
+  const within = units.filter((unit) => unit.convolutions.some((name) => convolutions.includes(name)));
+  const ends = [within[0]?.name, within.at(-1)?.name];
+  return [...new Set(ends)].join(' … ');
 }
 
 function byUnit(units: readonly UnitInfo[], options: ByUnitOptions): ParameterGroup[] {
-  check(options, ['lr'], 'byUnit');
+  CHECKS.byUnit(options);
   const { lr } = options;
-  if (typeof lr === 'object' && lr !== null) {
-    const known = [...new Set<string>([...STAGE_NAMES, ...UNIT_NAMES])];
-    for (const name of Object.keys(lr)) requireOneOf(name, 'A unit of lr', known);
-  } else if (typeof lr !== 'function') {
-    throw invalidArgument('The learning rates lr of groups.byUnit() must be an object by unit, or a function.');
-  }
   const rateOf = (unit: UnitInfo): number => {
     if (unit.name === 'head' && options.headLr !== undefined) return options.headLr;
     const rate = typeof lr === 'function' ? lr(unit) : (lr[unit.name] ?? lr[stageOf(unit.name)]);
     if (rate === undefined) {
-      throw invalidArgument(`groups.byUnit() has no rate for ${unit.name}: name it or its stage in lr, or freeze it.`);
+      throw invalidArgument(`groups.byUnit() has no rate for ${unit.name}. Name it or its stage in lr, or freeze it.`);
     }
-    return requireRate(rate, `of ${unit.name}`);
+    return requireRate(rate, `lr of ${unit.name}`);
   };
   return collect(units, options, (_, unit) => ({ group: unit.name, lr: rateOf(unit) }));
 }
 
 function layerDecay(units: readonly UnitInfo[], options: LayerDecayOptions): ParameterGroup[] {
-  check(options, ['lr', 'decay'], 'layerDecay');
-  const lr = requireRate(options.lr, 'lr');
-  const decay = requireNumber(options.decay, 'decay', { exclusiveMin: 0, max: 1 });
-  const last = UNIT_NAMES.length - 1;
-  return collect(units, options, (_, unit) => {
-    if (unit.name === 'head' && options.headLr !== undefined) return { group: 'head', lr: options.headLr };
-    return { group: unit.name, lr: lr * decay ** (last - unit.index) };
-  });
+  CHECKS.layerDecay(options);
+  const { lr, decay } = options;
+  const rateOf = ({ name, index }: UnitInfo) => {
+    if (name === 'head') return options.headLr ?? lr;
+    const rate = lr * decay ** (UNIT_NAMES.length - 1 - index);
+    return requireRate(rate, `of ${name}, lr · decay^${UNIT_NAMES.length - 1 - index},`);
+  };
+  return collect(units, options, (_, unit) => ({ group: unit.name, lr: rateOf(unit) }));
 }
 
 /**
@@ -200,37 +254,53 @@ export const groups = {
   layerDecay,
 } as const;
 
-/** The groups of plain data, of the trainable parameters alone. */
+/** Names by which plain data knows the kinds of groups. */
+export const GROUP_KINDS = Object.keys(CHECKS) as readonly GroupSpec['kind'][];
+
+/**
+ * Groups as plain data, checked as far as they can be without a network: they may have been written by hand.
+ *
+ * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` for an unknown kind or option, or a number out of range
+ */
+export function groupSpecOf(spec: GroupSpec): GroupSpec {
+  if (typeof spec !== 'object' || spec === null) {
+    throw invalidArgument(`Groups as plain data must be an object with a kind, not ${describe(spec)}.`);
+  }
+  requireOneOf(spec.kind, 'The kind of groups', GROUP_KINDS);
+  const { kind, ...options } = spec;
+  (CHECKS[kind] as (options: object) => void)(options);
+  if (spec.kind === 'byUnit' && typeof spec.lr === 'function') {
+    throw invalidArgument('A function is no plain data: give what groups.byUnit() returns, or lr as an object by unit.');
+  }
+  return spec;
+}
+
+/**
+ * The groups of plain data.
+ *
+ * @param trainable names of the parameters that train; default: all
+ * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` for an unknown kind or option, a number out of range, or a unit that
+ * trains and has no rate
+ */
 export function buildGroups(
   units: readonly UnitInfo[],
   spec: GroupSpec,
   trainable?: ReadonlySet<string>,
 ): ParameterGroup[] {
-  const { kind, ...rest } = spec;
-  const options = trainable === undefined ? rest : { ...rest, trainable };
-  switch (kind) {
-    case 'uniform':
-      return uniform(units, options as UniformOptions);
-    case 'tiers':
-      return tiers(units, options as TiersOptions);
-    case 'byUnit':
-      return byUnit(units, options as ByUnitOptions);
-    case 'layerDecay':
-      return layerDecay(units, options as LayerDecayOptions);
-    default:
-      throw invalidArgument(`Groups of the kind ${String(kind)} are not known.`);
-  }
+  const { kind, ...options } = groupSpecOf(spec);
+  const build = groups[kind] as (units: readonly UnitInfo[], options: object) => ParameterGroup[];
+  return build(units, trainable === undefined ? options : { ...options, trainable });
 }
 
 /**
  * Reads tiers as the command line writes them: `0.25:1e-6,0.75:1e-5,1:1e-4`.
  *
- * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` naming the part that is wrong.
+ * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` naming the part that is wrong
  */
 export function parseLrTiers(text: string): readonly RateTier[] {
   const parsed = text.split(',').map((part) => {
     const [until, lr, ...more] = part.split(':').map((piece) => piece.trim());
-    if (!until || !lr || more.length > 0) {
+    if (!until || !lr || more.length > 0 || Number.isNaN(Number(until)) || Number.isNaN(Number(lr))) {
       throw invalidArgument(`Tiers are written share:rate, such as 0.25:1e-6,0.75:1e-5,1:1e-4; "${part}" is not.`);
     }
     return { until: Number(until), lr: Number(lr) };

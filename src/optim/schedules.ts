@@ -1,13 +1,22 @@
-import { checkOptions, requireNumber, requireOneOf } from '../options.js';
+import { checkOptions, describe, invalidArgument, requireNumber, requireOneOf } from '../options.js';
 import type { ParameterGroup } from './groups.js';
 
-/** A factor on every group's rate at an optimizer step, 0 ≤ step < total. */
+/**
+ * A factor on every group's rate at an optimizer step, finite and not negative. Steps count from 0 over the whole run;
+ * `total` is how many there are.
+ */
 export type Schedule = (step: number, total: number) => number;
 
-export interface ScheduleOptions {
-  /** Optimizer steps over which the factor rises linearly, from `1 / warmup` at the first; default 0. */
+export interface WarmupOptions {
+  /**
+   * Optimizer steps over which the factor rises linearly to 1: `(step + 1) / warmup`, so that no step is made at a rate
+   * of 0. Default 0.
+   */
   readonly warmup?: number;
-  /** What the factor falls to, as a share of the whole rate; default 0. Not for `constant`. */
+}
+
+export interface ScheduleOptions extends WarmupOptions {
+  /** What the factor falls to at the end, as a share of the whole rate, 0 to 1; default 0. */
   readonly floor?: number;
 }
 
@@ -16,60 +25,84 @@ export interface ScheduleSpec {
   readonly kind: ScheduleKind;
   /** Epochs of warm-up; a part of one is possible. Default 0. */
   readonly warmupEpochs?: number;
+  /** As in `ScheduleOptions`; `constant` has none. */
   readonly floor?: number;
 }
 
-/** What follows the warm-up: `progress` runs from 0 at its first step towards 1 at the end of training. */
-type Shape = (progress: number, floor: number) => number;
+/** The way from 1 to the floor after the warm-up; `progress` runs from 0 at the first step towards 1, after the last. */
+type Decay = (progress: number, floor: number) => number;
 
-/** A further schedule is one function here. */
-const SHAPES = {
-  constant: () => 1,
-  /** Half a cosine, as `torch.optim.lr_scheduler.CosineAnnealingLR` without restarts (Loshchilov and Hutter, 2017). */
-  cosine: (progress, floor) => floor + ((1 - floor) * (1 + Math.cos(Math.PI * progress))) / 2,
-  linear: (progress, floor) => 1 - (1 - floor) * progress,
-} as const satisfies Record<string, Shape>;
+/** Half a cosine, as `torch.optim.lr_scheduler.CosineAnnealingLR` stepped every step (Loshchilov and Hutter, 2017). */
+const cosine: Decay = (progress, floor) => floor + ((1 - floor) * (1 + Math.cos(Math.PI * progress))) / 2;
 
-export type ScheduleKind = keyof typeof SHAPES;
+/** As `torch.optim.lr_scheduler.LinearLR` from 1 to the floor. */
+const linear: Decay = (progress, floor) => 1 - (1 - floor) * progress;
 
-export const SCHEDULE_KINDS = Object.keys(SHAPES) as readonly ScheduleKind[];
+/** One that never falls, and so has no floor, is `null`. A further schedule is a function above and an entry here. */
+const DECAYS = { constant: null, cosine, linear } as const satisfies Record<string, Decay | null>;
 
-function build(kind: ScheduleKind, options: ScheduleOptions): Schedule {
-  checkOptions(options, kind === 'constant' ? ['warmup'] : ['warmup', 'floor'], `schedules.${kind}()`);
+export type ScheduleKind = keyof typeof DECAYS;
+
+/** Names by which options and the command line know the schedules. */
+export const SCHEDULE_KINDS = Object.keys(DECAYS) as readonly ScheduleKind[];
+
+function schedule(kind: ScheduleKind, options: ScheduleOptions): Schedule {
+  const decay: Decay | null = DECAYS[kind];
+  checkOptions(options, decay === null ? ['warmup'] : ['warmup', 'floor'], `schedules.${kind}()`);
   const warmup = requireNumber(options.warmup ?? 0, 'warmup', { min: 0, integer: true });
   const floor = requireNumber(options.floor ?? 0, 'floor', { min: 0, max: 1 });
-  const shape: Shape = SHAPES[kind];
   return (step, total) => {
     if (step < warmup) return (step + 1) / warmup;
-    return shape((step - warmup) / Math.max(1, total - warmup), floor);
+    if (decay === null) return 1;
+    return decay(Math.min(1, (step - warmup) / Math.max(1, total - warmup)), floor);
   };
 }
 
-/** Schedules by name; each gives a pure function of the step. */
-export const schedules = {
+/** Schedules by name; each gives a pure function of the step. Another function of the same form serves as well. */
+export const schedules: {
+  readonly [Kind in ScheduleKind]: (
+    options?: (typeof DECAYS)[Kind] extends null ? WarmupOptions : ScheduleOptions,
+  ) => Schedule;
+} = {
   /** The whole rate, after the warm-up. */
-  constant: (options: Pick<ScheduleOptions, 'warmup'> = {}): Schedule => build('constant', options),
+  constant: (options = {}) => schedule('constant', options),
   /** From the whole rate along half a cosine to the floor. */
-  cosine: (options: ScheduleOptions = {}): Schedule => build('cosine', options),
+  cosine: (options = {}) => schedule('cosine', options),
   /** From the whole rate along a line to the floor. */
-  linear: (options: ScheduleOptions = {}): Schedule => build('linear', options),
-} as const satisfies Record<ScheduleKind, (options?: ScheduleOptions) => Schedule>;
+  linear: (options = {}) => schedule('linear', options),
+};
 
 /**
- * The schedule of plain data, its warm-up turned into steps.
+ * Plain data of a schedule by its name, or checked as it is.
  *
- * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` for an unknown kind or a number out of range.
+ * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` for an unknown name or option, or a number out of range
  */
-export function buildSchedule(spec: ScheduleSpec, stepsPerEpoch: number): Schedule {
-  checkOptions(spec, ['kind', 'warmupEpochs', 'floor'], 'schedule');
-  const kind = requireOneOf(spec.kind, 'schedule', SCHEDULE_KINDS);
-  const epochs = requireNumber(spec.warmupEpochs ?? 0, 'warmupEpochs', { min: 0 });
-  const warmup = Math.round(epochs * stepsPerEpoch);
-  return build(kind, spec.floor === undefined ? { warmup } : { warmup, floor: spec.floor });
+export function scheduleOf(given: ScheduleKind | ScheduleSpec): ScheduleSpec {
+  if (typeof given !== 'object' || given === null) return { kind: requireOneOf(given, 'schedule', SCHEDULE_KINDS) };
+  const kind = requireOneOf(given.kind, 'schedule.kind', SCHEDULE_KINDS);
+  const known = ['kind', 'warmupEpochs', ...(DECAYS[kind] === null ? [] : ['floor'])];
+  checkOptions(given, known, `The schedule ${kind}`);
+  if (given.warmupEpochs !== undefined) requireNumber(given.warmupEpochs, 'warmupEpochs', { min: 0 });
+  if (given.floor !== undefined) requireNumber(given.floor, 'schedule.floor', { min: 0, max: 1 });
+  return given;
 }
 
 /**
- * Rows of learning rates for the steps `first` to `first + count − 1` of `total`: row-major, a column a group.
+ * The schedule of plain data, its warm-up turned into whole steps, to the nearest.
+ *
+ * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` for an unknown kind or option, or a number out of range
+ */
+export function buildSchedule(spec: ScheduleSpec, stepsPerEpoch: number): Schedule {
+  const { kind, warmupEpochs = 0, floor } = scheduleOf(spec);
+  const warmup = Math.round(warmupEpochs * stepsPerEpoch);
+  return schedule(kind, floor === undefined ? { warmup } : { warmup, floor });
+}
+
+/**
+ * Rows of learning rates for `count` steps from `first` on, of `total` in the whole run.
+ *
+ * @returns row-major `[count × groups]`
+ * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` where the schedule gives a factor that is negative or not finite
  */
 export function rateRows(
   groups: readonly Pick<ParameterGroup, 'lr'>[],
@@ -80,9 +113,14 @@ export function rateRows(
 ): Float64Array {
   const rows = new Float64Array(count * groups.length);
   for (let row = 0; row < count; row++) {
-    const factor = schedule(first + row, total);
-    groups.forEach((group, column) => {
-      rows[row * groups.length + column] = group.lr * factor;
+    const factor: unknown = schedule(first + row, total);
+    if (typeof factor !== 'number' || !Number.isFinite(factor) || factor < 0) {
+      throw invalidArgument(
+        `The schedule must give a finite number, 0 or more; for step ${first + row} of ${total} it gave ${describe(factor)}.`,
+      );
+    }
+    groups.forEach(({ lr }, column) => {
+      rows[row * groups.length + column] = lr * factor;
     });
   }
   return rows;

@@ -1,11 +1,17 @@
-import type { Augmentation } from '../data/transforms.js';
-import type { BatchNormPolicy, FreezePlan, FreezeRule } from '../model/freeze.js';
-import type { HeadOptions } from '../model/head.js';
-import type { UnitInfo } from '../model/units.js';
-import type { GroupSpec, ParameterGroup, RateTier } from '../optim/groups.js';
-import { type OptimizerSpec, optimizers } from '../optim/optimizers.js';
-import type { ScheduleSpec } from '../optim/schedules.js';
-import { requireOneOf } from '../options.js';
+import { AUGMENTATIONS, type Augmentation } from '../data/transforms.js';
+import {
+  BATCH_NORM_POLICIES,
+  type BatchNormPolicy,
+  type FreezePlan,
+  type FreezeRule,
+  freezesBackbone,
+} from '../model/freeze.js';
+import { type HeadOptions, headShape } from '../model/head.js';
+import type { UnitInfo, UnitName } from '../model/units.js';
+import { type GroupSpec, groupSpecOf, type ParameterGroup, type RateTier } from '../optim/groups.js';
+import { type OptimizerSpec, optimizerOf, optimizers } from '../optim/optimizers.js';
+import { type ScheduleSpec, scheduleOf } from '../optim/schedules.js';
+import { checkOptions, invalidArgument, requireNumber, requireOneOf } from '../options.js';
 
 /** A way to fine-tune, as a value to print and edit: `{ ...strategies.partial, augment: 'standard' }`. */
 export interface Strategy {
@@ -85,50 +91,111 @@ export const strategies: Readonly<Record<StrategyName, Strategy>> = {
 /** What `train` uses when none is named. */
 export const DEFAULT_STRATEGY: StrategyName = 'differential';
 
+const STRATEGY_PARTS = [
+  'name',
+  'description',
+  'freeze',
+  'batchNorm',
+  'groups',
+  'optimizer',
+  'schedule',
+  'augment',
+  'head',
+] as const satisfies readonly (keyof Strategy)[];
+
 /**
- * A strategy by name, or the value itself.
+ * A strategy by name, or the value itself, checked as far as it can be without a network.
  *
- * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` naming the nearest known one.
+ * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` naming the nearest known one, or the part that is wrong
  */
 export function strategyOf(strategy: StrategyName | Strategy): Strategy {
-  if (typeof strategy === 'object' && strategy !== null) return strategy;
-  return strategies[requireOneOf(strategy, 'strategy', STRATEGY_NAMES)];
+  if (typeof strategy !== 'object' || strategy === null) {
+    return strategies[requireOneOf(strategy, 'strategy', STRATEGY_NAMES)];
+  }
+  checkOptions(strategy, STRATEGY_PARTS, 'A strategy');
+  const missing = STRATEGY_PARTS.find((part) => strategy[part] === undefined);
+  if (missing !== undefined) {
+    throw invalidArgument(
+      `The strategy lacks ${missing}. Spread a known one: { ...strategies.partial, augment: 'none' }.`,
+    );
+  }
+  if (typeof strategy.name !== 'string') throw invalidArgument('The name of a strategy must be a string.');
+  freezesBackbone(strategy.freeze);
+  requireOneOf(strategy.batchNorm, 'batchNorm', BATCH_NORM_POLICIES);
+  requireOneOf(strategy.augment, 'augment', AUGMENTATIONS);
+  headShape(1, strategy.head);
+  return {
+    ...strategy,
+    groups: groupSpecOf(strategy.groups),
+    optimizer: optimizerOf(strategy.optimizer),
+    schedule: scheduleOf(strategy.schedule),
+  };
 }
 
 /**
- * Other rates for the same groups. `lr` becomes the rate of the last tier (or of all), and the other tiers keep their
- * ratio to it; `headLr` becomes the head's. A head that has a rate of its own keeps it when only `lr` is given.
+ * The highest rate for the backbone; the head's where there is no other.
+ *
+ * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` for groups that have no rate
+ */
+export function topRate(spec: GroupSpec): number {
+  if (spec.kind === 'tiers') return Math.max(...spec.tiers.map(({ lr }) => lr));
+  if (spec.kind !== 'byUnit') return spec.lr;
+  const { head, ...backbone } = spec.lr;
+  const rates = Object.values(backbone);
+  if (rates.length > 0) return Math.max(...rates);
+  const only = spec.headLr ?? head;
+  if (only === undefined) throw invalidArgument('The groups by unit name no rate: lr is empty.');
+  return only;
+}
+
+/**
+ * Other rates for the same groups. `headLr` becomes the head's rate. `lr` becomes the rate of the last tier, of the
+ * backbone's fastest unit, or of all, and the backbone's other rates keep their ratio to it. The head keeps a rate of its
+ * own when only `lr` is given; where it has none, it follows.
+ *
+ * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` for a rate that is not finite or not above 0
  */
 export function overrideRates(
   spec: GroupSpec,
   rates: { readonly lr?: number | undefined; readonly headLr?: number | undefined },
 ): GroupSpec {
-  const head = rates.headLr === undefined ? {} : { headLr: rates.headLr };
-  const { lr } = rates;
+  groupSpecOf(spec);
+  const { lr, headLr } = rates;
+  const head = headLr === undefined ? {} : { headLr: requireNumber(headLr, 'headLr', { exclusiveMin: 0 }) };
   if (lr === undefined) return { ...spec, ...head };
-  if (spec.kind === 'tiers') {
-    const last = (spec.tiers.at(-1) as RateTier).lr;
-    const tiers = spec.tiers.map((tier, index) =>
-      index === spec.tiers.length - 1 ? { ...tier, lr } : { ...tier, lr: (tier.lr / last) * lr },
-    );
-    return { ...spec, tiers, ...head };
+  requireNumber(lr, 'lr', { exclusiveMin: 0 });
+  switch (spec.kind) {
+    case 'tiers': {
+      const last = (spec.tiers.at(-1) as RateTier).lr;
+      return { ...spec, tiers: spec.tiers.map((tier) => ({ ...tier, lr: scaled(tier.lr, last, lr) })), ...head };
+    }
+    case 'byUnit': {
+      const top = topRate(spec);
+      const onlyHead = Object.keys(spec.lr).every((unit) => unit === 'head');
+      const rateOf = (unit: string, rate: number) => (unit === 'head' && !onlyHead ? rate : scaled(rate, top, lr));
+      const units = Object.fromEntries(Object.entries(spec.lr).map(([unit, rate]) => [unit, rateOf(unit, rate)]));
+      return { ...spec, lr: units, ...head };
+    }
+    default:
+      return { ...spec, lr, ...head };
   }
-  if (spec.kind === 'byUnit') {
-    const highest = Math.max(...Object.values(spec.lr));
-    const scaled = Object.fromEntries(Object.entries(spec.lr).map(([unit, rate]) => [unit, (rate / highest) * lr]));
-    return { ...spec, lr: scaled, ...head };
-  }
-  return { ...spec, lr, ...head };
+}
+
+/** A rate that stands to `to` as it stood to `from`, without the last digits' noise. */
+function scaled(rate: number, from: number, to: number): number {
+  return rate === from ? to : Number(((rate / from) * to).toPrecision(12));
 }
 
 /** A row of what `inspect` prints: a unit, and what happens to it. */
 export interface UnitPlan {
-  readonly unit: string;
+  readonly unit: UnitName;
+  /** Values in its parameters, and in those of them that train. */
   readonly parameters: number;
   readonly trainable: number;
   /** `train`, `eval`, or `mixed` where some of its BatchNorms are in each; `none` where it has none. */
   readonly batchNorm: 'train' | 'eval' | 'mixed' | 'none';
-  readonly groups: readonly { readonly name: string; readonly lr: number; readonly weightDecay: number }[];
+  /** The groups that hold its trainable parameters, in the order of the groups; none where all is frozen. */
+  readonly groups: readonly Pick<ParameterGroup, 'name' | 'lr' | 'weightDecay'>[];
 }
 
 /** What freezing and groups come to, by unit. */
