@@ -1,11 +1,11 @@
 import yargs, { type Argv, type CommandModule } from 'yargs';
+import { packageVersion } from '../version.js';
 import { evalCommand } from './commands/eval.js';
 import { inspectCommand } from './commands/inspect.js';
 import { predictCommand } from './commands/predict.js';
 import { setupCommand } from './commands/setup.js';
 import { trainCommand } from './commands/train.js';
 import { describeFailure, exitCodeOf, usageError } from './failure.js';
-import { packageVersion } from '../version.js';
 
 /** Runs one command line (without `node` and the script) and answers the exit code: 0, 1 failure, 2 usage, 130 Ctrl-C. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -27,7 +27,13 @@ function endQuietly(error: NodeJS.ErrnoException): never {
   process.exit(error.code === 'EPIPE' ? 0 : 1);
 }
 
-const COMMANDS: CommandModule[] = [trainCommand, evalCommand, predictCommand, inspectCommand, setupCommand] as CommandModule[];
+const COMMANDS: CommandModule[] = [
+  trainCommand,
+  evalCommand,
+  predictCommand,
+  inspectCommand,
+  setupCommand,
+] as CommandModule[];
 
 function usageOf({ command }: CommandModule): string {
   return String(command);
@@ -48,7 +54,9 @@ function parser(args: readonly string[]): Argv {
     .parserConfiguration({ 'duplicate-arguments-array': false, 'greedy-arrays': false })
     .exitProcess(false)
     .fail((message, error) => {
-      throw error === undefined || error?.name === 'YError' ? usageError(message, args, COMMANDS.map(usageOf), cli) : error;
+      throw error === undefined || error?.name === 'YError'
+        ? usageError(message, args, COMMANDS.map(usageOf), cli)
+        : error;
     });
   return cli;
 }

@@ -40,7 +40,8 @@ export function usageError(message: string, args: readonly string[], usages: rea
     return new UsageError(`${missing[1]} of ${missing[2]} arguments given. Usage: resnet-torch ${usage}`);
   }
   const both = /^Arguments (.+) and (.+) are mutually exclusive$/.exec(message);
-  if (both !== null) return new UsageError(`${flag(both[1] ?? '')} and ${flag(both[2] ?? '')} exclude each other; give one of them.`);
+  if (both !== null)
+    return new UsageError(`${flag(both[1] ?? '')} and ${flag(both[2] ?? '')} exclude each other; give one of them.`);
   const choice = /Argument: (.+), Given: (.+), Choices: (.+)/.exec(message);
   if (choice !== null) {
     const given = (choice[2] ?? '').replaceAll('"', '');

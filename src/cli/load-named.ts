@@ -23,7 +23,9 @@ export async function loadNamed(
     const indices = new Set(Array.from({ length: outputs }, (_, index) => String(index)));
     if (!data.classes.every((name) => indices.has(name))) {
       classes = data.classes;
-      output.note(`The ${outputs} outputs have no names; they are taken for the folder's ${outputs} classes in sorted order.`);
+      output.note(
+        `The ${outputs} outputs have no names; they are taken for the folder's ${outputs} classes in sorted order.`,
+      );
     }
   }
   const model = await ResNet50.load(args.model, given({ classes, device: args.device as Device | undefined, signal }));

@@ -17,7 +17,8 @@ interface Range {
 /** Reads a number or says, in the words of the command line, what was expected. */
 export function number(flag: string, range: Range = {}): (given: string | number) => number {
   const kind = range.integer === true ? 'a whole number' : 'a number';
-  const low = range.above !== undefined ? ` above ${range.above}` : range.min !== undefined ? ` of ${range.min} or more` : '';
+  const low =
+    range.above !== undefined ? ` above ${range.above}` : range.min !== undefined ? ` of ${range.min} or more` : '';
   const high = range.max !== undefined ? `${low === '' ? '' : ','} at most ${range.max}` : '';
   return (given) => {
     const text = String(given);
@@ -59,7 +60,9 @@ export function readPattern(given: string | number): string {
   try {
     new RegExp(text);
   } catch (error) {
-    throw new Error(`--freeze-match takes a regular expression: ${error instanceof Error ? error.message : String(error)}.`);
+    throw new Error(
+      `--freeze-match takes a regular expression: ${error instanceof Error ? error.message : String(error)}.`,
+    );
   }
   return text;
 }
@@ -180,7 +183,8 @@ export const planOptions = {
     type: 'string',
     requiresArg: true,
     choices: ['follow', 'eval', 'train'] as const,
-    description: 'follow: statistics stand still where the layer is frozen; eval: everywhere; train: nowhere; default follow',
+    description:
+      'follow: statistics stand still where the layer is frozen; eval: everywhere; train: nowhere; default follow',
   },
   lr: {
     group: MODEL_GROUP,

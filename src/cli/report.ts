@@ -1,14 +1,25 @@
+import { dirname } from 'node:path';
+import { type FreezePlan, resolveFreeze } from '../model/freeze.js';
 import type { ModelSource } from '../model/model-source.js';
-import { resolveFreeze } from '../model/freeze.js';
 import { describeUnits } from '../model/units.js';
 import type { CheckpointMetadata } from '../model/weights/metadata.js';
 import type { HeadShape } from '../native/binding.js';
-import { buildGroups } from '../optim/groups.js';
+import { buildGroups, type ParameterGroup } from '../optim/groups.js';
+import type { OptimizerSpec } from '../optim/optimizers.js';
+import type { ScheduleSpec } from '../optim/schedules.js';
+import type { RunConfig } from '../training/run-config.js';
+import { RunDirectory } from '../training/run-directory.js';
+import type { RunSettings } from '../training/settings.js';
 import { describePlan, type Strategy, type UnitPlan } from '../training/strategies.js';
 import { grouped, rate, table } from './table.js';
 
 export interface PlanReport {
-  readonly strategy: Strategy;
+  readonly strategy: string;
+  /** `strategy`: as flags would have it. `run`: as it was trained. */
+  readonly from: 'strategy' | 'run';
+  readonly optimizer: OptimizerSpec;
+  readonly schedule: ScheduleSpec | { readonly kind: 'custom' };
+  readonly augment: string;
   readonly head: HeadShape;
   readonly units: readonly UnitPlan[];
   readonly parameters: number;
@@ -21,9 +32,30 @@ export interface PlanReport {
 export function planReport(strategy: Strategy, head: HeadShape): PlanReport {
   const units = describeUnits(head);
   const freeze = resolveFreeze(units, strategy.freeze, { batchNorm: strategy.batchNorm });
-  const rows = describePlan(units, freeze, buildGroups(units, strategy.groups, freeze.trainable));
+  const groups = buildGroups(units, strategy.groups, freeze.trainable);
+  return report({ ...strategy, strategy: strategy.name }, 'strategy', head, freeze, groups);
+}
+
+/** What a run was trained with, unit by unit. */
+export function runPlanReport(settings: RunSettings, head: HeadShape): PlanReport {
+  const freeze = resolveFreeze(describeUnits(head), settings.freeze, { batchNorm: settings.batchNorm });
+  return report(settings, 'run', head, freeze, settings.groups);
+}
+
+function report(
+  how: Pick<PlanReport, 'strategy' | 'optimizer' | 'schedule' | 'augment'>,
+  from: PlanReport['from'],
+  head: HeadShape,
+  freeze: FreezePlan,
+  groups: readonly ParameterGroup[],
+): PlanReport {
+  const rows = describePlan(describeUnits(head), freeze, groups);
   return {
-    strategy,
+    strategy: how.strategy,
+    from,
+    optimizer: how.optimizer,
+    schedule: how.schedule,
+    augment: how.augment,
     head,
     units: rows,
     parameters: sum(rows.map(({ parameters }) => parameters)),
@@ -32,20 +64,32 @@ export function planReport(strategy: Strategy, head: HeadShape): PlanReport {
   };
 }
 
+/** The settings of the run that a checkpoint is the best of; null where it is of no run. */
+export async function readRunSettings(source: ModelSource): Promise<RunSettings | null> {
+  if (source.kind !== 'run') return null;
+  const config = (await new RunDirectory(dirname(source.path)).readConfig()) as Partial<RunConfig>;
+  return config.settings ?? null;
+}
+
 export function showPlan(plan: PlanReport): string {
   const rows = plan.units.map((unit) => [
     unit.unit,
     grouped(unit.parameters),
-    unit.trainable === 0 ? 'frozen' : unit.trainable === unit.parameters ? 'trains' : `${grouped(unit.trainable)} train`,
+    unit.trainable === 0
+      ? 'frozen'
+      : unit.trainable === unit.parameters
+        ? 'trains'
+        : `${grouped(unit.trainable)} train`,
     unit.batchNorm === 'none' ? '' : unit.batchNorm,
     unit.groups.map(({ name }) => name).join(', '),
     unit.groups.map(({ lr }) => rate(lr)).join(', '),
     unit.groups.map(({ weightDecay }) => rate(weightDecay)).join(', '),
   ]);
-  const { strategy } = plan;
-  const schedule = strategy.schedule.warmupEpochs ? `, ${strategy.schedule.warmupEpochs} epochs of warm-up` : '';
+  const { optimizer, schedule, augment } = plan;
+  const warmup =
+    'warmupEpochs' in schedule && schedule.warmupEpochs ? `, warm-up over ${schedule.warmupEpochs} epochs` : '';
   return [
-    `Strategy ${strategy.name}: ${strategy.optimizer.kind}, ${strategy.schedule.kind} schedule${schedule}, augmentation ${strategy.augment}`,
+    `${plan.from === 'run' ? 'Trained with' : 'Strategy'} ${plan.strategy}: ${optimizer.kind}, ${schedule.kind} schedule${warmup}, augmentation ${augment}`,
     '',
     table(['unit', 'parameters', '', 'BatchNorm', 'group', 'rate', 'weight decay'], rows, ['left', 'right']),
     '',
@@ -89,14 +133,20 @@ export function showModel(model: ModelReport, listTensors: boolean): string {
   if (model.classes !== null) lines.push(`classes: ${model.classes.join(', ')}`);
   if (model.metadata !== null) {
     const { transform, strategy, versions } = model.metadata;
-    if (transform !== null) lines.push(`input: short side ${transform.resize}, centre ${transform.imageSize}×${transform.imageSize}`);
+    if (transform !== null)
+      lines.push(`input: short side ${transform.resize}, centre ${transform.imageSize}×${transform.imageSize}`);
     if (strategy !== null) lines.push(`strategy: ${strategy}`);
     const written = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
     if (written.length > 0) lines.push(`written by: ${written.join(', ')}`);
   }
   if (listTensors) {
     lines.push('');
-    lines.push(table(['tensor', 'dtype', 'shape'], model.tensors.map((t) => [t.name, t.dtype, `[${t.shape.join(', ')}]`])));
+    lines.push(
+      table(
+        ['tensor', 'dtype', 'shape'],
+        model.tensors.map((t) => [t.name, t.dtype, `[${t.shape.join(', ')}]`]),
+      ),
+    );
   }
   return lines.join('\n');
 }

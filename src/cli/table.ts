@@ -6,9 +6,7 @@ export function table(
   rows: readonly (readonly string[])[],
   alignment: readonly Alignment[] = [],
 ): string {
-  const widths = heading.map((title, column) =>
-    Math.max(width(title), ...rows.map((row) => width(row[column] ?? ''))),
-  );
+  const widths = heading.map((title, column) => Math.max(width(title), ...rows.map((row) => width(row[column] ?? ''))));
   const line = (cells: readonly string[]): string =>
     widths
       .map((size, column) => {
@@ -28,7 +26,8 @@ function width(text: string): number {
   return columns;
 }
 
-const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 
 /** `25,557,032`. */
 export function grouped(value: number): string {

@@ -12,7 +12,11 @@ export async function readClassNames(path: string): Promise<readonly string[]> {
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    throw new ResnetTorchError('ERR_FILE', `The class names ${path} cannot be read: ${String((cause as Error).message)}`, { cause });
+    throw new ResnetTorchError(
+      'ERR_FILE',
+      `The class names ${path} cannot be read: ${String((cause as Error).message)}`,
+      { cause },
+    );
   }
   const names = text
     .replace(/^\ufeff/, '')
@@ -21,7 +25,10 @@ export async function readClassNames(path: string): Promise<readonly string[]> {
     .map((name) => name.trim());
   const empty = names.indexOf('');
   if (empty !== -1) {
-    throw new ResnetTorchError('ERR_INVALID_ARGUMENT', `Line ${empty + 1} of the class names ${path} is empty; give one name a line.`);
+    throw new ResnetTorchError(
+      'ERR_INVALID_ARGUMENT',
+      `Line ${empty + 1} of the class names ${path} is empty; give one name a line.`,
+    );
   }
   const seen = new Map<string, number>();
   for (const [index, name] of names.entries()) {

@@ -36,13 +36,20 @@ export interface EvaluationResult {
  * @throws ERR_DATASET when the split is empty, or the model does not know a class of it; ERR_IMAGE_DECODE naming a file
  *   that cannot be read; ERR_INVALID_ARGUMENT for options out of range; the signal's reason when it is aborted
  */
-export async function evaluate(model: ResNet50, data: Dataset, options: EvaluateOptions = {}): Promise<EvaluationResult> {
+export async function evaluate(
+  model: ResNet50,
+  data: Dataset,
+  options: EvaluateOptions = {},
+): Promise<EvaluationResult> {
   checkOptions(options, ['split', ...INPUT_OPTION_NAMES, ...PASS_OPTION_NAMES], 'evaluate()');
   const split = requireOneOf(options.split ?? (data.hasParts ? 'val' : 'all'), 'split', ['train', 'val', 'all']);
   options.signal?.throwIfAborted();
   const files = data.fileListFor(split, model.classes);
-  const parts = await passOver(model, files, options, options, (request, token) => model.handle.evaluate(request, token));
-  const total = (count: (part: NativeEvaluation) => number): number => parts.reduce((sum, part) => sum + count(part), 0);
+  const parts = await passOver(model, files, options, options, (request, token) =>
+    model.handle.evaluate(request, token),
+  );
+  const total = (count: (part: NativeEvaluation) => number): number =>
+    parts.reduce((sum, part) => sum + count(part), 0);
   const images = total((part) => part.images);
   const mean = (sum: number): number => (images === 0 ? 0 : sum / images);
   return {

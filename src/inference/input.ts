@@ -75,7 +75,11 @@ export async function passOver<T extends Part>(
 ): Promise<readonly T[]> {
   let loader: NativeLoader | null = null;
   try {
-    const compute = resolveCompute(requireOneOf(input.precision ?? 'auto', 'precision', PRECISIONS), model, native().info());
+    const compute = resolveCompute(
+      requireOneOf(input.precision ?? 'auto', 'precision', PRECISIONS),
+      model,
+      native().info(),
+    );
     loader = open(model, files, input, requireBoolean(pass.skipCorrupt ?? false, 'skipCorrupt'));
     const request = { loader, compute, maxBatches: BATCHES_PER_CALL };
     const parts: T[] = [];
@@ -106,8 +110,8 @@ function open(model: ResNet50, files: NativeFileList, o: InputOptions, skipCorru
     epoch: 0,
     seed: 0,
     training: false,
-    workers: o.workers === undefined ? undefined : requireNumber(o.workers, 'workers', { integer: true, min: 1, max: 256 }),
+    workers:
+      o.workers === undefined ? undefined : requireNumber(o.workers, 'workers', { integer: true, min: 1, max: 256 }),
     skipCorrupt,
   });
 }
-

@@ -5,12 +5,25 @@ import { grouped, percent, rate, table } from '../../src/cli/table.js';
 
 describe('table', () => {
   it('aligns columns and leaves no trailing spaces', () => {
-    const text = table(['unit', 'size'], [['stem', '9'], ['head', '1,024']], ['left', 'right']);
+    const text = table(
+      ['unit', 'size'],
+      [
+        ['stem', '9'],
+        ['head', '1,024'],
+      ],
+      ['left', 'right'],
+    );
     assert.deepEqual(text.split('\n'), ['unit   size', '────  ─────', 'stem      9', 'head  1,024']);
   });
 
   it('counts wide characters twice', () => {
-    const text = table(['class', 'n'], [['猫', '1'], ['cats', '2']]);
+    const text = table(
+      ['class', 'n'],
+      [
+        ['猫', '1'],
+        ['cats', '2'],
+      ],
+    );
     assert.deepEqual(text.split('\n').slice(2), ['猫     1', 'cats   2']);
   });
 });

@@ -10,7 +10,8 @@ describe('resnet-torch --help', () => {
   it('lists the commands without loading libtorch', async () => {
     const { code, stdout } = await resnetTorch(['--help'], { env: { RESNET_TORCH_LIBTORCH: '/nowhere' } });
     assert.equal(code, 0);
-    for (const name of ['train', 'eval', 'predict', 'inspect', 'setup']) assert.match(stdout, new RegExp(`resnet-torch ${name}`));
+    for (const name of ['train', 'eval', 'predict', 'inspect', 'setup'])
+      assert.match(stdout, new RegExp(`resnet-torch ${name}`));
   });
 
   for (const name of ['train', 'eval', 'predict', 'inspect', 'setup']) {
@@ -43,7 +44,11 @@ describe('wrong usage exits 2 with one message', () => {
     ['an unknown command', ['trian', 'data'], /no command "trian".*Did you mean train\?/],
     ['an unknown option', ['train', 'data', '--epoch', '3'], /no option --epoch\. Did you mean --epochs\?/],
     ['an unknown option far from any', ['train', 'data', '--zzzzzzzzzz'], /no option --zzzzzzzzzz/],
-    ['an unknown option of eval', ['eval', 'run', 'data', '--imagesize', '64'], /no option --imagesize\. Did you mean --image-size\?/],
+    [
+      'an unknown option of eval',
+      ['eval', 'run', 'data', '--imagesize', '64'],
+      /no option --imagesize\. Did you mean --image-size\?/,
+    ],
     ['a missing argument', ['eval', 'run'], /1 of 2 arguments given\. Usage: resnet-torch eval <model> <data>/],
     ['an argument too many', ['eval', 'run', 'data', 'more'], /"more" is one too many/],
     ['a rate of zero', ['train', 'data', '--lr', '0'], /--lr takes a number above 0, not "0"/],
@@ -51,18 +56,46 @@ describe('wrong usage exits 2 with one message', () => {
     ['a negative rate', ['train', 'data', '--head-lr', '-1'], /--head-lr takes a number above 0, not "-1"/],
     ['a rate without a value', ['train', 'data', '--lr'], /--lr needs a value/],
     ['half an epoch', ['train', 'data', '--epochs', '1.5'], /--epochs takes a whole number of 1 or more, not "1.5"/],
-    ['a tiny image size', ['train', 'data', '--image-size', '16'], /--image-size takes a whole number of 32 or more, not "16"/],
-    ['an unknown strategy', ['train', 'data', '--strategy', 'diferential'], /--strategy cannot be "diferential".*Did you mean differential\?/],
-    ['an unknown optimizer', ['train', 'data', '--optimizer', 'lion'], /--optimizer cannot be "lion": it takes sgd, adam, adamw/],
-    ['two freeze rules', ['train', 'data', '--freeze', 'none', '--freeze-until', 'layer1'], /--freeze and --freeze-until exclude each other/],
-    ['a share above one', ['train', 'data', '--freeze-fraction', '1.5'], /--freeze-fraction takes a number of 0 or more, at most 1/],
+    [
+      'a tiny image size',
+      ['train', 'data', '--image-size', '16'],
+      /--image-size takes a whole number of 32 or more, not "16"/,
+    ],
+    [
+      'an unknown strategy',
+      ['train', 'data', '--strategy', 'diferential'],
+      /--strategy cannot be "diferential".*Did you mean differential\?/,
+    ],
+    [
+      'an unknown optimizer',
+      ['train', 'data', '--optimizer', 'lion'],
+      /--optimizer cannot be "lion": it takes sgd, adam, adamw/,
+    ],
+    [
+      'two freeze rules',
+      ['train', 'data', '--freeze', 'none', '--freeze-until', 'layer1'],
+      /--freeze and --freeze-until exclude each other/,
+    ],
+    [
+      'a share above one',
+      ['train', 'data', '--freeze-fraction', '1.5'],
+      /--freeze-fraction takes a number of 0 or more, at most 1/,
+    ],
     ['a broken expression', ['train', 'data', '--freeze-match', '('], /--freeze-match takes a regular expression/],
-    ['tiers that do not rise', ['train', 'data', '--lr-tiers', '0.5:1e-4,0.25:1e-3'], /--lr-tiers .*tiers\[1\]\.until must be/],
+    [
+      'tiers that do not rise',
+      ['train', 'data', '--lr-tiers', '0.5:1e-4,0.25:1e-3'],
+      /--lr-tiers .*tiers\[1\]\.until must be/,
+    ],
     ['a tier without a rate', ['train', 'data', '--lr-tiers', '1'], /--lr-tiers 1: .*"1" is not/],
     ['a head of words', ['train', 'data', '--head', 'big'], /--head takes hidden widths/],
     ['an unknown unit', ['inspect', '--freeze-until', 'layer5'], /layer5/],
     ['two output formats', ['predict', 'run', 'a.jpg', '--json', '--csv'], /exclude each other/],
-    ['zero classes of a prediction', ['predict', 'run', 'a.jpg', '--top-k', '0'], /--top-k takes a whole number of 1 or more/],
+    [
+      'zero classes of a prediction',
+      ['predict', 'run', 'a.jpg', '--top-k', '0'],
+      /--top-k takes a whole number of 1 or more/,
+    ],
     ['an unknown variant', ['setup', '--device', 'tpu'], /--device cannot be "tpu": it takes cpu, cuda/],
   ];
   for (const [what, args, message] of cases) {
@@ -117,7 +150,13 @@ describe('failures exit 1 with a message that names the thing', () => {
 
   it('class names that cannot be read', async (t) => {
     const folder = await temporaryDirectory(t);
-    const { code, stderr } = await resnetTorch(['eval', join(folder, 'x'), folder, '--classes', join(folder, 'none.txt')]);
+    const { code, stderr } = await resnetTorch([
+      'eval',
+      join(folder, 'x'),
+      folder,
+      '--classes',
+      join(folder, 'none.txt'),
+    ]);
     assert.equal(code, 1);
     assert.match(stderr, /none\.txt.*\(ERR_FILE\)/s);
   });

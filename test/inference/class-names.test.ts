@@ -18,7 +18,10 @@ describe('readClassNames', () => {
 
   it('refuses a line without a name, and a name that is there twice', async (t) => {
     await assert.rejects(names(t, 'a\n\nb\n'), { code: 'ERR_INVALID_ARGUMENT', message: /Line 2/ });
-    await assert.rejects(names(t, 'a\nb\na\n'), { code: 'ERR_INVALID_ARGUMENT', message: /"a" twice, in lines 1 and 3/ });
+    await assert.rejects(names(t, 'a\nb\na\n'), {
+      code: 'ERR_INVALID_ARGUMENT',
+      message: /"a" twice, in lines 1 and 3/,
+    });
     await assert.rejects(names(t, ''), { code: 'ERR_INVALID_ARGUMENT', message: /Line 1/ });
   });
 

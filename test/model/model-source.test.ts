@@ -42,9 +42,15 @@ describe('readModelSource', () => {
 
   it('names what is not there', async (t) => {
     const folder = await temporaryDirectory(t);
-    await assert.rejects(readModelSource(join(folder, 'none')), { code: 'ERR_CHECKPOINT', message: /There is no .*none/ });
+    await assert.rejects(readModelSource(join(folder, 'none')), {
+      code: 'ERR_CHECKPOINT',
+      message: /There is no .*none/,
+    });
     await mkdir(join(folder, 'empty'));
-    await assert.rejects(readModelSource(join(folder, 'empty')), { code: 'ERR_CHECKPOINT', message: /empty holds no best\.safetensors/ });
+    await assert.rejects(readModelSource(join(folder, 'empty')), {
+      code: 'ERR_CHECKPOINT',
+      message: /empty holds no best\.safetensors/,
+    });
   });
 
   it('refuses weights without a head', async (t) => {

@@ -34,13 +34,15 @@ export const inspectCommand: CommandModule<object, InspectArguments> = {
 
 async function inspect(args: ArgumentsCamelCase<InspectArguments>): Promise<void> {
   const { readModelSource } = await import('../../model/model-source.js');
-  const { modelReport, planReport, showModel, showPlan } = await import('../report.js');
+  const { modelReport, planReport, readRunSettings, runPlanReport, showModel, showPlan } = await import('../report.js');
   const { headShape } = await import('../../model/head.js');
   const { strategyFromArguments } = await import('../plan.js');
   const { describeSystem, systemInfo } = await import('../system.js');
 
   const output = createOutput({ json: args.json === true });
   const source = args.model === undefined ? undefined : await readModelSource(args.model);
+  const asked = Object.keys(planOptions).some((name) => args[name] !== undefined);
+  const settings = asked || source === undefined ? null : await readRunSettings(source);
   const strategy = strategyFromArguments(args);
   // A file's head is what it is; without one, and with flags for another, it is the strategy's.
   const own = source !== undefined && args.head === undefined ? source.head : undefined;
@@ -48,7 +50,7 @@ async function inspect(args: ArgumentsCamelCase<InspectArguments>): Promise<void
     ...strategy.head,
     ...(own === undefined ? {} : { hidden: own.hidden, dropout: args.dropout ?? own.dropout }),
   });
-  const plan = planReport(strategy, head);
+  const plan = settings === null ? planReport(strategy, head) : runPlanReport(settings, head);
   const model = source === undefined ? null : modelReport(source);
   const system = systemInfo();
   if (args.json === true) {

@@ -36,6 +36,9 @@ async function setup(args: ArgumentsCamelCase<SetupArguments>): Promise<void> {
   const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
   process.off('SIGINT', ignore);
   if (code !== 0) {
-    throw new ResnetTorchError('ERR_SETUP', `Set-up ended with ${signal ?? `code ${code}`}; what it printed above says why.`);
+    throw new ResnetTorchError(
+      'ERR_SETUP',
+      `Set-up ended with ${signal ?? `code ${code}`}; what it printed above says why.`,
+    );
   }
 }

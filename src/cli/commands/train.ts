@@ -11,7 +11,14 @@ export const trainOptions = {
     requiresArg: true,
     description: 'Run directory to write; default runs/DATE-TIME-STRATEGY',
   },
-  overwrite: { group: RUN_GROUP, type: 'boolean', description: 'Replace what is in --out' },
+  overwrite: { group: RUN_GROUP, type: 'boolean', description: 'Replace the run that is in --out' },
+  resume: {
+    group: RUN_GROUP,
+    type: 'boolean',
+    implies: 'out',
+    conflicts: ['overwrite'],
+    description: 'Continue the run in --out from its last checkpoint, with its own settings',
+  },
   weights: {
     group: RUN_GROUP,
     type: 'string',
@@ -68,6 +75,7 @@ export const trainCommand: CommandModule<object, TrainArguments> = {
       .example('$0 train data/bees', 'differential rates from ImageNet weights, 10 epochs')
       .example('$0 train data/bees --strategy feature-extraction --out runs/bees', 'the head alone')
       .example('$0 train photos --val-split 0.2 --freeze-until layer2 --lr 3e-4', 'a strategy of your own')
+      .example('$0 train data/bees --out runs/bees --resume', 'go on where a run was stopped')
       .example('$0 train data/bees --json > events.jsonl', 'events, one JSON object a line; the last is the result')
       .epilogue(
         'The run directory holds config.json, events.jsonl, best.safetensors and checkpoints/. `inspect` with the same options ' +
