@@ -7,8 +7,8 @@
 #include "data/orientation.h"
 
 // The inner loops are plain enough for the compiler to vectorise; where the loader of programs can choose (glibc), a
-// copy is compiled for each of these widths.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__)
+// copy is compiled for each of these widths. ThreadSanitizer cannot start before that choice is made.
+#if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && !defined(__SANITIZE_THREAD__)
 #define RESNET_TORCH_WIDE __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
 #else
 #define RESNET_TORCH_WIDE
@@ -29,8 +29,10 @@ constexpr int kLanes = kBlockRows * kPixelBytes;
 using Pixel = std::uint32_t;
 static_assert(sizeof(Pixel) == kPixelBytes);
 
+/// Weights are not negative and add up to 1 but for their rounding, which takes thousands of taps to reach the next
+/// whole value: there is nothing to clip.
 inline std::uint8_t toByte(std::int32_t sum) {
-  return static_cast<std::uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255));
+  return static_cast<std::uint8_t>(static_cast<std::uint32_t>(sum) >> kPrecisionBits);
 }
 
 /// Weighted sums over pixels of a block: [input pixels × kLanes] → [count × kLanes].

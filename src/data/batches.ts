@@ -124,10 +124,7 @@ export function planBatches(options: BatchOptions, skipCorruptDefault: boolean):
 }
 
 /** One pass. The loader goes with the iteration, also when it is broken off. */
-export async function* iterateBatches(
-  plan: BatchPlan,
-  files: NativeFileList,
-): AsyncGenerator<Batch, void, undefined> {
+export async function* iterateBatches(plan: BatchPlan, files: NativeFileList): AsyncGenerator<Batch, void, undefined> {
   const loader = plan.open(files);
   try {
     for (;;) {
