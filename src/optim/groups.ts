@@ -270,7 +270,9 @@ export function groupSpecOf(spec: GroupSpec): GroupSpec {
   const { kind, ...options } = spec;
   (CHECKS[kind] as (options: object) => void)(options);
   if (spec.kind === 'byUnit' && typeof spec.lr === 'function') {
-    throw invalidArgument('A function is no plain data: give what groups.byUnit() returns, or lr as an object by unit.');
+    throw invalidArgument(
+      'A function is no plain data: give what groups.byUnit() returns, or lr as an object by unit.',
+    );
   }
   return spec;
 }

@@ -143,7 +143,7 @@ export function topRate(spec: GroupSpec): number {
   const { head, ...backbone } = spec.lr;
   const rates = Object.values(backbone);
   if (rates.length > 0) return Math.max(...rates);
-  const only = spec.headLr ?? head;
+  const only = head ?? spec.headLr;
   if (only === undefined) throw invalidArgument('The groups by unit name no rate: lr is empty.');
   return only;
 }
