@@ -1,49 +1,60 @@
 #!/usr/bin/env node
-// Sets everything up, then runs test files with Node's test runner:
-//   node scripts/test.mjs                 every test but the slow suites
-//   node scripts/test.mjs install         a slow suite: dist/test/<suite>
-//   node scripts/test.mjs --only groups   files whose path contains a word
+/**
+ * `npm test`: sets up what is missing, then runs the unit tests with Node's runner, whose summary comes last.
+ *
+ *   node scripts/test.mjs                        all but the slow suites
+ *   node scripts/test.mjs --suite install ...    the slow suites named (install, prebuild), in this order
+ *   node scripts/test.mjs test/optim test/files.test.ts      files, or all below folders
+ */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
-import { root } from './setup/root.mjs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-/** Suites that take minutes, and have scripts of their own. */
-const slow = ['install', 'parity', 'sanitize'];
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const compiled = join(root, 'dist', 'test');
+/** Suites that build, install or need what the others do not: folders of test/, each run by a command of its own. */
+const slowSuites = ['install', 'prebuild', 'parity'];
 
-const [first, second] = process.argv.slice(2);
-const suite = first !== undefined && !first.startsWith('-') ? first : null;
-const word = first === '--only' ? second : null;
-if (first !== undefined && suite === null && word === null) {
-  process.stderr.write(`Usage: node scripts/test.mjs [${slow.join('|')}] [--only WORD]\n`);
-  process.exit(2);
+/** @param {string} folder @returns {string[]} */
+function testsBelow(folder) {
+  if (!existsSync(folder)) return [];
+  if (statSync(folder).isFile()) return [folder];
+  return (
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.test.js'))
+      // A compiled test outlives its source: it is no test any more.
+      .filter((name) => existsSync(join(root, 'test', relative(compiled, join(folder, name)).replace(/\.js$/, '.ts'))))
+      .map((name) => join(folder, name))
+      .sort()
+  );
 }
 
-const setup = spawnSync(process.execPath, [join(root, 'scripts', 'setup.mjs')], { stdio: 'inherit' });
-if (setup.status !== 0) process.exit(setup.status ?? 1);
-
-const tests = join(root, 'dist', 'test');
-
-function testFiles(folder) {
-  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) return testFiles(path);
-    return entry.name.endsWith('.test.js') ? [path] : [];
-  });
+/** @param {string} path a test, or a folder of tests, as written in the source tree or as compiled */
+function compiledPath(path) {
+  const inTree = relative(root, resolve(path)).replace(/\.ts$/, '.js');
+  return inTree.startsWith(`dist${sep}`) ? join(root, inTree) : join(root, 'dist', inTree);
 }
 
-const isSlow = (file) => slow.includes(relative(tests, file).split(sep)[0]);
-const files = suite === null ? testFiles(tests).filter((file) => !isSlow(file)) : testFiles(join(tests, suite));
-// A compiled test may outlive its source in dist.
-const chosen = files
-  .filter((file) => existsSync(join(root, 'test', relative(tests, file).replace(/\.js$/, '.ts'))))
-  .filter((file) => word === null || file.includes(word));
-if (chosen.length === 0) {
-  process.stderr.write('No test file matches.\n');
+/** @param {readonly string[]} args */
+function chooseTests(args) {
+  if (args[0] === '--suite') return args.slice(1).flatMap((name) => testsBelow(join(compiled, name)));
+  if (args.length > 0) return args.flatMap((path) => testsBelow(compiledPath(path)));
+  const slow = slowSuites.map((name) => join(compiled, name) + sep);
+  return testsBelow(compiled).filter((file) => !slow.some((folder) => file.startsWith(folder)));
+}
+
+/** @param {readonly string[]} args */
+function runNode(args) {
+  const { status, signal } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? (signal === 'SIGINT' ? 130 : 1));
+}
+
+runNode([join(root, 'scripts', 'setup.mjs')]);
+const tests = chooseTests(process.argv.slice(2));
+if (tests.length === 0) {
+  process.stderr.write(`No test matches: ${process.argv.slice(2).join(' ')}\n`);
   process.exit(1);
 }
-
-// Tests train on all cores; two files at once on a small machine only slow each other down.
-const result = spawnSync(process.execPath, ['--test', '--test-concurrency=1', ...chosen], { stdio: 'inherit', cwd: root });
-process.exit(result.status ?? 1);
+runNode(['--test', ...tests]);

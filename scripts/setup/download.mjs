@@ -1,54 +1,55 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { bar, endBar, SetupError } from './log.mjs';
+import { SetupError } from './errors.mjs';
+import { byteProgress } from './output.mjs';
+
+/** Without a byte for so long, a server counts as gone. */
+const silenceMs = 60_000;
 
 /**
- * Downloads to a file that appears whole or not at all.
+ * Downloads to a file; the caller gives a temporary one and renames it.
  *
  * @param {string} url
- * @param {string} path
- * @param {{ sha256?: string | undefined, connectMs?: number }} options
+ * @param {string} file
+ * @param {string | undefined} expectedHash SHA-256 in hex, where it is known
+ * @returns {Promise<{ bytes: number }>}
  */
-export async function download(url, path, options = {}) {
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(new Error('no answer')), options.connectMs ?? 20_000);
-  let response;
+export async function download(url, file, expectedHash) {
+  const stop = new AbortController();
+  let timer = setTimeout(() => stop.abort(), silenceMs);
   try {
-    response = await fetch(url, { signal: controller.signal });
+    const response = await fetch(url, { signal: stop.signal });
+    if (!response.ok || response.body === null)
+      throw new SetupError(`the server answered ${response.status} ${response.statusText}`);
+    const length = Number(response.headers.get('content-length')) || null;
+    const hash = createHash('sha256');
+    const progress = byteProgress('             download', length);
+    let bytes = 0;
+    const watch = new Transform({
+      transform(chunk, _encoding, done) {
+        clearTimeout(timer);
+        timer = setTimeout(() => stop.abort(), silenceMs);
+        bytes += chunk.length;
+        hash.update(chunk);
+        progress.add(chunk.length);
+        done(null, chunk);
+      },
+    });
+    await pipeline(Readable.fromWeb(/** @type {any} */ (response.body)), watch, createWriteStream(file));
+    progress.end();
+    if (length !== null && bytes !== length)
+      throw new SetupError(`the download ended after ${bytes} of ${length} bytes`);
+    const actualHash = hash.digest('hex');
+    if (expectedHash !== undefined && actualHash !== expectedHash) {
+      throw new SetupError(`its SHA-256 is ${actualHash}, not ${expectedHash}: not the file that was published`);
+    }
+    return { bytes };
   } catch (error) {
-    throw new SetupError(`cannot be reached (${error.cause?.code ?? error.cause?.message ?? error.message})`);
+    if (stop.signal.aborted) throw new SetupError(`no answer for ${silenceMs / 1000} s`);
+    throw error;
   } finally {
     clearTimeout(timer);
-  }
-  if (!response.ok || response.body === null) throw new SetupError(`answers ${response.status} ${response.statusText}`);
-  const temporary = `${path}.${process.pid}.part`;
-  const total = Number(response.headers.get('content-length')) || null;
-  const hash = createHash('sha256');
-  let done = 0;
-  const count = new Transform({
-    transform(chunk, _, next) {
-      hash.update(chunk);
-      done += chunk.length;
-      bar('downloading libtorch', done, total);
-      next(null, chunk);
-    },
-  });
-  try {
-    await pipeline(Readable.fromWeb(response.body), count, createWriteStream(temporary));
-    endBar();
-    if (total !== null && done !== total) throw new SetupError(`broke off after ${done} of ${total} bytes`);
-    const sha256 = hash.digest('hex');
-    if (options.sha256 !== undefined && sha256 !== options.sha256.toLowerCase()) {
-      throw new SetupError(`has the SHA-256 ${sha256}, not ${options.sha256}`);
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    endBar();
-    await rm(temporary, { force: true });
-    if (error instanceof SetupError) throw error;
-    throw new SetupError(`broke off (${error.message})`);
   }
 }

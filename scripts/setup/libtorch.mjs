@@ -1,158 +1,192 @@
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { download } from './download.mjs';
-import { SetupError, say } from './log.mjs';
-import { pins } from './pins.mjs';
-import { findPython, installedTorch } from './python.mjs';
-import { root } from './root.mjs';
-import { run } from './run.mjs';
+/** Finds a libtorch and puts it, by a link, at vendor/libtorch-<variant>, where the addon's run path points. */
 
-/** Version of the libtorch in a folder, such as 2.13.0, or null where there is none. */
-export function versionOf(folder) {
-  for (const name of ['torch/headeronly/version.h', 'torch/version.h', 'torch/csrc/api/include/torch/version.h']) {
-    const file = join(folder, 'include', name);
-    if (!existsSync(file)) continue;
-    const text = readFileSync(file, 'utf8');
-    const part = (which) => text.match(new RegExp(`#define TORCH_VERSION_${which} (\\d+)`))?.[1];
-    if (part('MAJOR') !== undefined) return `${part('MAJOR')}.${part('MINOR')}.${part('PATCH')}`;
-  }
-  return null;
-}
+import { existsSync, lstatSync, realpathSync } from 'node:fs';
+import { mkdir, readdir, rename, rm, symlink } from 'node:fs/promises';
+import { isAbsolute, join, relative, resolve } from 'node:path';
+import { download } from './download.mjs';
+import { reasonOf, SetupError } from './errors.mjs';
+import { inspectLibtorch, libtorchWithin } from './inspect.mjs';
+import { byteProgress, say, step } from './output.mjs';
+import { officialArchive, officialBase, pinnedLibtorch, sha256 } from './pins.mjs';
+import { installedTorch } from './python.mjs';
+import { listZip, unzip } from './unzip.mjs';
+import { fetchWheel } from './wheel.mjs';
+
+/** @typedef {import('./pins.mjs').Variant} Variant */
 
 /**
- * The libtorch of a variant, found or fetched, in this order: RESNET_TORCH_LIBTORCH; vendor/; the official
- * distribution; the wheel through pip; the torch of the user's Python. It always ends in vendor/libtorch-<variant>,
- * to which the addon's run path leads; a libtorch that lies elsewhere is linked there.
- *
- * @param {'cpu' | 'cuda'} variant
- * @param {{ url?: string | undefined, sha256?: string | undefined }} options
- * @returns {Promise<{ folder: string, version: string }>}
+ * @typedef {object} Libtorch
+ * @property {string} folder vendor/libtorch-<variant>
+ * @property {string} version
  */
-export async function findLibtorch(variant, options = {}) {
-  const place = join(root, 'vendor', `libtorch-${variant}`);
-  const { version } = pins[variant];
-  const own = process.env.RESNET_TORCH_LIBTORCH;
-  if (own) return linkOwn(resolve(own), place);
-  if (versionOf(place) === version) return { folder: place, version };
 
-  mkdirSync(join(root, 'vendor'), { recursive: true });
+/**
+ * @param {string} root the package's folder
+ * @param {Variant} variant
+ * @param {string | undefined} url base address in place of the official one, or a whole archive's
+ * @returns {Promise<Libtorch>}
+ */
+export async function provideLibtorch(root, variant, url) {
+  const folder = join(root, 'vendor', `libtorch-${variant}`);
+  const pinned = pinnedLibtorch[variant];
+  const own = process.env.RESNET_TORCH_LIBTORCH;
+  if (own) return useOwn(folder, variant, own);
+
+  /** @type {readonly { what: string, find: () => Promise<string> }[]} */
+  const sources = [
+    { what: relative(root, folder), find: async () => folder },
+    { what: 'official archive', find: () => fetchArchive(root, variant, url) },
+    { what: 'wheel through pip', find: () => store(root, variant, (partial) => fetchWheel(variant, partial)) },
+    { what: "Python's own torch", find: findInstalled },
+  ];
   const tried = [];
-  for (const [name, source] of sources(variant, options)) {
-    say(`libtorch ${version}: trying ${name}`);
-    const work = mkdtempSync(join(root, 'vendor', '.incoming-'));
+  for (const { what, find } of sources) {
     try {
-      const found = await source(work);
-      const met = versionOf(found);
-      if (met !== version) throw new SetupError(met === null ? 'holds no libtorch' : `is of version ${met}`);
-      putInPlace(found, place);
-      say(`libtorch ${version} is in ${place}`);
-      return { folder: place, version };
+      const found = await find();
+      const version = inspectLibtorch(found, variant);
+      if (version !== pinned) throw new SetupError(`it is of version ${version}, not ${pinned}`);
+      if (found !== folder) await link(folder, found);
+      step('libtorch', `${version} (${variant}), ${found === folder ? 'there already' : `from: ${what}`}`);
+      return { folder, version };
     } catch (error) {
-      if (!(error instanceof SetupError)) throw error;
-      say(`  ${error.message}`);
-      tried.push(`  ${name}: ${error.message}`);
-    } finally {
-      rmSync(work, { recursive: true, force: true });
+      if (!(error instanceof SetupError) && !isSystemError(error)) throw error;
+      const reason = reasonOf(error);
+      tried.push(`  ${what}: ${reason}`);
+      step('libtorch', `${what}: ${reason}`);
     }
   }
   throw new SetupError(
-    [
-      `libtorch ${version} (${variant}) was not found. What was tried:`,
-      `  ${place}: ${versionOf(place) ?? 'nothing there'}`,
-      ...tried,
-      `Download it from https://pytorch.org/get-started/locally (LibTorch, C++, ${variant === 'cpu' ? 'CPU' : 'CUDA'}), unpack it,`,
-      'and set RESNET_TORCH_LIBTORCH to the folder that holds its include/ and lib/.',
-    ].join('\n'),
+    `No libtorch ${pinned} (${variant}) could be had. Tried:\n${tried.join('\n')}\n` +
+      `Download it from https://pytorch.org (LibTorch, C++), unpack it, and name its folder: ` +
+      `RESNET_TORCH_LIBTORCH=/path/to/libtorch npx resnet-torch setup${variant === 'cuda' ? ' --device cuda' : ''}`,
   );
 }
 
-function linkOwn(folder, place) {
-  const version = versionOf(folder);
-  if (version === null) {
-    throw new SetupError(`RESNET_TORCH_LIBTORCH is ${folder}, which holds no libtorch: it must have include/ and lib/.`);
+/** Errors of files and connections; fetch() throws a TypeError with such a cause. @param {unknown} error */
+function isSystemError(error) {
+  if (!(error instanceof Error)) return false;
+  return 'code' in error || error.cause instanceof Error || error.name === 'AbortError';
+}
+
+/**
+ * A libtorch that the user named is used whatever its version (the sources compile against several), or refused: never
+ * passed over.
+ *
+ * @param {string} folder @param {Variant} variant @param {string} own
+ */
+async function useOwn(folder, variant, own) {
+  const found = libtorchWithin(resolve(own));
+  let version;
+  try {
+    version = inspectLibtorch(found, variant);
+  } catch (error) {
+    throw new SetupError(`RESNET_TORCH_LIBTORCH cannot be used: ${reasonOf(error)}`);
   }
-  say(`libtorch ${version} from RESNET_TORCH_LIBTORCH: ${folder}`);
-  if (folder !== place) putInPlace(folder, place);
-  return { folder: place, version };
+  const isThere = existsSync(folder) && realpathSync(folder) === realpathSync(found);
+  if (!isThere) await link(folder, found);
+  const pinned = pinnedLibtorch[variant];
+  const note = version === pinned ? '' : `; this package is tested with ${pinned}`;
+  step('libtorch', `${version} (${variant}), RESNET_TORCH_LIBTORCH${note}`);
+  return { folder, version };
 }
 
-/** Moves what lies below vendor/ into its place, and links what lies elsewhere. What was there before goes last. */
-function putInPlace(found, place) {
-  mkdirSync(join(root, 'vendor'), { recursive: true });
-  const old = `${place}.old-${process.pid}`;
-  const isThere = lstatSync(place, { throwIfNoEntry: false }) !== undefined;
-  if (isThere) renameSync(place, old);
-  const isOurs = found.startsWith(join(root, 'vendor', '.incoming-'));
-  if (isOurs) renameSync(found, place);
-  else symlinkSync(found, place, process.platform === 'win32' ? 'junction' : 'dir');
-  if (isThere) rmSync(old, { recursive: true, force: true });
+async function findInstalled() {
+  const folder = await installedTorch();
+  if (folder === null) throw new SetupError('no Python here has torch installed');
+  return folder;
 }
 
-/** Where else a libtorch may come from: each puts it into a folder below `work`, or says why not. */
-function sources(variant, options) {
-  const pin = pins[variant];
-  const url = options.url ?? pin.zip;
-  const official = async (work) => {
-    if (url === null) throw new SetupError('there is no distribution for this system');
-    const zip = join(work, 'libtorch.zip');
-    await download(url, zip, { sha256: options.sha256 });
-    if (options.sha256 === undefined) say('  no SHA-256 is known for it: it is checked by the checksums of its files');
-    await unpack(zip, work);
-    rmSync(zip);
-    return join(work, 'libtorch');
-  };
-  const wheel = async (work) => {
-    const python = findPython();
-    if (python === null) throw new SetupError('there is no Python 3.9 or newer to run pip with');
-    const files = await pipDownload(python, [pin.wheel], work);
-    if (variant === 'cuda') files.push(...(await pipDownload(python, cudaWheels, work)));
-    for (const file of files) {
-      await unpack(file, work);
-      rmSync(file);
+/** @param {string} root @param {Variant} variant @param {string | undefined} url */
+async function fetchArchive(root, variant, url) {
+  const address = archiveAddress(variant, url);
+  const name = decodeURIComponent(new URL(address).pathname.split('/').at(-1) ?? '');
+  return store(root, variant, async (partial) => {
+    step('libtorch', `downloading ${address}`);
+    const archive = join(partial, 'archive.zip');
+    await download(address, archive, sha256[name]);
+    if (sha256[name] === undefined) {
+      say('             no SHA-256 is recorded for it: checked by its length and the CRC-32 of every member');
     }
-    // The CUDA libraries of the wheel look for ../../nvidia beside the folder that holds them.
-    if (existsSync(join(work, 'nvidia'))) renameSync(join(work, 'nvidia'), join(work, 'torch', 'nvidia'));
-    return join(work, 'torch');
-  };
-  const installed = async () => {
-    const python = findPython();
-    const torch = python === null ? null : installedTorch(python);
-    if (torch === null) throw new SetupError('no torch is installed there');
-    return torch.folder;
-  };
-  return [
-    [url === pin.zip ? 'the official distribution' : url, official],
-    [`the wheel ${pin.wheel} through pip`, wheel],
-    ["the torch of your Python", installed],
-  ];
+    const total = (await listZip(archive)).reduce((sum, member) => sum + member.compressedSize, 0);
+    const progress = byteProgress('             unpack', total);
+    const place = (/** @type {string} */ path) => (/^libtorch\/(include|lib|share)\//.test(path) ? path : null);
+    const count = await unzip(archive, partial, place, (bytes) => progress.add(bytes));
+    progress.end();
+    if (count === 0) throw new SetupError('the archive holds no libtorch/');
+    await rm(archive);
+  });
 }
 
-const cudaWheels = [
-  'nvidia-cublas', 'nvidia-cuda-cupti', 'nvidia-cuda-nvrtc', 'nvidia-cuda-runtime', 'nvidia-cudnn-cu13', 'nvidia-cufft', 'nvidia-cufile',
-  'nvidia-curand', 'nvidia-cusolver', 'nvidia-cusparse', 'nvidia-cusparselt-cu13', 'nvidia-nccl-cu13', 'nvidia-nvjitlink', 'nvidia-nvshmem-cu13', 'nvidia-nvtx',
-];
-
-/** Wheels from wherever pip is told to look, without what they depend on. */
-async function pipDownload(python, names, work) {
-  const before = new Set(readdirSync(work));
-  const flags = ['--no-deps', '--only-binary', ':all:', '--retries', '0', '--timeout', '15', '--disable-pip-version-check', '-q'];
-  try {
-    await run(python, ['-m', 'pip', 'download', ...flags, '-d', work, ...names], { quiet: true });
-  } catch (error) {
-    if (!(error instanceof SetupError)) throw error;
-    throw new SetupError(`pip could not get it`);
+/** @param {Variant} variant @param {string | undefined} url */
+export function archiveAddress(variant, url) {
+  if (url?.endsWith('.zip')) return url;
+  const archive = officialArchive(variant);
+  if (archive === null) {
+    throw new SetupError(`PyTorch publishes no libtorch for ${process.platform}-${process.arch} (${variant})`);
   }
-  return readdirSync(work)
-    .filter((name) => name.endsWith('.whl') && !before.has(name))
-    .map((name) => join(work, name));
+  return `${(url ?? officialBase).replace(/\/+$/, '')}/${archive}`;
 }
 
-/** CMake is needed anyway, unpacks zip files on every system, and checks their checksums. */
-async function unpack(zip, folder) {
+/**
+ * Fills a temporary folder and renames it when it is whole: an interrupted set-up leaves nothing that looks finished.
+ *
+ * @param {string} root
+ * @param {Variant} variant
+ * @param {(partial: string) => Promise<void>} fill
+ */
+async function store(root, variant, fill) {
+  const stores = join(root, 'vendor', 'store');
+  const final = join(stores, `${variant}-${pinnedLibtorch[variant]}`);
+  const partial = `${final}.partial-${process.pid}`;
+  await mkdir(stores, { recursive: true });
+  await dropAbandoned(stores);
+  await mkdir(partial);
   try {
-    await run('cmake', ['-E', 'tar', 'xf', zip], { cwd: folder, quiet: true });
-  } catch (error) {
-    if (!(error instanceof SetupError)) throw error;
-    throw new SetupError('is no zip file, or a damaged one');
+    await fill(partial);
+    inspectLibtorch(libtorchWithin(partial), variant);
+    await rm(final, { recursive: true, force: true });
+    await rename(partial, final);
+  } finally {
+    await rm(partial, { recursive: true, force: true });
   }
+  return libtorchWithin(final);
+}
+
+/** Partial folders of set-ups that were killed. @param {string} stores */
+async function dropAbandoned(stores) {
+  for (const name of await readdir(stores)) {
+    const pid = Number(name.match(/\.partial-(\d+)$/)?.[1]);
+    if (pid && !isRunning(pid)) await rm(join(stores, name), { recursive: true, force: true });
+  }
+}
+
+/** @param {number} pid */
+function isRunning(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return /** @type {NodeJS.ErrnoException} */ (error).code === 'EPERM';
+  }
+}
+
+/**
+ * Points vendor/libtorch-<variant> at a folder, atomically. A real folder that someone put there is set aside, not removed.
+ *
+ * @param {string} place
+ * @param {string} target
+ */
+async function link(place, target) {
+  const vendor = join(place, '..');
+  await mkdir(vendor, { recursive: true });
+  const inside = relative(vendor, target);
+  const temporary = `${place}.link-${process.pid}`;
+  await rm(temporary, { force: true });
+  await symlink(inside.startsWith('..') || isAbsolute(inside) ? resolve(target) : inside, temporary);
+  if (existsSync(place) && !lstatSync(place).isSymbolicLink()) {
+    const aside = `${place}.replaced-${Date.now()}`;
+    await rename(place, aside);
+    step('libtorch', `what was at ${place} is now at ${aside}`);
+  }
+  await rename(temporary, place);
 }

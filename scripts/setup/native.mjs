@@ -1,52 +1,136 @@
-import { existsSync, mkdirSync } from 'node:fs';
+/** Builds addons/<variant>/build/Release/resnet_torch.node with cmake-js. */
+
+import { existsSync, realpathSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { availableParallelism, totalmem } from 'node:os';
-import { join } from 'node:path';
-import { say } from './log.mjs';
-import { root } from './root.mjs';
-import { ask, run } from './run.mjs';
-import { digest, isFresh, writeStamp } from './stamp.mjs';
-import { checkToolchain } from './toolchain.mjs';
+import { availableParallelism, freemem } from 'node:os';
+import { dirname, join } from 'node:path';
+import { isCheckout } from './dependencies.mjs';
+import { SetupError } from './errors.mjs';
+import { seconds, step } from './output.mjs';
+import { pinnedLibtorch } from './pins.mjs';
+import { run, tail, tryRun } from './run.mjs';
+import { dropStamp, hashInputs, isCurrent, writeStamp } from './stamp.mjs';
+import { jpegPrefix, requireToolchain } from './toolchain.mjs';
 
-const require = createRequire(import.meta.url);
-
-/** Memory that a compiler takes for a file that includes libtorch's headers. */
+/** A compiler takes about so much for a file that includes ATen. */
 const bytesPerJob = 2e9;
 
 /**
- * Builds the addon of a variant with cmake-js, where its sources or its libtorch changed.
- *
- * @param {'cpu' | 'cuda'} variant
- * @param {{ folder: string, version: string }} libtorch
- * @param {{ force?: boolean, quiet?: boolean }} options
+ * @param {string} root
+ * @param {import('./pins.mjs').Variant} variant
+ * @param {import('./libtorch.mjs').Libtorch} libtorch
+ * @param {{ jobs?: number | undefined, force?: boolean }} options
  */
-export async function buildNative(variant, libtorch, options = {}) {
+export async function buildNative(root, variant, libtorch, { jobs = defaultJobs(), force = false }) {
   const build = join(root, 'addons', variant, 'build');
-  const stamp = join(build, '.built-from');
-  const value = digest(
-    [join(root, 'native'), join(root, 'CMakeLists.txt')],
-    [libtorch.version, require('node-addon-api/package.json').version, process.arch],
+  const addon = join(build, 'Release', 'resnet_torch.node');
+  const stamp = join(build, '.setup-stamp');
+  const hash = inputsOf(root, variant, libtorch);
+  if (!force && existsSync(addon) && isCurrent(stamp, hash)) {
+    step('native', 'built already');
+    return;
+  }
+  if (!force && (await prebuiltServes(root, variant, libtorch))) {
+    step('native', 'the prebuilt addon of the package fits: nothing to build');
+    return;
+  }
+  await requireToolchain();
+  const start = Date.now();
+  step(
+    'native',
+    `building with ${jobs === 1 ? 'one job' : `${jobs} jobs`} at a time; the first build takes some minutes`,
   );
-  const output = join(build, 'Release', 'resnet_torch.node');
-  if (!options.force && existsSync(output) && isFresh(stamp, value)) return;
-  checkToolchain();
-  mkdirSync(build, { recursive: true });
-  const jobs = Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / bytesPerJob)));
-  say(`Building the native addon (${variant}), ${jobs} files at a time; this takes a few minutes`);
-  const ninja = ask('ninja', ['--version']) === null ? [] : ['-G', 'Ninja'];
-  await run(
-    process.execPath,
-    [
-      require.resolve('cmake-js/bin/cmake-js'),
-      'compile',
-      '--directory', root,
-      '--out', build,
-      ...ninja,
-      '--parallel', String(jobs),
-      `--CDRESNET_TORCH_VARIANT=${variant}`,
-      `--CDRESNET_TORCH_LIBTORCH=${join(root, 'vendor', `libtorch-${variant}`)}`,
-    ],
-    { cwd: root, quiet: options.quiet ?? true },
+  await dropStamp(stamp);
+  if (force) await rm(build, { recursive: true, force: true });
+  await configure(root, variant, build, libtorch);
+  await run('The native build', process.execPath, [...cmakeJs(root, 'build', build), '-p', String(jobs)], {
+    cwd: root,
+    show: true,
+  });
+  await requireLoadable(addon);
+  await writeStamp(stamp, hash);
+  step('native', `built in ${seconds(Date.now() - start)}: ${addon}`);
+}
+
+/**
+ * A build folder that was made for another place or generator cannot be configured again: it is made anew then.
+ *
+ * @param {string} root
+ * @param {string} variant
+ * @param {string} build
+ * @param {import('./libtorch.mjs').Libtorch} libtorch
+ */
+async function configure(root, variant, build, libtorch) {
+  const args = [
+    ...cmakeJs(root, 'configure', build),
+    `--CDRESNET_TORCH_VARIANT=${variant}`,
+    `--CDRESNET_TORCH_LIBTORCH=${libtorch.folder}`,
+  ];
+  const prefix = jpegPrefix();
+  if (prefix !== null) args.push(`--CDCMAKE_PREFIX_PATH=${prefix}`);
+  if (existsSync(join(build, 'CMakeCache.txt'))) {
+    const { code } = await tryRun(process.execPath, args, { cwd: root });
+    if (code === 0) return;
+    await rm(build, { recursive: true, force: true });
+  }
+  await run('Configuring the native build', process.execPath, args, { cwd: root });
+}
+
+/** @param {string} root @param {string} command @param {string} build */
+function cmakeJs(root, command, build) {
+  const require = createRequire(join(root, 'package.json'));
+  const tool = join(dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
+  return [tool, command, '--directory', root, '--out', build, '--config', 'Release'];
+}
+
+/** As many as the cores, and as the free memory, allow; at least one. */
+function defaultJobs() {
+  const memory = Math.min(freemem(), process.constrainedMemory?.() || Number.POSITIVE_INFINITY);
+  return Math.max(1, Math.min(availableParallelism(), Math.floor(memory / bytesPerJob)));
+}
+
+/**
+ * @param {string} root
+ * @param {string} variant
+ * @param {import('./libtorch.mjs').Libtorch} libtorch
+ */
+function inputsOf(root, variant, libtorch) {
+  const require = createRequire(join(root, 'package.json'));
+  const versions = ['cmake-js', 'node-addon-api'].map((name) => require(`${name}/package.json`).version);
+  return hashInputs(
+    root,
+    ['CMakeLists.txt', 'native'],
+    [variant, libtorch.version, realpathSync(libtorch.folder), process.arch, ...versions],
   );
-  writeStamp(stamp, value);
+}
+
+/**
+ * An installed package may hold an addon that was built against the pinned libtorch elsewhere.
+ *
+ * @param {string} root
+ * @param {import('./pins.mjs').Variant} variant
+ * @param {import('./libtorch.mjs').Libtorch} libtorch
+ */
+async function prebuiltServes(root, variant, libtorch) {
+  if (isCheckout(root) || libtorch.version !== pinnedLibtorch[variant]) return false;
+  const folder = join(root, 'addons', variant);
+  if (existsSync(join(folder, 'build', 'Release'))) return false;
+  const loader = createRequire(join(root, 'package.json'))('node-gyp-build');
+  try {
+    return (await load(loader.path(folder))).code === 0;
+  } catch {
+    return false;
+  }
+}
+
+/** @param {string} addon */
+async function requireLoadable(addon) {
+  const { code, output } = await load(addon);
+  if (code !== 0) throw new SetupError(`The addon was built, but does not load:\n${tail(output, 12)}`);
+}
+
+/** In a process of its own: what goes wrong there cannot end the set-up. @param {string} addon */
+function load(addon) {
+  return tryRun(process.execPath, ['--input-type=commonjs', '--eval', `require(${JSON.stringify(addon)})`]);
 }

@@ -11,7 +11,10 @@ const cudaTag = 'cu130';
 export const officialBase = 'https://download.pytorch.org/libtorch';
 
 /** PyTorch's own index of builds for the CPU, which pip is pointed at beside what it is configured to reach. */
-export const pipIndex = { cpu: 'https://download.pytorch.org/whl/cpu', cuda: `https://download.pytorch.org/whl/${cudaTag}` };
+export const pipIndex = {
+  cpu: 'https://download.pytorch.org/whl/cpu',
+  cuda: `https://download.pytorch.org/whl/${cudaTag}`,
+};
 
 /**
  * SHA-256 of official archives, by file name. None is recorded yet: such a file is checked by its length and by the

@@ -1,9 +1,9 @@
 /** Says whether the inputs of a step changed since it last ran: a hash of them lies beside its output. */
 
 import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-
 
 /**
  * @param {string} root
@@ -13,7 +13,10 @@ import { dirname, join, relative } from 'node:path';
 export function hashInputs(root, paths, facts = []) {
   const hash = createHash('sha256');
   for (const file of paths.flatMap((path) => filesBelow(join(root, path))).sort()) {
-    hash.update(`${relative(root, file)}\0`).update(readFileSync(file)).update('\0');
+    hash
+      .update(`${relative(root, file)}\0`)
+      .update(readFileSync(file))
+      .update('\0');
   }
   return hash.update(JSON.stringify(facts)).digest('hex');
 }

@@ -1,62 +1,93 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { SetupError } from './log.mjs';
-import { ask } from './run.mjs';
+/** Looks for what the native build needs, and names all that is missing at once with the packages that hold it. */
 
-/** The C++ compiler that CMake would take, or null. */
-function findCompiler() {
-  const candidates = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++'];
-  return candidates.find((name) => ask(name, ['--version']) !== null) ?? null;
+import { existsSync } from 'node:fs';
+import { SetupError } from './errors.mjs';
+import { tryRun } from './run.mjs';
+
+const cxxTest = '#include <concepts>\n#include <span>\nstatic_assert(std::integral<int>);\nint main() { return 0; }\n';
+/** Cropped reading is libjpeg-turbo's own; the older libjpeg has the same header without it. */
+const jpegTest =
+  '#include <cstdio>\n#include <jpeglib.h>\nauto crop = &jpeg_crop_scanline;\nint main() { return crop == nullptr; }\n';
+
+/** Oldest CMake that CMakeLists.txt accepts. */
+const minimumCmake = [3, 21];
+
+const packages = {
+  compiler: {
+    what: 'a C++20 compiler (g++ 11 or clang 14, or newer)',
+    debian: 'g++',
+    fedora: 'gcc-c++',
+    macos: 'the command line tools: xcode-select --install',
+  },
+  cmake: { what: `CMake ${minimumCmake.join('.')} or newer`, debian: 'cmake', fedora: 'cmake', macos: 'cmake' },
+  make: { what: 'Ninja or Make', debian: 'ninja-build', fedora: 'ninja-build', macos: 'ninja' },
+  jpeg: {
+    what: "libjpeg-turbo's headers",
+    debian: 'libjpeg-dev',
+    fedora: 'libjpeg-turbo-devel',
+    macos: 'jpeg-turbo',
+  },
+};
+
+/** @typedef {keyof typeof packages} Tool */
+
+/** Where Homebrew keeps libjpeg-turbo, which it does not link into its prefix; CMake is told too. */
+export function jpegPrefix() {
+  if (process.platform !== 'darwin') return null;
+  return ['/opt/homebrew/opt/jpeg-turbo', '/usr/local/opt/jpeg-turbo'].find((folder) => existsSync(folder)) ?? null;
 }
 
-/** Whether a program of these lines compiles. */
-function compiles(compiler, source) {
-  const folder = mkdtempSync(join(tmpdir(), 'resnet-torch-'));
-  try {
-    const file = join(folder, 'probe.cc');
-    writeFileSync(file, source);
-    const jpeg = process.platform === 'darwin' ? ['-I/opt/homebrew/opt/jpeg-turbo/include', '-I/usr/local/opt/jpeg-turbo/include'] : [];
-    return ask(compiler, ['-std=c++20', '-fsyntax-only', ...jpeg, file]) !== null;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** CMake's version, as numbers, or null. */
-function cmakeVersion() {
-  const found = ask('cmake', ['--version'])?.match(/version (\d+)\.(\d+)/);
-  return found ? [Number(found[1]), Number(found[2])] : null;
-}
-
-/**
- * Names everything that the build needs and that is missing, in one message, with the packages that hold it.
- *
- * @throws {SetupError}
- */
-export function checkToolchain() {
+/** @returns {Promise<Tool[]>} */
+async function missingTools() {
+  const compiler = process.env.CXX || 'c++';
+  const prefix = jpegPrefix();
+  const include = prefix === null ? [] : [`-I${prefix}/include`];
+  const compiles = async (/** @type {string} */ source) => {
+    const args = ['-std=c++20', ...include, '-fsyntax-only', '-x', 'c++', '-'];
+    return (await tryRun(compiler, args, { input: source })).code === 0;
+  };
+  const runs = async (/** @type {string} */ program) => (await tryRun(program, ['--version'])).code === 0;
+  const hasCompiler = await compiles(cxxTest);
+  /** @type {Tool[]} */
   const missing = [];
-  const compiler = findCompiler();
-  if (compiler === null) {
-    missing.push('a C++ compiler');
-  } else {
-    if (!compiles(compiler, '#include <concepts>\n#include <span>\ntemplate <std::integral T> T f(T x) { return x; }\n')) {
-      missing.push(`a C++ compiler with C++20 (${compiler} has none: GCC 11 or Clang 14 and newer do)`);
-    }
-    if (!compiles(compiler, '#include <cstdio>\n#include <jpeglib.h>\n#ifndef LIBJPEG_TURBO_VERSION\n#error "not libjpeg-turbo"\n#endif\n')) {
-      missing.push('the headers of libjpeg-turbo');
-    }
-  }
-  const cmake = cmakeVersion();
-  if (cmake === null) missing.push('cmake');
-  else if (cmake[0] < 3 || (cmake[0] === 3 && cmake[1] < 21)) missing.push(`cmake 3.21 or newer (${cmake.join('.')} is there)`);
-  if (missing.length === 0) return;
-  throw new SetupError(
-    [
-      `To build the addon, this is missing: ${missing.join(', ')}.`,
-      '  Debian, Ubuntu: sudo apt-get install g++ cmake ninja-build libjpeg62-turbo-dev   (Ubuntu: libjpeg-turbo8-dev)',
-      '  Fedora:         sudo dnf install gcc-c++ cmake ninja-build libjpeg-turbo-devel',
-      '  macOS:          xcode-select --install && brew install cmake ninja jpeg-turbo',
-    ].join('\n'),
-  );
+  if (!hasCompiler) missing.push('compiler');
+  if (!(await hasCmake())) missing.push('cmake');
+  if (!(await runs('ninja')) && !(await runs('make'))) missing.push('make');
+  if (hasCompiler ? !(await compiles(jpegTest)) : !existsSync('/usr/include/jpeglib.h')) missing.push('jpeg');
+  return missing;
+}
+
+async function hasCmake() {
+  const { code, output } = await tryRun('cmake', ['--version']);
+  const version = output
+    .match(/version (\d+)\.(\d+)/)
+    ?.slice(1)
+    .map(Number);
+  if (code !== 0 || version === undefined) return false;
+  const [major = 0, minor = 0] = version;
+  return major > Number(minimumCmake[0]) || (major === minimumCmake[0] && minor >= Number(minimumCmake[1]));
+}
+
+/** @throws SetupError that lists what is missing and how to install it on Debian, Fedora and macOS */
+export async function requireToolchain() {
+  const missing = await missingTools();
+  if (missing.length > 0) throw new SetupError(explainMissing(missing));
+}
+
+/** @param {readonly Tool[]} missing */
+export function explainMissing(missing) {
+  const named = missing.map((tool) => packages[tool]);
+  const list = (/** @type {'debian' | 'fedora'} */ system) => named.map((entry) => entry[system]).join(' ');
+  const brewed = missing.filter((tool) => tool !== 'compiler').map((tool) => packages[tool].macos);
+  const macos = [
+    ...(missing.includes('compiler') ? ['xcode-select --install'] : []),
+    ...(brewed.length > 0 ? [`brew install ${brewed.join(' ')}`] : []),
+  ];
+  return [
+    `The native part cannot be built here. Missing: ${named.map((entry) => entry.what).join('; ')}.`,
+    `  Debian, Ubuntu:  sudo apt-get install ${list('debian')}`,
+    `  Fedora:          sudo dnf install ${list('fedora')}`,
+    `  macOS:           ${macos.join(' && ')}`,
+    'Then run the set-up again; what it has done already is kept.',
+  ].join('\n');
 }

@@ -1,20 +1,28 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import { say } from './log.mjs';
-import { root } from './root.mjs';
+import { dirname, join } from 'node:path';
+import { seconds, step } from './output.mjs';
 import { run } from './run.mjs';
-import { digest, isFresh, writeStamp } from './stamp.mjs';
+import { hashInputs, isCurrent, writeStamp } from './stamp.mjs';
 
-const require = createRequire(import.meta.url);
-
-/** Compiles the TypeScript of a clone; an installed package brings it compiled. */
-export async function buildTypescript() {
-  if (!existsSync(join(root, 'tsconfig.json')) || !existsSync(join(root, 'test'))) return;
-  const stamp = join(root, 'dist', '.built-from');
-  const value = digest([join(root, 'src'), join(root, 'test'), join(root, 'tsconfig.json')]);
-  if (isFresh(stamp, value)) return;
-  say('Compiling TypeScript');
-  await run(process.execPath, [join(require.resolve('typescript/package.json'), '..', 'bin', 'tsc'), '-p', root], { cwd: root });
-  writeStamp(stamp, value);
+/**
+ * Compiles src/ and test/ into dist/; the published package brings dist/ with it.
+ *
+ * @param {string} root
+ * @param {{ force?: boolean }} options
+ */
+export async function buildTypeScript(root, { force = false }) {
+  const stamp = join(root, 'dist', '.setup-stamp');
+  const require = createRequire(join(root, 'package.json'));
+  const compiler = require('typescript/package.json').version;
+  const hash = hashInputs(root, ['src', 'test', 'tsconfig.json', 'package.json'], [compiler]);
+  if (!force && existsSync(join(root, 'dist', 'src', 'index.js')) && isCurrent(stamp, hash)) {
+    step('typescript', 'built already');
+    return;
+  }
+  const start = Date.now();
+  const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
+  await run('The TypeScript build', process.execPath, [tsc, '-p', 'tsconfig.json'], { cwd: root, show: true });
+  await writeStamp(stamp, hash);
+  step('typescript', `built in ${seconds(Date.now() - start)}`);
 }

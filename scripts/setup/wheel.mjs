@@ -1,0 +1,104 @@
+/** libtorch from a Python wheel: `torch/lib` and `torch/include` in it are a complete libtorch, whatever the Python. */
+
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SetupError } from './errors.mjs';
+import { byteProgress, say } from './output.mjs';
+import { pipIndex, wheelRequirement } from './pins.mjs';
+import { pythonWithPip } from './python.mjs';
+import { tail, tryRun } from './run.mjs';
+import { listZip, unzip } from './unzip.mjs';
+
+/** Fails soon where an index does not answer, and goes on with those that do. */
+const pipOptions = [
+  '--retries',
+  '0',
+  '--timeout',
+  '15',
+  '--disable-pip-version-check',
+  '--no-input',
+  '--only-binary',
+  ':all:',
+];
+
+/**
+ * @param {import('./pins.mjs').Variant} variant
+ * @param {string} folder gets `torch/`, and `nvidia/` beside it for CUDA
+ */
+export async function fetchWheel(variant, folder) {
+  const python = await pythonWithPip();
+  if (python === null) throw new SetupError('there is no python3 with pip (RESNET_TORCH_PYTHON names another)');
+  const wheels = join(folder, 'wheels');
+  await mkdir(wheels, { recursive: true });
+  await pipDownload(python, variant, ['--no-deps', wheelRequirement(variant)], wheels);
+  const [wheel] = await wheelsIn(wheels);
+  if (wheel === undefined) throw new SetupError('pip brought no wheel');
+  const requirements = variant === 'cuda' ? await nvidiaRequirements(wheel, folder) : [];
+  await extract(wheel, folder, (name) => (/^torch\/(include|lib|share)\//.test(name) ? name : null));
+  if (requirements.length > 0) {
+    await pipDownload(python, variant, requirements, wheels);
+    // The libraries look for each other at $ORIGIN/../../nvidia, so beside the real torch folder.
+    for (const part of await wheelsIn(wheels))
+      await extract(part, folder, (name) => (name.startsWith('nvidia/') ? name : null));
+  }
+  await rm(wheels, { recursive: true });
+}
+
+/**
+ * @param {string} python
+ * @param {import('./pins.mjs').Variant} variant
+ * @param {readonly string[]} what
+ * @param {string} folder
+ */
+async function pipDownload(python, variant, what, folder) {
+  const args = [
+    '-m',
+    'pip',
+    'download',
+    ...pipOptions,
+    '--extra-index-url',
+    pipIndex[variant],
+    '--dest',
+    folder,
+    ...what,
+  ];
+  say(`             ${python} -m pip download ${what.join(' ')}`);
+  const { code, output } = await tryRun(python, args, { show: process.stderr.isTTY === true });
+  if (code !== 0) throw new SetupError(`pip found no ${what.at(-1)}:\n${tail(output, 6).replace(/^/gm, '    ')}`);
+}
+
+/** @param {string} folder */
+async function wheelsIn(folder) {
+  return (await readdir(folder)).filter((name) => name.endsWith('.whl')).map((name) => join(folder, name));
+}
+
+/**
+ * Extracts and removes a wheel: a CUDA set takes gigabytes, twice over otherwise.
+ *
+ * @param {string} wheel
+ * @param {string} folder
+ * @param {(name: string) => string | null} place
+ */
+async function extract(wheel, folder, place) {
+  const total = (await listZip(wheel)).reduce((sum, member) => sum + member.compressedSize, 0);
+  const progress = byteProgress('             unpack', total);
+  await unzip(wheel, folder, place, (bytes) => progress.add(bytes));
+  progress.end();
+  await rm(wheel);
+}
+
+/**
+ * The NVIDIA libraries that a CUDA wheel asks for, as pip understands them. Its Python packages are of no use here.
+ *
+ * @param {string} wheel
+ * @param {string} folder for the metadata file
+ */
+async function nvidiaRequirements(wheel, folder) {
+  const file = join(folder, 'METADATA');
+  await unzip(wheel, folder, (name) => (/^torch-[^/]*\.dist-info\/METADATA$/.test(name) ? 'METADATA' : null));
+  const metadata = await readFile(file, 'utf8');
+  await rm(file);
+  return [...metadata.matchAll(/^Requires-Dist: ((?:nvidia-|cuda-toolkit).*?)(?:;.*)?$/gm)].map((match) =>
+    String(match[1]).trim(),
+  );
+}
