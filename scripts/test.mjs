@@ -57,4 +57,5 @@ if (tests.length === 0) {
   process.stderr.write(`No test matches: ${process.argv.slice(2).join(' ')}\n`);
   process.exit(1);
 }
-runNode(['--test', ...tests]);
+// Tests train on all cores: files beside each other would only slow one another down.
+runNode(['--test', '--test-concurrency=1', ...tests]);
