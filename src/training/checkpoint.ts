@@ -1,58 +1,58 @@
-import { stat } from "node:fs/promises";
-import { ResnetTorchError } from "../errors.js";
-import type { ResNet50 } from "../model/resnet50.js";
-import { openWeights, type TensorTable } from "../model/weights/index.js";
-import type { NativeSession } from "../native/binding.js";
-import type { BestEpoch } from "./events.js";
-import type { RunDirectory } from "./run-directory.js";
+import { stat } from 'node:fs/promises';
+import { ResnetTorchError } from '../errors.js';
+import type { ResNet50 } from '../model/resnet50.js';
+import { openWeights, type TensorTable } from '../model/weights/index.js';
+import type { NativeSession } from '../native/binding.js';
+import type { BestEpoch } from './events.js';
+import type { RunDirectory } from './run-directory.js';
 
 /** Where a run is: what it has made so far, and the sums of the epoch that it is in. Plain data. */
 export interface Progress {
-	/** Epochs that are behind the run, evaluation included. */
-	readonly epoch: number;
-	/** Batches of the next epoch that are trained on; all of them when only its evaluation is missing. */
-	readonly batch: number;
-	/** Steps since the run began. */
-	readonly step: number;
-	/** Of the batches trained on in this epoch. */
-	readonly sums: {
-		readonly images: number;
-		readonly lossSum: number;
-		readonly top1: number;
-		readonly ms: number;
-	};
-	/** Of the epochs behind the run. */
-	readonly trained: { readonly images: number; readonly ms: number };
-	readonly best: BestEpoch | null;
-	readonly last: BestEpoch | null;
-	/** Paths of the files left out, each once. */
-	readonly skipped: readonly string[];
+  /** Epochs that are behind the run, evaluation included. */
+  readonly epoch: number;
+  /** Batches of the next epoch that are trained on; all of them when only its evaluation is missing. */
+  readonly batch: number;
+  /** Steps since the run began. */
+  readonly step: number;
+  /** Of the batches trained on in this epoch. */
+  readonly sums: {
+    readonly images: number;
+    readonly lossSum: number;
+    readonly top1: number;
+    readonly ms: number;
+  };
+  /** Of the epochs behind the run. */
+  readonly trained: { readonly images: number; readonly ms: number };
+  readonly best: BestEpoch | null;
+  readonly last: BestEpoch | null;
+  /** Paths of the files left out, each once. */
+  readonly skipped: readonly string[];
 }
 
 export const BEGINNING: Progress = {
-	epoch: 0,
-	batch: 0,
-	step: 0,
-	sums: { images: 0, lossSum: 0, top1: 0, ms: 0 },
-	trained: { images: 0, ms: 0 },
-	best: null,
-	last: null,
-	skipped: [],
+  epoch: 0,
+  batch: 0,
+  step: 0,
+  sums: { images: 0, lossSum: 0, top1: 0, ms: 0 },
+  trained: { images: 0, ms: 0 },
+  best: null,
+  last: null,
+  skipped: [],
 };
 
-const PROGRESS_KEY = "progress";
+const PROGRESS_KEY = 'progress';
 
 /** Writes the last checkpoint, in the place of the one before when both of its files are complete. */
 export async function saveLast(
-	directory: RunDirectory,
-	model: ResNet50,
-	session: NativeSession,
-	progress: Progress,
+  directory: RunDirectory,
+  model: ResNet50,
+  session: NativeSession,
+  progress: Progress,
 ): Promise<void> {
-	const position = { [PROGRESS_KEY]: JSON.stringify(progress) };
-	await model.save(directory.next.weights, { extra: position });
-	await session.saveState(directory.next.state, position);
-	await directory.promote();
+  const position = { [PROGRESS_KEY]: JSON.stringify(progress) };
+  await model.save(directory.next.weights, { extra: position });
+  await session.saveState(directory.next.state, position);
+  await directory.promote();
 }
 
 /**
@@ -61,47 +61,38 @@ export async function saveLast(
  * @throws ERR_CHECKPOINT when there is none, or its files do not belong together
  */
 export async function openLast(directory: RunDirectory): Promise<{
-	readonly progress: Progress;
-	readonly load: (model: ResNet50, session: NativeSession) => Promise<void>;
+  readonly progress: Progress;
+  readonly load: (model: ResNet50, session: NativeSession) => Promise<void>;
 }> {
-	if (
-		(await stat(directory.last.weights).catch(() => undefined)) === undefined
-	) {
-		throw new ResnetTorchError(
-			"ERR_CHECKPOINT",
-			`There is no ${directory.last.weights}: the run ended before its first checkpoint. Begin it again with overwrite.`,
-		);
-	}
-	const weights = await openWeights(directory.last.weights);
-	let state = await openState(directory.last.state);
-	if (
-		state?.metadata[PROGRESS_KEY] !== weights.metadata[PROGRESS_KEY] &&
-		(await directory.finishPromotion())
-	) {
-		state = await openState(directory.last.state);
-	}
-	const text = weights.metadata[PROGRESS_KEY];
-	if (
-		state === null ||
-		text === undefined ||
-		state.metadata[PROGRESS_KEY] !== text
-	) {
-		throw new ResnetTorchError(
-			"ERR_CHECKPOINT",
-			`${directory.last.weights} and ${directory.last.state} do not belong together: one of them was changed or is missing.`,
-		);
-	}
-	const { path, tensors } = state;
-	return {
-		progress: JSON.parse(text) as Progress,
-		load: async (model, session) => {
-			await model.handle.load(weights.path, [...weights.tensors.values()]);
-			await session.loadState(path, [...tensors.values()]);
-		},
-	};
+  if ((await stat(directory.last.weights).catch(() => undefined)) === undefined) {
+    throw new ResnetTorchError(
+      'ERR_CHECKPOINT',
+      `There is no ${directory.last.weights}: the run ended before its first checkpoint. Begin it again with overwrite.`,
+    );
+  }
+  const weights = await openWeights(directory.last.weights);
+  let state = await openState(directory.last.state);
+  if (state?.metadata[PROGRESS_KEY] !== weights.metadata[PROGRESS_KEY] && (await directory.finishPromotion())) {
+    state = await openState(directory.last.state);
+  }
+  const text = weights.metadata[PROGRESS_KEY];
+  if (state === null || text === undefined || state.metadata[PROGRESS_KEY] !== text) {
+    throw new ResnetTorchError(
+      'ERR_CHECKPOINT',
+      `${directory.last.weights} and ${directory.last.state} do not belong together: one of them was changed or is missing.`,
+    );
+  }
+  const { path, tensors } = state;
+  return {
+    progress: JSON.parse(text) as Progress,
+    load: async (model, session) => {
+      await model.handle.load(weights.path, [...weights.tensors.values()]);
+      await session.loadState(path, [...tensors.values()]);
+    },
+  };
 }
 
 async function openState(path: string): Promise<TensorTable | null> {
-	if ((await stat(path).catch(() => undefined)) === undefined) return null;
-	return openWeights(path);
+  if ((await stat(path).catch(() => undefined)) === undefined) return null;
+  return openWeights(path);
 }

@@ -1,234 +1,202 @@
-import { openLoader } from "../data/loader.js";
-import { cropOptions } from "../data/transforms.js";
-import { ResnetTorchError } from "../errors.js";
-import type { ResNet50 } from "../model/resnet50.js";
+import { openLoader } from '../data/loader.js';
+import { cropOptions } from '../data/transforms.js';
+import { ResnetTorchError } from '../errors.js';
+import type { ResNet50 } from '../model/resnet50.js';
 import type {
-	Compute,
-	ImageFailure,
-	NativeChunk,
-	NativeFileList,
-	NativeLoader,
-	NativeSession,
-} from "../native/binding.js";
-import { rateRows, type Schedule } from "../optim/schedules.js";
-import { invalidArgument } from "../options.js";
-import type { Progress } from "./checkpoint.js";
-import { ChunkSizer } from "./chunks.js";
-import type { StepEvent, TrainingEvent } from "./events.js";
-import type { Gate } from "./gate.js";
-import { addSums, NOTHING, perSecond, type Sums } from "./metrics.js";
-import type { RunSettings } from "./settings.js";
+  Compute,
+  ImageFailure,
+  NativeChunk,
+  NativeFileList,
+  NativeLoader,
+  NativeSession,
+} from '../native/binding.js';
+import { rateRows, type Schedule } from '../optim/schedules.js';
+import { invalidArgument } from '../options.js';
+import type { Progress } from './checkpoint.js';
+import { ChunkSizer } from './chunks.js';
+import type { StepEvent, TrainingEvent } from './events.js';
+import type { Gate } from './gate.js';
+import { addSums, NOTHING, perSecond, type Sums } from './metrics.js';
+import type { RunSettings } from './settings.js';
 
 /** What the epochs of a run work with. */
 export interface Workplace {
-	readonly model: ResNet50;
-	readonly session: NativeSession;
-	readonly files: {
-		readonly train: NativeFileList;
-		readonly val: NativeFileList;
-	};
-	readonly settings: RunSettings;
-	readonly compute: Compute;
-	readonly schedule: Schedule;
-	readonly stepsPerEpoch: number;
-	readonly workers: number;
-	readonly gate: Gate;
-	emit(events: readonly TrainingEvent[]): Promise<void>;
+  readonly model: ResNet50;
+  readonly session: NativeSession;
+  readonly files: {
+    readonly train: NativeFileList;
+    readonly val: NativeFileList;
+  };
+  readonly settings: RunSettings;
+  readonly compute: Compute;
+  readonly schedule: Schedule;
+  readonly stepsPerEpoch: number;
+  readonly workers: number;
+  readonly gate: Gate;
+  emit(events: readonly TrainingEvent[]): Promise<void>;
 }
 
 /** Batches that are evaluated between two looks at the gate. */
 const EVALUATED_AT_ONCE = 16;
 
 export class EpochLoop {
-	readonly #at: Workplace;
-	readonly #sizer = new ChunkSizer();
-	readonly #steps: number;
-	#progress: Progress;
+  readonly #at: Workplace;
+  readonly #sizer = new ChunkSizer();
+  readonly #steps: number;
+  #progress: Progress;
 
-	constructor(at: Workplace, progress: Progress) {
-		this.#at = at;
-		this.#progress = progress;
-		this.#steps = at.settings.epochs * at.stepsPerEpoch;
-	}
+  constructor(at: Workplace, progress: Progress) {
+    this.#at = at;
+    this.#progress = progress;
+    this.#steps = at.settings.epochs * at.stepsPerEpoch;
+  }
 
-	get progress(): Progress {
-		return this.#progress;
-	}
+  get progress(): Progress {
+    return this.#progress;
+  }
 
-	set progress(value: Progress) {
-		this.#progress = value;
-	}
+  set progress(value: Progress) {
+    this.#progress = value;
+  }
 
-	/** Trains on what is left of the epoch, or until the gate closes. */
-	async train(): Promise<void> {
-		const { settings, stepsPerEpoch, gate } = this.#at;
-		if (this.#progress.batch >= stepsPerEpoch) return;
-		const loader = openLoader({
-			files: this.#at.files.train,
-			crop: cropOptions(settings.augment, settings.imageSize, settings.resize),
-			batchSize: settings.batchSize,
-			epoch: this.#progress.epoch,
-			seed: settings.seed,
-			training: true,
-			workers: this.#at.workers,
-			skipCorrupt: settings.skipCorrupt,
-			firstBatch: this.#progress.batch,
-		});
-		try {
-			while (this.#progress.batch < stepsPerEpoch && (await gate.pass()))
-				await this.#chunk(loader);
-		} finally {
-			loader.dispose();
-		}
-	}
+  /** Trains on what is left of the epoch, or until the gate closes. */
+  async train(): Promise<void> {
+    const { settings, stepsPerEpoch, gate } = this.#at;
+    if (this.#progress.batch >= stepsPerEpoch) return;
+    const loader = openLoader({
+      files: this.#at.files.train,
+      crop: cropOptions(settings.augment, settings.imageSize, settings.resize),
+      batchSize: settings.batchSize,
+      epoch: this.#progress.epoch,
+      seed: settings.seed,
+      training: true,
+      workers: this.#at.workers,
+      skipCorrupt: settings.skipCorrupt,
+      firstBatch: this.#progress.batch,
+    });
+    try {
+      while (this.#progress.batch < stepsPerEpoch && (await gate.pass())) await this.#chunk(loader);
+    } finally {
+      loader.dispose();
+    }
+  }
 
-	async #chunk(loader: NativeLoader): Promise<void> {
-		const { settings, schedule, stepsPerEpoch, gate, session } = this.#at;
-		const { step, batch } = this.#progress;
-		const count = this.#sizer.next(stepsPerEpoch - batch);
-		const rates = rateRows(settings.groups, schedule, step, count, this.#steps);
-		const wrong = rates.findIndex(
-			(rate) => !(Number.isFinite(rate) && rate >= 0),
-		);
-		if (wrong !== -1) {
-			const at = step + Math.floor(wrong / settings.groups.length);
-			throw invalidArgument(
-				`The schedule gives a rate of ${rates[wrong]} at step ${at}; rates are finite and not negative.`,
-			);
-		}
-		let chunk: NativeChunk;
-		try {
-			chunk = await gate.call({ pausable: true }, (token) =>
-				session.run({ loader, rates }, token),
-			);
-		} catch (error) {
-			throw this.#located(error, step + 1, step + count);
-		}
-		if (chunk.steps === 0 && chunk.exhausted) {
-			throw new ResnetTorchError(
-				"ERR_INTERNAL",
-				`The loader ended at batch ${batch} of ${stepsPerEpoch}.`,
-			);
-		}
-		this.#sizer.made(chunk.steps, chunk.waitMs + chunk.stepMs);
-		await this.#at.emit([
-			...this.#skip("train", chunk.failures),
-			...this.#count(chunk, rates),
-		]);
-	}
+  async #chunk(loader: NativeLoader): Promise<void> {
+    const { settings, schedule, stepsPerEpoch, gate, session } = this.#at;
+    const { step, batch } = this.#progress;
+    const count = this.#sizer.next(stepsPerEpoch - batch);
+    const rates = rateRows(settings.groups, schedule, step, count, this.#steps);
+    const wrong = rates.findIndex((rate) => !(Number.isFinite(rate) && rate >= 0));
+    if (wrong !== -1) {
+      const at = step + Math.floor(wrong / settings.groups.length);
+      throw invalidArgument(
+        `The schedule gives a rate of ${rates[wrong]} at step ${at}; rates are finite and not negative.`,
+      );
+    }
+    let chunk: NativeChunk;
+    try {
+      chunk = await gate.call({ pausable: true }, (token) => session.run({ loader, rates }, token));
+    } catch (error) {
+      throw this.#located(error, step + 1, step + count);
+    }
+    if (chunk.steps === 0 && chunk.exhausted) {
+      throw new ResnetTorchError('ERR_INTERNAL', `The loader ended at batch ${batch} of ${stepsPerEpoch}.`);
+    }
+    this.#sizer.made(chunk.steps, chunk.waitMs + chunk.stepMs);
+    await this.#at.emit([...this.#skip('train', chunk.failures), ...this.#count(chunk, rates)]);
+  }
 
-	/** Says where the loss was lost. */
-	#located(error: unknown, first: number, last: number): unknown {
-		if (!(error instanceof ResnetTorchError) || error.code !== "ERR_NON_FINITE")
-			return error;
-		const steps =
-			first === last ? `step ${first}` : `one of steps ${first} to ${last}`;
-		return new ResnetTorchError(
-			"ERR_NON_FINITE",
-			`Epoch ${this.#progress.epoch + 1}, ${steps}: ${error.message}`,
-			{
-				cause: error,
-			},
-		);
-	}
+  /** Says where the loss was lost. */
+  #located(error: unknown, first: number, last: number): unknown {
+    if (!(error instanceof ResnetTorchError) || error.code !== 'ERR_NON_FINITE') return error;
+    const steps = first === last ? `step ${first}` : `one of steps ${first} to ${last}`;
+    return new ResnetTorchError('ERR_NON_FINITE', `Epoch ${this.#progress.epoch + 1}, ${steps}: ${error.message}`, {
+      cause: error,
+    });
+  }
 
-	/** Adds a chunk to the progress; answers its steps as events. */
-	#count(chunk: NativeChunk, rates: Float64Array): StepEvent[] {
-		const { groups } = this.#at.settings;
-		const { step: before, epoch, sums } = this.#progress;
-		const milliseconds = chunk.waitMs + chunk.stepMs;
-		let { images, lossSum, top1 } = sums;
-		const inChunk = chunk.images.reduce((sum, value) => sum + value, 0);
-		const events: StepEvent[] = [];
-		for (let row = 0; row < chunk.steps; row++) {
-			const count = chunk.images[row] ?? 0;
-			const loss = chunk.losses[row] ?? 0;
-			const correct = chunk.correct[row] ?? 0;
-			images += count;
-			lossSum += loss * count;
-			top1 += correct;
-			events.push({
-				type: "step",
-				epoch: epoch + 1,
-				step: before + row + 1,
-				steps: this.#steps,
-				loss,
-				accuracy: count === 0 ? 0 : correct / count,
-				images: count,
-				lr: Object.fromEntries(
-					groups.map(({ name }, column) => [
-						name,
-						rates[row * groups.length + column] ?? 0,
-					]),
-				),
-				imagesPerSecond: perSecond(inChunk, milliseconds),
-			});
-		}
-		this.#progress = {
-			...this.#progress,
-			batch: this.#progress.batch + chunk.steps,
-			step: before + chunk.steps,
-			sums: { images, lossSum, top1, ms: sums.ms + milliseconds },
-		};
-		return events;
-	}
+  /** Adds a chunk to the progress; answers its steps as events. */
+  #count(chunk: NativeChunk, rates: Float64Array): StepEvent[] {
+    const { groups } = this.#at.settings;
+    const { step: before, epoch, sums } = this.#progress;
+    const milliseconds = chunk.waitMs + chunk.stepMs;
+    let { images, lossSum, top1 } = sums;
+    const inChunk = chunk.images.reduce((sum, value) => sum + value, 0);
+    const events: StepEvent[] = [];
+    for (let row = 0; row < chunk.steps; row++) {
+      const count = chunk.images[row] ?? 0;
+      const loss = chunk.losses[row] ?? 0;
+      const correct = chunk.correct[row] ?? 0;
+      images += count;
+      lossSum += loss * count;
+      top1 += correct;
+      events.push({
+        type: 'step',
+        epoch: epoch + 1,
+        step: before + row + 1,
+        steps: this.#steps,
+        loss,
+        accuracy: count === 0 ? 0 : correct / count,
+        images: count,
+        lr: Object.fromEntries(groups.map(({ name }, column) => [name, rates[row * groups.length + column] ?? 0])),
+        imagesPerSecond: perSecond(inChunk, milliseconds),
+      });
+    }
+    this.#progress = {
+      ...this.#progress,
+      batch: this.#progress.batch + chunk.steps,
+      step: before + chunk.steps,
+      sums: { images, lossSum, top1, ms: sums.ms + milliseconds },
+    };
+    return events;
+  }
 
-	/** Files that fail do so in every epoch; each is told of once. */
-	#skip(
-		split: "train" | "val",
-		failures: readonly ImageFailure[],
-	): TrainingEvent[] {
-		const known = new Set(this.#progress.skipped);
-		const fresh = failures.filter(({ path }) => !known.has(path));
-		if (fresh.length === 0) return [];
-		this.#progress = {
-			...this.#progress,
-			skipped: [...known, ...fresh.map(({ path }) => path)],
-		};
-		return fresh.map(({ path, message }) => ({
-			type: "skipped",
-			split,
-			path,
-			message,
-		}));
-	}
+  /** Files that fail do so in every epoch; each is told of once. */
+  #skip(split: 'train' | 'val', failures: readonly ImageFailure[]): TrainingEvent[] {
+    const known = new Set(this.#progress.skipped);
+    const fresh = failures.filter(({ path }) => !known.has(path));
+    if (fresh.length === 0) return [];
+    this.#progress = {
+      ...this.#progress,
+      skipped: [...known, ...fresh.map(({ path }) => path)],
+    };
+    return fresh.map(({ path, message }) => ({
+      type: 'skipped',
+      split,
+      path,
+      message,
+    }));
+  }
 
-	/** Evaluates on the whole validation split; null when the gate closes before its end. */
-	async evaluate(): Promise<Sums | null> {
-		const { settings, gate, model, compute } = this.#at;
-		const loader = openLoader({
-			files: this.#at.files.val,
-			crop: cropOptions("none", settings.imageSize, settings.resize),
-			batchSize: settings.batchSize,
-			epoch: 0,
-			seed: settings.seed,
-			training: false,
-			workers: this.#at.workers,
-			skipCorrupt: settings.skipCorrupt,
-		});
-		const options = { loader, compute, maxBatches: EVALUATED_AT_ONCE };
-		let sums = NOTHING;
-		try {
-			for (let exhausted = false; !exhausted; ) {
-				if (!(await gate.pass())) return null;
-				const part = await gate.call({ pausable: false }, (token) =>
-					model.handle.evaluate(options, token),
-				);
-				sums = addSums(sums, part);
-				await this.#at.emit(this.#skip("val", part.failures));
-				exhausted = part.exhausted;
-			}
-		} catch (error) {
-			if (
-				gate.aborted &&
-				error instanceof ResnetTorchError &&
-				error.code === "ERR_ABORTED"
-			)
-				return null;
-			throw error;
-		} finally {
-			loader.dispose();
-		}
-		return sums;
-	}
+  /** Evaluates on the whole validation split; null when the gate closes before its end. */
+  async evaluate(): Promise<Sums | null> {
+    const { settings, gate, model, compute } = this.#at;
+    const loader = openLoader({
+      files: this.#at.files.val,
+      crop: cropOptions('none', settings.imageSize, settings.resize),
+      batchSize: settings.batchSize,
+      epoch: 0,
+      seed: settings.seed,
+      training: false,
+      workers: this.#at.workers,
+      skipCorrupt: settings.skipCorrupt,
+    });
+    const options = { loader, compute, maxBatches: EVALUATED_AT_ONCE };
+    let sums = NOTHING;
+    try {
+      for (let exhausted = false; !exhausted; ) {
+        if (!(await gate.pass())) return null;
+        const part = await gate.call({ pausable: false }, (token) => model.handle.evaluate(options, token));
+        sums = addSums(sums, part);
+        await this.#at.emit(this.#skip('val', part.failures));
+        exhausted = part.exhausted;
+      }
+    } catch (error) {
+      if (gate.aborted && error instanceof ResnetTorchError && error.code === 'ERR_ABORTED') return null;
+      throw error;
+    } finally {
+      loader.dispose();
+    }
+    return sums;
+  }
 }

@@ -1,4 +1,4 @@
-import type { UnitName } from "../model/units.js";
+import type { UnitName } from '../model/units.js';
 
 /**
  * What a run tells, in order: `start`, then for each epoch its `step`s, an `epoch` and its `checkpoint`s, and last a
@@ -9,161 +9,161 @@ import type { UnitName } from "../model/units.js";
  * `dataset.batches({ epoch: 0, … })` gives what epoch 1 trains on.
  */
 export type TrainingEvent =
-	| StartEvent
-	| StepEvent
-	| EpochEvent
-	| CheckpointEvent
-	| SkippedEvent
-	| AbortedEvent
-	| ErrorEvent
-	| ResultEvent;
+  | StartEvent
+  | StepEvent
+  | EpochEvent
+  | CheckpointEvent
+  | SkippedEvent
+  | AbortedEvent
+  | ErrorEvent
+  | ResultEvent;
 
 export interface StartEvent {
-	readonly type: "start";
-	readonly strategy: string;
-	readonly classes: readonly string[];
-	readonly images: { readonly train: number; readonly val: number };
-	readonly epochs: number;
-	readonly stepsPerEpoch: number;
-	/** Optimizer steps of the whole run. */
-	readonly steps: number;
-	readonly batchSize: number;
-	readonly imageSize: number;
-	readonly resize: number;
-	readonly seed: number;
-	readonly device: string;
-	/** The arithmetic that `precision` came to; `fp64` for a model of that dtype. */
-	readonly precision: "fp32" | "bf16" | "fp64";
-	readonly optimizer: string;
-	/** Numbers in the model's parameters, and how many of them train. */
-	readonly parameters: number;
-	readonly trainable: number;
-	/** Units from the input that have nothing trainable and BatchNorm in evaluation mode. */
-	readonly frozenPrefixUnits: number;
-	readonly groups: readonly {
-		readonly name: string;
-		/** The rate that the schedule's factor is applied to. */
-		readonly lr: number;
-		readonly weightDecay: number;
-		/** Numbers in the group's parameters. */
-		readonly parameters: number;
-	}[];
-	/** The run directory, absolute, or null when nothing is written. */
-	readonly out: string | null;
-	/** Steps already made, when a run is continued; else null. */
-	readonly resumedAt: { readonly epoch: number; readonly step: number } | null;
+  readonly type: 'start';
+  readonly strategy: string;
+  readonly classes: readonly string[];
+  readonly images: { readonly train: number; readonly val: number };
+  readonly epochs: number;
+  readonly stepsPerEpoch: number;
+  /** Optimizer steps of the whole run. */
+  readonly steps: number;
+  readonly batchSize: number;
+  readonly imageSize: number;
+  readonly resize: number;
+  readonly seed: number;
+  readonly device: string;
+  /** The arithmetic that `precision` came to; `fp64` for a model of that dtype. */
+  readonly precision: 'fp32' | 'bf16' | 'fp64';
+  readonly optimizer: string;
+  /** Numbers in the model's parameters, and how many of them train. */
+  readonly parameters: number;
+  readonly trainable: number;
+  /** Units from the input that have nothing trainable and BatchNorm in evaluation mode. */
+  readonly frozenPrefixUnits: number;
+  readonly groups: readonly {
+    readonly name: string;
+    /** The rate that the schedule's factor is applied to. */
+    readonly lr: number;
+    readonly weightDecay: number;
+    /** Numbers in the group's parameters. */
+    readonly parameters: number;
+  }[];
+  /** The run directory, absolute, or null when nothing is written. */
+  readonly out: string | null;
+  /** Steps already made, when a run is continued; else null. */
+  readonly resumedAt: { readonly epoch: number; readonly step: number } | null;
 }
 
 /** One optimizer step. Steps are the only events that are dropped when nobody reads them; `events.jsonl` has them all. */
 export interface StepEvent {
-	readonly type: "step";
-	readonly epoch: number;
-	/** Since the run began, from 1 to `steps`. */
-	readonly step: number;
-	readonly steps: number;
-	/** Mean cross-entropy of the batch; 0 for an empty one. */
-	readonly loss: number;
-	/** Share of the batch that was predicted rightly, in training mode; 0 for an empty one. */
-	readonly accuracy: number;
-	/** Images in the batch; 0 where all its files were left out, and then no step was made. */
-	readonly images: number;
-	/** The rate of each group in this step, by name. */
-	readonly lr: Readonly<Record<string, number>>;
-	/** Over the chunk of steps that this one was in. */
-	readonly imagesPerSecond: number;
+  readonly type: 'step';
+  readonly epoch: number;
+  /** Since the run began, from 1 to `steps`. */
+  readonly step: number;
+  readonly steps: number;
+  /** Mean cross-entropy of the batch; 0 for an empty one. */
+  readonly loss: number;
+  /** Share of the batch that was predicted rightly, in training mode; 0 for an empty one. */
+  readonly accuracy: number;
+  /** Images in the batch; 0 where all its files were left out, and then no step was made. */
+  readonly images: number;
+  /** The rate of each group in this step, by name. */
+  readonly lr: Readonly<Record<string, number>>;
+  /** Over the chunk of steps that this one was in. */
+  readonly imagesPerSecond: number;
 }
 
 export interface Metrics {
-	/** Mean cross-entropy over images. */
-	readonly loss: number;
-	/** Share of images whose likeliest class is the right one, 0 to 1. */
-	readonly top1: number;
-	/** Share of images whose class is among the five likeliest; only where there are more than five classes. */
-	readonly top5?: number;
-	readonly images: number;
+  /** Mean cross-entropy over images. */
+  readonly loss: number;
+  /** Share of images whose likeliest class is the right one, 0 to 1. */
+  readonly top1: number;
+  /** Share of images whose class is among the five likeliest; only where there are more than five classes. */
+  readonly top5?: number;
+  readonly images: number;
 }
 
 export interface EpochEvent {
-	readonly type: "epoch";
-	readonly epoch: number;
-	readonly epochs: number;
-	/** Steps made since the run began. */
-	readonly step: number;
-	/** Over the epoch's batches as they were trained on: augmented, in training mode, with weights that changed meanwhile. */
-	readonly train: {
-		readonly loss: number;
-		readonly top1: number;
-		readonly images: number;
-	};
-	/** Over the whole validation split after the epoch. */
-	readonly val: Metrics;
-	/** ‖w − w₀‖ / ‖w₀‖ of the trainable parameters of each unit since training began. */
-	readonly drift: Readonly<Record<UnitName, number>>;
-	/** Whether no epoch before was better. */
-	readonly best: boolean;
-	/** Of training and of evaluating. */
-	readonly seconds: { readonly train: number; readonly val: number };
-	/** In training. */
-	readonly imagesPerSecond: number;
+  readonly type: 'epoch';
+  readonly epoch: number;
+  readonly epochs: number;
+  /** Steps made since the run began. */
+  readonly step: number;
+  /** Over the epoch's batches as they were trained on: augmented, in training mode, with weights that changed meanwhile. */
+  readonly train: {
+    readonly loss: number;
+    readonly top1: number;
+    readonly images: number;
+  };
+  /** Over the whole validation split after the epoch. */
+  readonly val: Metrics;
+  /** ‖w − w₀‖ / ‖w₀‖ of the trainable parameters of each unit since training began. */
+  readonly drift: Readonly<Record<UnitName, number>>;
+  /** Whether no epoch before was better. */
+  readonly best: boolean;
+  /** Of training and of evaluating. */
+  readonly seconds: { readonly train: number; readonly val: number };
+  /** In training. */
+  readonly imagesPerSecond: number;
 }
 
 export interface CheckpointEvent {
-	readonly type: "checkpoint";
-	/** `last` comes with the state that a continued run needs. */
-	readonly kind: "best" | "last";
-	readonly epoch: number;
-	readonly step: number;
-	readonly path: string;
+  readonly type: 'checkpoint';
+  /** `last` comes with the state that a continued run needs. */
+  readonly kind: 'best' | 'last';
+  readonly epoch: number;
+  readonly step: number;
+  readonly path: string;
 }
 
 /** A file that was left out, since it could not be read; once a file. */
 export interface SkippedEvent {
-	readonly type: "skipped";
-	readonly split: string;
-	readonly path: string;
-	readonly message: string;
+  readonly type: 'skipped';
+  readonly split: string;
+  readonly path: string;
+  readonly message: string;
 }
 
 /** The run was stopped by its signal; its last state is in the run directory, where there is one. */
 export interface AbortedEvent {
-	readonly type: "aborted";
-	readonly epoch: number;
-	readonly step: number;
-	readonly checkpoint: string | null;
+  readonly type: 'aborted';
+  readonly epoch: number;
+  readonly step: number;
+  readonly checkpoint: string | null;
 }
 
 export interface ErrorEvent {
-	readonly type: "error";
-	readonly code: string;
-	readonly message: string;
-	readonly epoch: number;
-	readonly step: number;
+  readonly type: 'error';
+  readonly code: string;
+  readonly message: string;
+  readonly epoch: number;
+  readonly step: number;
 }
 
 /** The epoch with the highest top-1; among equals that with the lowest loss, then the first. */
 export interface BestEpoch {
-	readonly epoch: number;
-	readonly top1: number;
-	readonly top5?: number;
-	readonly loss: number;
+  readonly epoch: number;
+  readonly top1: number;
+  readonly top5?: number;
+  readonly loss: number;
 }
 
 export interface ResultEvent {
-	readonly type: "result";
-	readonly best: BestEpoch;
-	readonly last: BestEpoch;
-	readonly epochs: number;
-	readonly steps: number;
-	/** Files left out, those included that were left out when the data set was opened. */
-	readonly skipped: number;
-	/** Of the whole run, evaluation and writing included; of its last part, when it was continued. */
-	readonly seconds: number;
-	/** In training, over the whole run. */
-	readonly imagesPerSecond: number;
-	/** The run directory, absolute, or null when nothing was written. */
-	readonly out: string | null;
-	/** Where the best epoch's weights are, or null when nothing was written. */
-	readonly checkpoint: string | null;
+  readonly type: 'result';
+  readonly best: BestEpoch;
+  readonly last: BestEpoch;
+  readonly epochs: number;
+  readonly steps: number;
+  /** Files left out, those included that were left out when the data set was opened. */
+  readonly skipped: number;
+  /** Of the whole run, evaluation and writing included; of its last part, when it was continued. */
+  readonly seconds: number;
+  /** In training, over the whole run. */
+  readonly imagesPerSecond: number;
+  /** The run directory, absolute, or null when nothing was written. */
+  readonly out: string | null;
+  /** Where the best epoch's weights are, or null when nothing was written. */
+  readonly checkpoint: string | null;
 }
 
 /** What `run.result` resolves to. */

@@ -1,68 +1,65 @@
-import type { NativeCancelToken } from "../native/binding.js";
-import { native } from "../native/load.js";
+import type { NativeCancelToken } from '../native/binding.js';
+import { native } from '../native/load.js';
 
 /** Where a run is told to stop or to wait. Whatever native call is under way is told through its token. */
 export class Gate {
-	readonly #signal: AbortSignal | undefined;
-	#paused = false;
-	#resume: (() => void) | null = null;
-	#token: NativeCancelToken | null = null;
-	#pausable = false;
-	readonly #onAbort = (): void => {
-		this.#token?.cancel();
-		this.#resume?.();
-	};
+  readonly #signal: AbortSignal | undefined;
+  #paused = false;
+  #resume: (() => void) | null = null;
+  #token: NativeCancelToken | null = null;
+  #pausable = false;
+  readonly #onAbort = (): void => {
+    this.#token?.cancel();
+    this.#resume?.();
+  };
 
-	constructor(signal: AbortSignal | undefined) {
-		this.#signal = signal;
-		signal?.addEventListener("abort", this.#onAbort, { once: true });
-	}
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal;
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
 
-	get aborted(): boolean {
-		return this.#signal?.aborted === true;
-	}
+  get aborted(): boolean {
+    return this.#signal?.aborted === true;
+  }
 
-	throwIfAborted(): void {
-		this.#signal?.throwIfAborted();
-	}
+  throwIfAborted(): void {
+    this.#signal?.throwIfAborted();
+  }
 
-	pause(): void {
-		this.#paused = true;
-		if (this.#pausable) this.#token?.cancel();
-	}
+  pause(): void {
+    this.#paused = true;
+    if (this.#pausable) this.#token?.cancel();
+  }
 
-	resume(): void {
-		this.#paused = false;
-		this.#resume?.();
-	}
+  resume(): void {
+    this.#paused = false;
+    this.#resume?.();
+  }
 
-	/** Waits while paused. The answer is false when the run is to end. */
-	async pass(): Promise<boolean> {
-		while (this.#paused && !this.aborted) {
-			await new Promise<void>((resolve) => {
-				this.#resume = resolve;
-			});
-			this.#resume = null;
-		}
-		return !this.aborted;
-	}
+  /** Waits while paused. The answer is false when the run is to end. */
+  async pass(): Promise<boolean> {
+    while (this.#paused && !this.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#resume = resolve;
+      });
+      this.#resume = null;
+    }
+    return !this.aborted;
+  }
 
-	/** Makes a call that an abortion ends early, and a pause too, where its work can go on from where it was ended. */
-	async call<T>(
-		o: { readonly pausable: boolean },
-		work: (token: NativeCancelToken) => Promise<T>,
-	): Promise<T> {
-		this.#token = new (native().CancelToken)();
-		this.#pausable = o.pausable;
-		if (this.aborted || (this.#paused && o.pausable)) this.#token.cancel();
-		try {
-			return await work(this.#token);
-		} finally {
-			this.#token = null;
-		}
-	}
+  /** Makes a call that an abortion ends early, and a pause too, where its work can go on from where it was ended. */
+  async call<T>(o: { readonly pausable: boolean }, work: (token: NativeCancelToken) => Promise<T>): Promise<T> {
+    this.#token = new (native().CancelToken)();
+    this.#pausable = o.pausable;
+    if (this.aborted || (this.#paused && o.pausable)) this.#token.cancel();
+    try {
+      return await work(this.#token);
+    } finally {
+      this.#token = null;
+    }
+  }
 
-	close(): void {
-		this.#signal?.removeEventListener("abort", this.#onAbort);
-	}
+  close(): void {
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+  }
 }

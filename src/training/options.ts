@@ -1,73 +1,68 @@
-import type { Augmentation } from "../data/transforms.js";
-import type { BatchNormPolicy, FreezeRule } from "../model/freeze.js";
-import type { Precision } from "../model/precision.js";
-import type { GroupSpec, ParameterGroup } from "../optim/groups.js";
-import type { OptimizerSpec } from "../optim/optimizers.js";
-import type { Schedule, ScheduleSpec } from "../optim/schedules.js";
-import type { Strategy, StrategyName } from "./strategies.js";
+import type { Augmentation } from '../data/transforms.js';
+import type { BatchNormPolicy, FreezeRule } from '../model/freeze.js';
+import type { Precision } from '../model/precision.js';
+import type { GroupSpec, ParameterGroup } from '../optim/groups.js';
+import type { OptimizerSpec } from '../optim/optimizers.js';
+import type { Schedule, ScheduleSpec } from '../optim/schedules.js';
+import type { Strategy, StrategyName } from './strategies.js';
 
 /** Parts of a strategy that options replace one by one. */
 export interface StrategyOverrides {
-	/** What stands still. Default: what `model.freeze()` was told, else the strategy's. */
-	readonly freeze?: FreezeRule;
-	/** Default: what `model.freeze()` was told, else the strategy's. */
-	readonly batchNorm?: BatchNormPolicy;
-	/** Parameter groups as plain data, or the groups themselves, which must hold every trainable parameter once. */
-	readonly groups?: GroupSpec | readonly ParameterGroup[];
-	/** Rate of the last tier, or of all; other tiers keep their ratio to it. Above 0. */
-	readonly lr?: number;
-	/** Rate of the head. Above 0. */
-	readonly headLr?: number;
-	/** Rates by share of the backbone's 53 convolutions; shares rise and end with 1. */
-	readonly lrTiers?: readonly { readonly until: number; readonly lr: number }[];
-	/** A rate for every unit: this factor, above 0 and at most 1, times the next unit's. */
-	readonly layerDecay?: number;
-	/** Weight decay of every group, 0 or more. */
-	readonly weightDecay?: number;
-	/** `false` leaves BatchNorm and biases without weight decay. */
-	readonly decayNormBias?: boolean;
-	/** A name stands for that optimizer with its defaults. */
-	readonly optimizer?: "sgd" | "adam" | "adamw" | OptimizerSpec;
-	/** A name, plain data, or a function `(step, total) => factor` of the step (from 0) on every group's rate. */
-	readonly schedule?:
-		| "constant"
-		| "cosine"
-		| "linear"
-		| ScheduleSpec
-		| Schedule;
-	/** Epochs, or a part of one, over which rates rise from nothing. */
-	readonly warmupEpochs?: number;
-	readonly augment?: Augmentation;
+  /** What stands still. Default: what `model.freeze()` was told, else the strategy's. */
+  readonly freeze?: FreezeRule;
+  /** Default: what `model.freeze()` was told, else the strategy's. */
+  readonly batchNorm?: BatchNormPolicy;
+  /** Parameter groups as plain data, or the groups themselves, which must hold every trainable parameter once. */
+  readonly groups?: GroupSpec | readonly ParameterGroup[];
+  /** Rate of the last tier, or of all; other tiers keep their ratio to it. Above 0. */
+  readonly lr?: number;
+  /** Rate of the head. Above 0. */
+  readonly headLr?: number;
+  /** Rates by share of the backbone's 53 convolutions; shares rise and end with 1. */
+  readonly lrTiers?: readonly { readonly until: number; readonly lr: number }[];
+  /** A rate for every unit: this factor, above 0 and at most 1, times the next unit's. */
+  readonly layerDecay?: number;
+  /** Weight decay of every group, 0 or more. */
+  readonly weightDecay?: number;
+  /** `false` leaves BatchNorm and biases without weight decay. */
+  readonly decayNormBias?: boolean;
+  /** A name stands for that optimizer with its defaults. */
+  readonly optimizer?: 'sgd' | 'adam' | 'adamw' | OptimizerSpec;
+  /** A name, plain data, or a function `(step, total) => factor` of the step (from 0) on every group's rate. */
+  readonly schedule?: 'constant' | 'cosine' | 'linear' | ScheduleSpec | Schedule;
+  /** Epochs, or a part of one, over which rates rise from nothing. */
+  readonly warmupEpochs?: number;
+  readonly augment?: Augmentation;
 }
 
 export interface TrainOptions extends StrategyOverrides {
-	/** Default `differential`. The head is the model's own, whatever the strategy would make. */
-	readonly strategy?: StrategyName | Strategy;
-	/** Default 10. */
-	readonly epochs?: number;
-	/** Images a step. Default 32. */
-	readonly batchSize?: number;
-	/** Side of the square that the network sees, pixels, 32 or more. Default 224. */
-	readonly imageSize?: number;
-	/** Short side before the centre crop, pixels. Default: as the weights' own, else 256/224 of the image size. */
-	readonly resize?: number;
-	/** Addresses every random choice of the run. Default 0. */
-	readonly seed?: number;
-	/** Threads that read and decode images. Default: half of the cores. Results do not depend on it. */
-	readonly workers?: number;
-	/** Default `auto`. */
-	readonly precision?: Precision;
-	/** The run directory. Without it nothing is written, and the model ends with the last epoch's weights all the same. */
-	readonly out?: string;
-	/** Replace the run that is in `out`; other files there are left alone. Default false. */
-	readonly overwrite?: boolean;
-	/** Leave out files that cannot be decoded, and list them, instead of stopping. Default false. */
-	readonly skipCorrupt?: boolean;
-	/**
-	 * Continue the run in `out` from its last checkpoint, to the weights that it would have ended with. All settings are
-	 * that run's own: beside `out`, only `workers` and `signal` may be given, and `schedule` where it was a function.
-	 */
-	readonly resume?: boolean;
-	/** Stops after the step that runs: the last checkpoint is written, and the run rejects with the signal's reason. */
-	readonly signal?: AbortSignal;
+  /** Default `differential`. The head is the model's own, whatever the strategy would make. */
+  readonly strategy?: StrategyName | Strategy;
+  /** Default 10. */
+  readonly epochs?: number;
+  /** Images a step. Default 32. */
+  readonly batchSize?: number;
+  /** Side of the square that the network sees, pixels, 32 or more. Default 224. */
+  readonly imageSize?: number;
+  /** Short side before the centre crop, pixels. Default: as the weights' own, else 256/224 of the image size. */
+  readonly resize?: number;
+  /** Addresses every random choice of the run. Default 0. */
+  readonly seed?: number;
+  /** Threads that read and decode images. Default: half of the cores. Results do not depend on it. */
+  readonly workers?: number;
+  /** Default `auto`. */
+  readonly precision?: Precision;
+  /** The run directory. Without it nothing is written, and the model ends with the last epoch's weights all the same. */
+  readonly out?: string;
+  /** Replace the run that is in `out`; other files there are left alone. Default false. */
+  readonly overwrite?: boolean;
+  /** Leave out files that cannot be decoded, and list them, instead of stopping. Default false. */
+  readonly skipCorrupt?: boolean;
+  /**
+   * Continue the run in `out` from its last checkpoint, to the weights that it would have ended with. All settings are
+   * that run's own: beside `out`, only `workers` and `signal` may be given, and `schedule` where it was a function.
+   */
+  readonly resume?: boolean;
+  /** Stops after the step that runs: the last checkpoint is written, and the run rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }

@@ -1,156 +1,141 @@
-import type { Dataset } from "../data/dataset.js";
-import { openLoader } from "../data/loader.js";
-import { cropOptions } from "../data/transforms.js";
-import { ResnetTorchError } from "../errors.js";
-import type { ResNet50 } from "../model/resnet50.js";
-import type {
-	Compute,
-	NativeFileList,
-	NativeSession,
-} from "../native/binding.js";
-import { native } from "../native/load.js";
-import { buildSchedule, type Schedule } from "../optim/schedules.js";
-import { BEGINNING, openLast, type Progress } from "./checkpoint.js";
-import { checkConfig, describeRun, type RunConfig } from "./run-config.js";
-import type { RunDirectory } from "./run-directory.js";
-import type { RunConditions, RunSettings } from "./settings.js";
+import type { Dataset } from '../data/dataset.js';
+import { openLoader } from '../data/loader.js';
+import { cropOptions } from '../data/transforms.js';
+import { ResnetTorchError } from '../errors.js';
+import type { ResNet50 } from '../model/resnet50.js';
+import type { Compute, NativeFileList, NativeSession } from '../native/binding.js';
+import { native } from '../native/load.js';
+import { buildSchedule, type Schedule } from '../optim/schedules.js';
+import { BEGINNING, openLast, type Progress } from './checkpoint.js';
+import { checkConfig, describeRun, type RunConfig } from './run-config.js';
+import type { RunDirectory } from './run-directory.js';
+import type { RunConditions, RunSettings } from './settings.js';
 
 /** All that a run needs, checked and made, with nothing written yet. */
 export interface Prepared {
-	readonly settings: RunSettings;
-	readonly config: RunConfig;
-	/** Class names in the order of the model's outputs. */
-	readonly classes: readonly string[];
-	readonly files: {
-		readonly train: NativeFileList;
-		readonly val: NativeFileList;
-	};
-	readonly images: { readonly train: number; readonly val: number };
-	readonly session: NativeSession;
-	readonly compute: Compute;
-	readonly schedule: Schedule;
-	readonly stepsPerEpoch: number;
-	readonly resumed: boolean;
-	readonly progress: Progress;
+  readonly settings: RunSettings;
+  readonly config: RunConfig;
+  /** Class names in the order of the model's outputs. */
+  readonly classes: readonly string[];
+  readonly files: {
+    readonly train: NativeFileList;
+    readonly val: NativeFileList;
+  };
+  readonly images: { readonly train: number; readonly val: number };
+  readonly session: NativeSession;
+  readonly compute: Compute;
+  readonly schedule: Schedule;
+  readonly stepsPerEpoch: number;
+  readonly resumed: boolean;
+  readonly progress: Progress;
 }
 
 export interface Preparation {
-	readonly model: ResNet50;
-	readonly data: Dataset;
-	readonly conditions: RunConditions;
-	/** Null for a run that is continued: its own settings are read. */
-	readonly settings: RunSettings | null;
-	readonly directory: RunDirectory | null;
-	/** Gets what is to be disposed of at the end of the run, however it ends. */
-	readonly held: { dispose(): void }[];
+  readonly model: ResNet50;
+  readonly data: Dataset;
+  readonly conditions: RunConditions;
+  /** Null for a run that is continued: its own settings are read. */
+  readonly settings: RunSettings | null;
+  readonly directory: RunDirectory | null;
+  /** Gets what is to be disposed of at the end of the run, however it ends. */
+  readonly held: { dispose(): void }[];
 }
 
 /** Finds every fault that can be seen before training. */
 export async function prepare(o: Preparation): Promise<Prepared> {
-	const { model, data, conditions, directory } = o;
-	const classes = classesFor(model, data);
-	const hold = <T extends { dispose(): void }>(handle: T): T => {
-		o.held.push(handle);
-		return handle;
-	};
-	const files = {
-		train: hold(data.fileListFor("train", classes)),
-		val: hold(data.fileListFor("val", classes)),
-	};
-	let config: RunConfig;
-	let resumedFrom: Awaited<ReturnType<typeof openLast>> | null = null;
-	if (o.settings === null && directory !== null) {
-		config = await checkConfig(
-			await directory.readConfig(),
-			directory.path,
-			model,
-			classes,
-			data,
-		);
-		resumedFrom = await openLast(directory);
-	} else {
-		await directory?.check(conditions.overwrite);
-		config = await describeRun(o.settings as RunSettings, model, classes, data);
-	}
-	const settings = o.settings ?? config.settings;
-	const compute: Compute = settings.precision === "bf16" ? "bf16" : "dtype";
-	const stepsPerEpoch = countSteps(files.train, settings);
-	const session = hold(
-		new (native().Session)(model.handle, {
-			groups: settings.groups.map(({ name, parameters, weightDecay }) => ({
-				name,
-				parameters,
-				weightDecay,
-			})),
-			optimizer: settings.optimizer,
-			batchNormTraining: settings.batchNormTraining,
-			compute,
-			seed: settings.seed,
-		}),
-	);
-	await resumedFrom?.load(model, session);
-	return {
-		settings,
-		config,
-		classes,
-		files,
-		images: {
-			train: data.split("train").files.length,
-			val: data.split("val").files.length,
-		},
-		session,
-		compute,
-		schedule: scheduleOf(settings, conditions.schedule, stepsPerEpoch),
-		stepsPerEpoch,
-		resumed: resumedFrom !== null,
-		progress: resumedFrom?.progress ?? BEGINNING,
-	};
+  const { model, data, conditions, directory } = o;
+  if (!conditions.resume) await directory?.check(conditions.overwrite);
+  const classes = classesFor(model, data);
+  const hold = <T extends { dispose(): void }>(handle: T): T => {
+    o.held.push(handle);
+    return handle;
+  };
+  const files = {
+    train: hold(data.fileListFor('train', classes)),
+    val: hold(data.fileListFor('val', classes)),
+  };
+  let config: RunConfig;
+  let resumedFrom: Awaited<ReturnType<typeof openLast>> | null = null;
+  if (o.settings === null && directory !== null) {
+    config = await checkConfig(await directory.readConfig(), directory.path, model, classes, data);
+    resumedFrom = await openLast(directory);
+  } else {
+    config = await describeRun(o.settings as RunSettings, model, classes, data);
+  }
+  const settings = o.settings ?? config.settings;
+  const compute: Compute = settings.precision === 'bf16' ? 'bf16' : 'dtype';
+  const stepsPerEpoch = countSteps(files.train, settings);
+  const session = hold(
+    new (native().Session)(model.handle, {
+      groups: settings.groups.map(({ name, parameters, weightDecay }) => ({
+        name,
+        parameters,
+        weightDecay,
+      })),
+      optimizer: settings.optimizer,
+      batchNormTraining: settings.batchNormTraining,
+      compute,
+      seed: settings.seed,
+    }),
+  );
+  await resumedFrom?.load(model, session);
+  return {
+    settings,
+    config,
+    classes,
+    files,
+    images: {
+      train: data.split('train').files.length,
+      val: data.split('val').files.length,
+    },
+    session,
+    compute,
+    schedule: scheduleOf(settings, conditions.schedule, stepsPerEpoch),
+    stepsPerEpoch,
+    resumed: resumedFrom !== null,
+    progress: resumedFrom?.progress ?? BEGINNING,
+  };
 }
 
 /** A model that was made for a number of classes takes the data set's names. */
 function classesFor(model: ResNet50, data: Dataset): readonly string[] {
-	if (model.classesAreNamed) return model.classes;
-	if (model.head.classes === data.classes.length) return data.classes;
-	throw new ResnetTorchError(
-		"ERR_DATASET",
-		`${data.path} has ${data.classes.length} classes and the model ${model.head.classes} outputs. ` +
-			"Make the model with classes: data.classes.",
-	);
+  if (model.classesAreNamed) return model.classes;
+  if (model.head.classes === data.classes.length) return data.classes;
+  throw new ResnetTorchError(
+    'ERR_DATASET',
+    `${data.path} has ${data.classes.length} classes and the model ${model.head.classes} outputs. ` +
+      'Make the model with classes: data.classes.',
+  );
 }
 
 /** Batches of an epoch, as the loader makes them. */
 function countSteps(files: NativeFileList, settings: RunSettings): number {
-	const loader = openLoader({
-		files,
-		crop: cropOptions(settings.augment, settings.imageSize, settings.resize),
-		batchSize: settings.batchSize,
-		epoch: 0,
-		seed: settings.seed,
-		training: true,
-	});
-	try {
-		return loader.batches;
-	} finally {
-		loader.dispose();
-	}
+  const loader = openLoader({
+    files,
+    crop: cropOptions(settings.augment, settings.imageSize, settings.resize),
+    batchSize: settings.batchSize,
+    epoch: 0,
+    seed: settings.seed,
+    training: true,
+  });
+  try {
+    return loader.batches;
+  } finally {
+    loader.dispose();
+  }
 }
 
-function scheduleOf(
-	settings: RunSettings,
-	given: Schedule | undefined,
-	stepsPerEpoch: number,
-): Schedule {
-	if (settings.schedule.kind !== "custom") {
-		if (given === undefined)
-			return buildSchedule(settings.schedule, stepsPerEpoch);
-		throw new ResnetTorchError(
-			"ERR_INVALID_ARGUMENT",
-			"The run that is continued has a schedule of its own. Leave schedule out.",
-		);
-	}
-	if (given !== undefined) return given;
-	throw new ResnetTorchError(
-		"ERR_INVALID_ARGUMENT",
-		"The run that is continued has a schedule that is a function. Give the same function as schedule.",
-	);
+function scheduleOf(settings: RunSettings, given: Schedule | undefined, stepsPerEpoch: number): Schedule {
+  if (settings.schedule.kind !== 'custom') {
+    if (given === undefined) return buildSchedule(settings.schedule, stepsPerEpoch);
+    throw new ResnetTorchError(
+      'ERR_INVALID_ARGUMENT',
+      'The run that is continued has a schedule of its own. Leave schedule out.',
+    );
+  }
+  if (given !== undefined) return given;
+  throw new ResnetTorchError(
+    'ERR_INVALID_ARGUMENT',
+    'The run that is continued has a schedule that is a function. Give the same function as schedule.',
+  );
 }

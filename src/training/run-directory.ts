@@ -1,195 +1,157 @@
-import {
-	type FileHandle,
-	mkdir,
-	open,
-	readdir,
-	readFile,
-	rename,
-	rm,
-	rmdir,
-	stat,
-} from "node:fs/promises";
-import { join } from "node:path";
-import { ResnetTorchError } from "../errors.js";
-import {
-	fileError,
-	syncDirectory,
-	systemCode,
-	writeFileAtomic,
-} from "../files.js";
-import type { TrainingEvent } from "./events.js";
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ResnetTorchError } from '../errors.js';
+import { fileError, syncDirectory, systemCode, writeFileAtomic } from '../files.js';
+import type { TrainingEvent } from './events.js';
 
 /** Names in a run directory, beside `report.html`, which is made later. */
-const CONFIG = "config.json";
-const EVENTS = "events.jsonl";
-const BEST = "best.safetensors";
-const CHECKPOINTS = "checkpoints";
+const CONFIG = 'config.json';
+const EVENTS = 'events.jsonl';
+const BEST = 'best.safetensors';
+const CHECKPOINTS = 'checkpoints';
 const OWN_FILES = [
-	CONFIG,
-	EVENTS,
-	BEST,
-	"report.html",
-	...["last", "next"].flatMap((name) => [
-		`${CHECKPOINTS}/${name}.safetensors`,
-		`${CHECKPOINTS}/${name}.state`,
-	]),
+  CONFIG,
+  EVENTS,
+  BEST,
+  'report.html',
+  ...['last', 'next'].flatMap((name) => [`${CHECKPOINTS}/${name}.safetensors`, `${CHECKPOINTS}/${name}.state`]),
 ];
 
 /** A model's weights and the optimizer state that belongs to them. */
 export interface CheckpointPaths {
-	readonly weights: string;
-	readonly state: string;
+  readonly weights: string;
+  readonly state: string;
 }
 
 /** All that `train` writes: config, events, the best checkpoint, and the last one with the state to go on from. */
 export class RunDirectory {
-	readonly path: string;
-	readonly best: string;
-	readonly last: CheckpointPaths;
-	/** Where the last checkpoint is written before it takes the place of the one before. */
-	readonly next: CheckpointPaths;
-	#events: FileHandle | null = null;
+  readonly path: string;
+  readonly best: string;
+  readonly last: CheckpointPaths;
+  /** Where the last checkpoint is written before it takes the place of the one before. */
+  readonly next: CheckpointPaths;
+  #events: FileHandle | null = null;
 
-	constructor(path: string) {
-		this.path = path;
-		this.best = join(path, BEST);
-		const pair = (name: string): CheckpointPaths => ({
-			weights: join(path, CHECKPOINTS, `${name}.safetensors`),
-			state: join(path, CHECKPOINTS, `${name}.state`),
-		});
-		this.last = pair("last");
-		this.next = pair("next");
-	}
+  constructor(path: string) {
+    this.path = path;
+    this.best = join(path, BEST);
+    const pair = (name: string): CheckpointPaths => ({
+      weights: join(path, CHECKPOINTS, `${name}.safetensors`),
+      state: join(path, CHECKPOINTS, `${name}.state`),
+    });
+    this.last = pair('last');
+    this.next = pair('next');
+  }
 
-	/** @throws ERR_OUTPUT_EXISTS when there is something that would be overwritten, and must not be */
-	async check(overwrite: boolean): Promise<void> {
-		let entries: readonly string[];
-		try {
-			entries = await readdir(this.path);
-		} catch (error) {
-			if (systemCode(error) === "ENOENT") return;
-			if (systemCode(error) === "ENOTDIR") {
-				throw new ResnetTorchError(
-					"ERR_OUTPUT_EXISTS",
-					`The output ${this.path} is a file. Name another directory.`,
-				);
-			}
-			throw fileError("read the output directory", this.path, error);
-		}
-		if (entries.length > 0 && !overwrite) {
-			throw new ResnetTorchError(
-				"ERR_OUTPUT_EXISTS",
-				`The output directory ${this.path} is not empty. Name another one, or replace the run in it with --overwrite (overwrite: true).`,
-			);
-		}
-	}
+  /** @throws ERR_OUTPUT_EXISTS when there is something that would be overwritten, and must not be */
+  async check(overwrite: boolean): Promise<void> {
+    let entries: readonly string[];
+    try {
+      entries = await readdir(this.path);
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return;
+      if (systemCode(error) === 'ENOTDIR') {
+        throw new ResnetTorchError('ERR_OUTPUT_EXISTS', `The output ${this.path} is a file. Name another directory.`);
+      }
+      throw fileError('read the output directory', this.path, error);
+    }
+    if (entries.length > 0 && !overwrite) {
+      throw new ResnetTorchError(
+        'ERR_OUTPUT_EXISTS',
+        `The output directory ${this.path} is not empty. Name another one, or replace the run in it with --overwrite (overwrite: true).`,
+      );
+    }
+  }
 
-	/** Makes the directory, without the files of a run that was there before, and writes its `config.json`. */
-	async create(config: object): Promise<void> {
-		try {
-			for (const file of OWN_FILES)
-				await rm(join(this.path, file), { force: true });
-			await mkdir(join(this.path, CHECKPOINTS), { recursive: true });
-		} catch (error) {
-			throw fileError("make the output directory", this.path, error);
-		}
-		await writeFileAtomic(
-			join(this.path, CONFIG),
-			`${JSON.stringify(config, null, 2)}\n`,
-		);
-		await this.#openEvents("");
-	}
+  /** Makes the directory, without the files of a run that was there before, and writes its `config.json`. */
+  async create(config: object): Promise<void> {
+    try {
+      for (const file of OWN_FILES) await rm(join(this.path, file), { force: true });
+      await mkdir(join(this.path, CHECKPOINTS), { recursive: true });
+    } catch (error) {
+      throw fileError('make the output directory', this.path, error);
+    }
+    await writeFileAtomic(join(this.path, CONFIG), `${JSON.stringify(config, null, 2)}\n`);
+    await this.#openEvents('');
+  }
 
-	/** Leaves no trace of a run that did not begin, where nothing else is in the directory. */
-	async remove(): Promise<void> {
-		await this.close();
-		for (const file of OWN_FILES)
-			await rm(join(this.path, file), { force: true });
-		for (const folder of [join(this.path, CHECKPOINTS), this.path])
-			await rmdir(folder).catch(() => undefined);
-	}
+  /** Leaves no trace of a run that did not begin, where nothing else is in the directory. */
+  async remove(): Promise<void> {
+    await this.close();
+    for (const file of OWN_FILES) await rm(join(this.path, file), { force: true });
+    for (const folder of [join(this.path, CHECKPOINTS), this.path]) await rmdir(folder).catch(() => undefined);
+  }
 
-	/** @throws ERR_CHECKPOINT when there is no run, or no JSON */
-	async readConfig(): Promise<unknown> {
-		let text: string;
-		try {
-			text = await readFile(join(this.path, CONFIG), "utf8");
-		} catch (error) {
-			if (systemCode(error) !== "ENOENT" && systemCode(error) !== "ENOTDIR")
-				throw fileError("read", join(this.path, CONFIG), error);
-			throw new ResnetTorchError(
-				"ERR_CHECKPOINT",
-				`${this.path} holds no ${CONFIG}: there is no run to continue.`,
-			);
-		}
-		try {
-			return JSON.parse(text);
-		} catch {
-			throw new ResnetTorchError(
-				"ERR_CHECKPOINT",
-				`${join(this.path, CONFIG)} is damaged: it is not JSON.`,
-			);
-		}
-	}
+  /** @throws ERR_CHECKPOINT when there is no run, or no JSON */
+  async readConfig(): Promise<unknown> {
+    let text: string;
+    try {
+      text = await readFile(join(this.path, CONFIG), 'utf8');
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT' && systemCode(error) !== 'ENOTDIR')
+        throw fileError('read', join(this.path, CONFIG), error);
+      throw new ResnetTorchError('ERR_CHECKPOINT', `${this.path} holds no ${CONFIG}: there is no run to continue.`);
+    }
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw new ResnetTorchError('ERR_CHECKPOINT', `${join(this.path, CONFIG)} is damaged: it is not JSON.`);
+    }
+  }
 
-	/** Opens the events of a run that goes on, without those that lie after its checkpoint. */
-	async reopen(keep: (event: TrainingEvent) => boolean): Promise<void> {
-		const text = await readFile(join(this.path, EVENTS), "utf8").catch(
-			() => "",
-		);
-		const kept = text.split("\n").filter((line) => {
-			try {
-				return keep(JSON.parse(line) as TrainingEvent);
-			} catch {
-				// The end of the text, or a line that a crash cut off.
-				return false;
-			}
-		});
-		await this.#openEvents(kept.map((line) => `${line}\n`).join(""));
-	}
+  /** Opens the events of a run that goes on, without those that lie after its checkpoint. */
+  async reopen(keep: (event: TrainingEvent) => boolean): Promise<void> {
+    const text = await readFile(join(this.path, EVENTS), 'utf8').catch(() => '');
+    const kept = text.split('\n').filter((line) => {
+      try {
+        return keep(JSON.parse(line) as TrainingEvent);
+      } catch {
+        // The end of the text, or a line that a crash cut off.
+        return false;
+      }
+    });
+    await this.#openEvents(kept.map((line) => `${line}\n`).join(''));
+  }
 
-	async #openEvents(text: string): Promise<void> {
-		const path = join(this.path, EVENTS);
-		await writeFileAtomic(path, text);
-		this.#events = await open(path, "a");
-	}
+  async #openEvents(text: string): Promise<void> {
+    const path = join(this.path, EVENTS);
+    await writeFileAtomic(path, text);
+    this.#events = await open(path, 'a');
+  }
 
-	/** Appends events, a line each. */
-	async append(events: readonly TrainingEvent[]): Promise<void> {
-		if (events.length === 0 || this.#events === null) return;
-		try {
-			await this.#events.appendFile(
-				events.map((event) => `${JSON.stringify(event)}\n`).join(""),
-			);
-		} catch (error) {
-			throw fileError("write", join(this.path, EVENTS), error);
-		}
-	}
+  /** Appends events, a line each. */
+  async append(events: readonly TrainingEvent[]): Promise<void> {
+    if (events.length === 0 || this.#events === null) return;
+    try {
+      await this.#events.appendFile(events.map((event) => `${JSON.stringify(event)}\n`).join(''));
+    } catch (error) {
+      throw fileError('write', join(this.path, EVENTS), error);
+    }
+  }
 
-	/** Puts the checkpoint that was written as `next` in the place of the last one. */
-	async promote(): Promise<void> {
-		try {
-			await rename(this.next.weights, this.last.weights);
-			await rename(this.next.state, this.last.state);
-			await syncDirectory(join(this.path, CHECKPOINTS));
-		} catch (error) {
-			throw fileError("write", this.last.weights, error);
-		}
-	}
+  /** Puts the checkpoint that was written as `next` in the place of the last one. */
+  async promote(): Promise<void> {
+    try {
+      await rename(this.next.weights, this.last.weights);
+      await rename(this.next.state, this.last.state);
+      await syncDirectory(join(this.path, CHECKPOINTS));
+    } catch (error) {
+      throw fileError('write', this.last.weights, error);
+    }
+  }
 
-	/** Ends a promotion that a crash interrupted between its two files. */
-	async finishPromotion(): Promise<boolean> {
-		if ((await stat(this.next.state).catch(() => undefined)) === undefined)
-			return false;
-		await rename(this.next.state, this.last.state);
-		await syncDirectory(join(this.path, CHECKPOINTS));
-		return true;
-	}
+  /** Ends a promotion that a crash interrupted between its two files. */
+  async finishPromotion(): Promise<boolean> {
+    if ((await stat(this.next.state).catch(() => undefined)) === undefined) return false;
+    await rename(this.next.state, this.last.state);
+    await syncDirectory(join(this.path, CHECKPOINTS));
+    return true;
+  }
 
-	async close(): Promise<void> {
-		const events = this.#events;
-		this.#events = null;
-		await events?.sync().catch(() => undefined);
-		await events?.close();
-	}
+  async close(): Promise<void> {
+    const events = this.#events;
+    this.#events = null;
+    await events?.sync().catch(() => undefined);
+    await events?.close();
+  }
 }

@@ -1,299 +1,258 @@
-import { ResnetTorchError } from "../errors.js";
-import type { TransformMetadata } from "../model/weights/index.js";
-import { type Progress, saveLast } from "./checkpoint.js";
-import { EpochLoop, type Workplace } from "./epoch-loop.js";
-import type {
-	BestEpoch,
-	EpochEvent,
-	ResultEvent,
-	StartEvent,
-	TrainingEvent,
-} from "./events.js";
-import {
-	asEpoch,
-	isBetter,
-	metricsOf,
-	perSecond,
-	type Sums,
-} from "./metrics.js";
-import type { Prepared } from "./prepare.js";
-import type { RunDirectory } from "./run-directory.js";
-import { driftByUnit } from "./session.js";
+import { ResnetTorchError } from '../errors.js';
+import type { TransformMetadata } from '../model/weights/index.js';
+import { type Progress, saveLast } from './checkpoint.js';
+import { EpochLoop, type Workplace } from './epoch-loop.js';
+import type { BestEpoch, EpochEvent, ResultEvent, StartEvent, TrainingEvent } from './events.js';
+import { asEpoch, isBetter, metricsOf, perSecond, type Sums } from './metrics.js';
+import type { Prepared } from './prepare.js';
+import type { RunDirectory } from './run-directory.js';
+import { driftByUnit } from './session.js';
 
 /** ImageNet's figures, by channel, of values in 0 to 1: what the network's input is normalised with. */
 const MEAN = [0.485, 0.456, 0.406] as const;
 const STD = [0.229, 0.224, 0.225] as const;
 
 /** A run that is ready to begin. */
-export type ReadyRun = Prepared &
-	Workplace & { readonly directory: RunDirectory | null };
+export type ReadyRun = Prepared & Workplace & { readonly directory: RunDirectory | null };
 
 /** From the first event to the result, which is written but left to the caller to tell of. */
 export async function runEpochs(run: ReadyRun): Promise<ResultEvent> {
-	const started = performance.now();
-	const loop = new EpochLoop(run, run.progress);
-	const { gate, directory } = run;
-	await begin(run);
-	try {
-		await run.emit([startEvent(run), ...skippedBefore(run)]);
-		while (loop.progress.epoch < run.settings.epochs && !gate.aborted)
-			await runEpoch(run, loop);
-		if (gate.aborted) {
-			await checkpointOf(run, loop.progress);
-			const { epoch, step } = loop.progress;
-			const current = Math.min(epoch + 1, run.settings.epochs);
-			await run.emit([
-				{
-					type: "aborted",
-					epoch: current,
-					step,
-					checkpoint: directory?.last.weights ?? null,
-				},
-			]);
-			gate.throwIfAborted();
-		}
-		const result = resultEvent(run, loop.progress, performance.now() - started);
-		await directory?.append([result]);
-		return result;
-	} catch (error) {
-		if (!gate.aborted) await tellFailure(run, loop.progress, error);
-		throw error;
-	}
+  const started = performance.now();
+  const loop = new EpochLoop(run, run.progress);
+  const { gate, directory } = run;
+  await begin(run);
+  try {
+    await run.emit([startEvent(run), ...skippedBefore(run)]);
+    while (loop.progress.epoch < run.settings.epochs && !gate.aborted) await runEpoch(run, loop);
+    if (gate.aborted) {
+      await checkpointOf(run, loop.progress);
+      const { epoch, step } = loop.progress;
+      const current = Math.min(epoch + 1, run.settings.epochs);
+      await run.emit([
+        {
+          type: 'aborted',
+          epoch: current,
+          step,
+          checkpoint: directory?.last.weights ?? null,
+        },
+      ]);
+      gate.throwIfAborted();
+    }
+    const result = resultEvent(run, loop.progress, performance.now() - started);
+    await directory?.append([result]);
+    return result;
+  } catch (error) {
+    if (!gate.aborted) await tellFailure(run, loop.progress, error);
+    throw error;
+  }
 }
 
 /** Makes the run directory, or opens it where the run goes on. */
 async function begin(run: ReadyRun): Promise<void> {
-	const { directory, progress, model, settings } = run;
-	if (run.resumed)
-		await directory?.reopen((event) => isBehind(event, progress));
-	else await directory?.create(run.config);
-	model.learned({
-		classes: run.classes,
-		transform: transformOf(run),
-		strategy: settings.strategy,
-	});
+  const { directory, progress, model, settings } = run;
+  if (run.resumed) await directory?.reopen((event) => isBehind(event, progress));
+  else await directory?.create(run.config);
+  model.learned({
+    classes: run.classes,
+    transform: transformOf(run),
+    strategy: settings.strategy,
+  });
 }
 
 /** Whether an event of a run that goes on lies before its checkpoint. */
 function isBehind(event: TrainingEvent, progress: Progress): boolean {
-	switch (event.type) {
-		case "start":
-			return true;
-		case "step":
-			return event.step <= progress.step;
-		case "epoch":
-		case "checkpoint":
-			return event.epoch <= progress.epoch;
-		case "skipped":
-			return progress.skipped.includes(event.path) || event.split === "all";
-		default:
-			return false;
-	}
+  switch (event.type) {
+    case 'start':
+      return true;
+    case 'step':
+      return event.step <= progress.step;
+    case 'epoch':
+    case 'checkpoint':
+      return event.epoch <= progress.epoch;
+    case 'skipped':
+      return progress.skipped.includes(event.path) || event.split === 'all';
+    default:
+      return false;
+  }
 }
 
 async function runEpoch(run: ReadyRun, loop: EpochLoop): Promise<void> {
-	await loop.train();
-	if (loop.progress.batch < run.stepsPerEpoch) return;
-	const { images, lossSum, top1, ms } = loop.progress.sums;
-	if (images === 0) throw unreadable("train");
-	const started = performance.now();
-	const sums = await loop.evaluate();
-	if (sums === null) return;
-	if (sums.images === 0) throw unreadable("val");
-	const seconds = {
-		train: ms / 1000,
-		val: (performance.now() - started) / 1000,
-	};
-	const train = { loss: lossSum / images, top1: top1 / images, images };
-	await endEpoch(run, loop, train, sums, seconds);
+  await loop.train();
+  if (loop.progress.batch < run.stepsPerEpoch) return;
+  const { images, lossSum, top1, ms } = loop.progress.sums;
+  if (images === 0) throw unreadable('train');
+  const started = performance.now();
+  const sums = await loop.evaluate();
+  if (sums === null) return;
+  if (sums.images === 0) throw unreadable('val');
+  const seconds = {
+    train: ms / 1000,
+    val: (performance.now() - started) / 1000,
+  };
+  const train = { loss: lossSum / images, top1: top1 / images, images };
+  await endEpoch(run, loop, train, sums, seconds);
 }
 
 async function endEpoch(
-	run: ReadyRun,
-	loop: EpochLoop,
-	train: EpochEvent["train"],
-	sums: Sums,
-	seconds: EpochEvent["seconds"],
+  run: ReadyRun,
+  loop: EpochLoop,
+  train: EpochEvent['train'],
+  sums: Sums,
+  seconds: EpochEvent['seconds'],
 ): Promise<void> {
-	const { progress } = loop;
-	const val = metricsOf(sums, run.model.head.classes);
-	const epoch = progress.epoch + 1;
-	const last = asEpoch(epoch, val);
-	const best = isBetter(val, progress.best);
-	loop.progress = {
-		...progress,
-		epoch,
-		batch: 0,
-		sums: { images: 0, lossSum: 0, top1: 0, ms: 0 },
-		trained: {
-			images: progress.trained.images + train.images,
-			ms: progress.trained.ms + progress.sums.ms,
-		},
-		last,
-		best: best ? last : progress.best,
-	};
-	await run.emit([
-		{
-			type: "epoch",
-			epoch,
-			epochs: run.settings.epochs,
-			step: progress.step,
-			train,
-			val,
-			drift: driftByUnit(await run.session.drift()),
-			best,
-			seconds,
-			imagesPerSecond: perSecond(train.images, progress.sums.ms),
-		},
-	]);
-	if (best) await bestOf(run, last, progress.step);
-	await checkpointOf(run, loop.progress);
+  const { progress } = loop;
+  const val = metricsOf(sums, run.model.head.classes);
+  const epoch = progress.epoch + 1;
+  const last = asEpoch(epoch, val);
+  const best = isBetter(val, progress.best);
+  loop.progress = {
+    ...progress,
+    epoch,
+    batch: 0,
+    sums: { images: 0, lossSum: 0, top1: 0, ms: 0 },
+    trained: {
+      images: progress.trained.images + train.images,
+      ms: progress.trained.ms + progress.sums.ms,
+    },
+    last,
+    best: best ? last : progress.best,
+  };
+  await run.emit([
+    {
+      type: 'epoch',
+      epoch,
+      epochs: run.settings.epochs,
+      step: progress.step,
+      train,
+      val,
+      drift: driftByUnit(await run.session.drift()),
+      best,
+      seconds,
+      imagesPerSecond: perSecond(train.images, progress.sums.ms),
+    },
+  ]);
+  if (best) await bestOf(run, last, progress.step);
+  await checkpointOf(run, loop.progress);
 }
 
-async function bestOf(
-	run: ReadyRun,
-	best: BestEpoch,
-	step: number,
-): Promise<void> {
-	const { directory, model } = run;
-	if (directory === null) return;
-	await model.save(directory.best, { extra: { best: JSON.stringify(best) } });
-	await run.emit([
-		{
-			type: "checkpoint",
-			kind: "best",
-			epoch: best.epoch,
-			step,
-			path: directory.best,
-		},
-	]);
+async function bestOf(run: ReadyRun, best: BestEpoch, step: number): Promise<void> {
+  const { directory, model } = run;
+  if (directory === null) return;
+  await model.save(directory.best, { extra: { best: JSON.stringify(best) } });
+  await run.emit([
+    {
+      type: 'checkpoint',
+      kind: 'best',
+      epoch: best.epoch,
+      step,
+      path: directory.best,
+    },
+  ]);
 }
 
 async function checkpointOf(run: ReadyRun, progress: Progress): Promise<void> {
-	const { directory, model, session } = run;
-	if (directory === null) return;
-	await saveLast(directory, model, session, progress);
-	const epoch = progress.batch === 0 ? progress.epoch : progress.epoch + 1;
-	await run.emit([
-		{
-			type: "checkpoint",
-			kind: "last",
-			epoch,
-			step: progress.step,
-			path: directory.last.weights,
-		},
-	]);
+  const { directory, model, session } = run;
+  if (directory === null) return;
+  await saveLast(directory, model, session, progress);
+  const epoch = progress.batch === 0 ? progress.epoch : progress.epoch + 1;
+  await run.emit([
+    {
+      type: 'checkpoint',
+      kind: 'last',
+      epoch,
+      step: progress.step,
+      path: directory.last.weights,
+    },
+  ]);
 }
 
 /** The last line of a run that failed. A failure to write it must not hide the failure itself. */
-async function tellFailure(
-	run: ReadyRun,
-	progress: Progress,
-	error: unknown,
-): Promise<void> {
-	const code = error instanceof ResnetTorchError ? error.code : "ERR_INTERNAL";
-	const message = error instanceof Error ? error.message : String(error);
-	const epoch = Math.min(progress.epoch + 1, run.settings.epochs);
-	await run
-		.emit([{ type: "error", code, message, epoch, step: progress.step }])
-		.catch(() => undefined);
+async function tellFailure(run: ReadyRun, progress: Progress, error: unknown): Promise<void> {
+  const code = error instanceof ResnetTorchError ? error.code : 'ERR_INTERNAL';
+  const message = error instanceof Error ? error.message : String(error);
+  const epoch = Math.min(progress.epoch + 1, run.settings.epochs);
+  await run.emit([{ type: 'error', code, message, epoch, step: progress.step }]).catch(() => undefined);
 }
 
 function unreadable(split: string): ResnetTorchError {
-	return new ResnetTorchError(
-		"ERR_DATASET",
-		`No image of the split ${split} could be read; the skipped events say why.`,
-	);
+  return new ResnetTorchError(
+    'ERR_DATASET',
+    `No image of the split ${split} could be read; the skipped events say why.`,
+  );
 }
 
-function transformOf({
-	settings,
-}: Pick<ReadyRun, "settings">): TransformMetadata {
-	return {
-		imageSize: settings.imageSize,
-		resize: settings.resize,
-		mean: MEAN,
-		std: STD,
-	};
+function transformOf({ settings }: Pick<ReadyRun, 'settings'>): TransformMetadata {
+  return {
+    imageSize: settings.imageSize,
+    resize: settings.resize,
+    mean: MEAN,
+    std: STD,
+  };
 }
 
 function startEvent(run: ReadyRun): StartEvent {
-	const { settings, model, progress, directory } = run;
-	const sizes = new Map(
-		model
-			.units()
-			.flatMap(({ parameters }) =>
-				parameters.map(({ name, size }) => [name, size]),
-			),
-	);
-	const sizeOf = (names: Iterable<string>) =>
-		[...names].reduce((sum, name) => sum + (sizes.get(name) ?? 0), 0);
-	const groups = settings.groups.map(
-		({ name, lr, weightDecay, parameters }) => ({
-			name,
-			lr,
-			weightDecay,
-			parameters: sizeOf(parameters),
-		}),
-	);
-	return {
-		type: "start",
-		strategy: settings.strategy,
-		classes: run.classes,
-		images: run.images,
-		epochs: settings.epochs,
-		stepsPerEpoch: run.stepsPerEpoch,
-		steps: settings.epochs * run.stepsPerEpoch,
-		batchSize: settings.batchSize,
-		imageSize: settings.imageSize,
-		resize: settings.resize,
-		seed: settings.seed,
-		device: model.device,
-		precision: settings.precision,
-		optimizer: settings.optimizer.kind,
-		parameters: sizeOf(sizes.keys()),
-		trainable: groups.reduce((sum, { parameters }) => sum + parameters, 0),
-		frozenPrefixUnits: settings.frozenPrefixUnits,
-		groups,
-		out: directory?.path ?? null,
-		resumedAt: run.resumed
-			? {
-					epoch: Math.min(progress.epoch + 1, settings.epochs),
-					step: progress.step,
-				}
-			: null,
-	};
+  const { settings, model, progress, directory } = run;
+  const sizes = new Map(model.units().flatMap(({ parameters }) => parameters.map(({ name, size }) => [name, size])));
+  const sizeOf = (names: Iterable<string>) => [...names].reduce((sum, name) => sum + (sizes.get(name) ?? 0), 0);
+  const groups = settings.groups.map(({ name, lr, weightDecay, parameters }) => ({
+    name,
+    lr,
+    weightDecay,
+    parameters: sizeOf(parameters),
+  }));
+  return {
+    type: 'start',
+    strategy: settings.strategy,
+    classes: run.classes,
+    images: run.images,
+    epochs: settings.epochs,
+    stepsPerEpoch: run.stepsPerEpoch,
+    steps: settings.epochs * run.stepsPerEpoch,
+    batchSize: settings.batchSize,
+    imageSize: settings.imageSize,
+    resize: settings.resize,
+    seed: settings.seed,
+    device: model.device,
+    precision: settings.precision,
+    optimizer: settings.optimizer.kind,
+    parameters: sizeOf(sizes.keys()),
+    trainable: groups.reduce((sum, { parameters }) => sum + parameters, 0),
+    frozenPrefixUnits: settings.frozenPrefixUnits,
+    groups,
+    out: directory?.path ?? null,
+    resumedAt: run.resumed
+      ? {
+          epoch: Math.min(progress.epoch + 1, settings.epochs),
+          step: progress.step,
+        }
+      : null,
+  };
 }
 
 /** What was left out when the data set was opened; a run that goes on has told it before. */
 function skippedBefore(run: ReadyRun): readonly TrainingEvent[] {
-	if (run.resumed) return [];
-	return run.config.data.skipped.map(({ path, message }) => ({
-		type: "skipped",
-		split: "all",
-		path,
-		message,
-	}));
+  if (run.resumed) return [];
+  return run.config.data.skipped.map(({ path, message }) => ({
+    type: 'skipped',
+    split: 'all',
+    path,
+    message,
+  }));
 }
 
-function resultEvent(
-	run: ReadyRun,
-	progress: Progress,
-	milliseconds: number,
-): ResultEvent {
-	const { best, last } = progress;
-	if (best === null || last === null)
-		throw new ResnetTorchError("ERR_INTERNAL", "A run ended without an epoch.");
-	return {
-		type: "result",
-		best,
-		last,
-		epochs: progress.epoch,
-		steps: progress.step,
-		skipped: progress.skipped.length + run.config.data.skipped.length,
-		seconds: milliseconds / 1000,
-		imagesPerSecond: perSecond(progress.trained.images, progress.trained.ms),
-		out: run.directory?.path ?? null,
-		checkpoint: run.directory?.best ?? null,
-	};
+function resultEvent(run: ReadyRun, progress: Progress, milliseconds: number): ResultEvent {
+  const { best, last } = progress;
+  if (best === null || last === null) throw new ResnetTorchError('ERR_INTERNAL', 'A run ended without an epoch.');
+  return {
+    type: 'result',
+    best,
+    last,
+    epochs: progress.epoch,
+    steps: progress.step,
+    skipped: progress.skipped.length + run.config.data.skipped.length,
+    seconds: milliseconds / 1000,
+    imagesPerSecond: perSecond(progress.trained.images, progress.trained.ms),
+    out: run.directory?.path ?? null,
+    checkpoint: run.directory?.best ?? null,
+  };
 }

@@ -1,13 +1,13 @@
-import type { TrainingEvent, TrainingResult } from "./events.js";
+import type { TrainingEvent, TrainingResult } from './events.js';
 
 /**
  * A training that goes on whether or not anybody reads its events. Iterating gives the events from where the last
  * reader left off; it ends after `result`, and throws what `result` rejects with.
  */
 export interface TrainingRun extends AsyncIterable<TrainingEvent> {
-	/** Rejects with the failure, or with the signal's reason when the run was aborted. */
-	readonly result: Promise<TrainingResult>;
-	/** Stops after the step that runs, until `resume()`. Nothing is lost, nothing is written. */
-	pause(): void;
-	resume(): void;
+  /** Rejects with the failure, or with the signal's reason when the run was aborted. */
+  readonly result: Promise<TrainingResult>;
+  /** Stops after the step that runs, until `resume()`. Nothing is lost, nothing is written. */
+  pause(): void;
+  resume(): void;
 }

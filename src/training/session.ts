@@ -1,58 +1,48 @@
-import type { Batch } from "../data/dataset.js";
-import { ResnetTorchError } from "../errors.js";
-import { BATCH_NORM_POLICIES, type BatchNormPolicy } from "../model/freeze.js";
-import {
-	PRECISIONS,
-	type Precision,
-	resolveCompute,
-} from "../model/precision.js";
-import type { ResNet50, Shape4D } from "../model/resnet50.js";
-import { UNIT_NAMES, type UnitName } from "../model/units.js";
-import type { Floats, NativeSession } from "../native/binding.js";
-import { native } from "../native/load.js";
-import type { ParameterGroup } from "../optim/groups.js";
-import type { OptimizerSpec } from "../optim/optimizers.js";
-import {
-	checkOptions,
-	describe,
-	invalidArgument,
-	requireNumber,
-	requireOneOf,
-} from "../options.js";
-import { optimizerSpec } from "./overrides.js";
-import { checkGroupValues } from "./settings.js";
+import type { Batch } from '../data/dataset.js';
+import { ResnetTorchError } from '../errors.js';
+import { BATCH_NORM_POLICIES, type BatchNormPolicy } from '../model/freeze.js';
+import { PRECISIONS, type Precision, resolveCompute } from '../model/precision.js';
+import type { ResNet50, Shape4D } from '../model/resnet50.js';
+import { UNIT_NAMES, type UnitName } from '../model/units.js';
+import type { Floats, NativeSession } from '../native/binding.js';
+import { native } from '../native/load.js';
+import type { ParameterGroup } from '../optim/groups.js';
+import type { OptimizerSpec } from '../optim/optimizers.js';
+import { checkOptions, describe, invalidArgument, requireNumber, requireOneOf } from '../options.js';
+import { optimizerSpec } from './overrides.js';
+import { checkGroupValues } from './settings.js';
 
 export interface SessionOptions {
-	/** What trains, and how; a parameter in no group stands still. */
-	readonly groups: readonly ParameterGroup[];
-	/** What `optimizers.*` returns, or a name for its defaults. */
-	readonly optimizer: OptimizerSpec | OptimizerSpec["kind"];
-	/** Default `auto`. */
-	readonly precision?: Precision;
-	/** Default: what `model.freeze()` was told, else `follow`: batch statistics where a BatchNorm's parameters train. */
-	readonly batchNorm?: BatchNormPolicy;
-	/** Addresses dropout. Default 0. */
-	readonly seed?: number;
+  /** What trains, and how; a parameter in no group stands still. */
+  readonly groups: readonly ParameterGroup[];
+  /** What `optimizers.*` returns, or a name for its defaults. */
+  readonly optimizer: OptimizerSpec | OptimizerSpec['kind'];
+  /** Default `auto`. */
+  readonly precision?: Precision;
+  /** Default: what `model.freeze()` was told, else `follow`: batch statistics where a BatchNorm's parameters train. */
+  readonly batchNorm?: BatchNormPolicy;
+  /** Addresses dropout. Default 0. */
+  readonly seed?: number;
 }
 
 export interface StepOptions {
-	/** Learning rate of each group in this step, in their order. Default: the groups' own. */
-	readonly rates?: readonly number[];
+  /** Learning rate of each group in this step, in their order. Default: the groups' own. */
+  readonly rates?: readonly number[];
 }
 
 export interface OwnStepOptions extends StepOptions {
-	readonly shape: Shape4D;
+  readonly shape: Shape4D;
 }
 
 export interface StepResult {
-	/** Mean cross-entropy of the batch, before the step. */
-	readonly loss: number;
-	/** Images that were predicted rightly, in training mode. */
-	readonly correct: number;
+  /** Mean cross-entropy of the batch, before the step. */
+  readonly loss: number;
+  /** Images that were predicted rightly, in training mode. */
+  readonly correct: number;
 }
 
 /** What `dataset.batches({ format: 'float32' })` gives, or a batch of that shape. */
-export type LabelledBatch = Pick<Batch, "images" | "labels" | "shape">;
+export type LabelledBatch = Pick<Batch, 'images' | 'labels' | 'shape'>;
 
 /**
  * Trains a model on batches of the caller's, a step at a time. A model has one session or run at a time; dispose of the
@@ -62,296 +52,233 @@ export type LabelledBatch = Pick<Batch, "images" | "labels" | "shape">;
  * 0, with the rates of the schedule, it ends with the weights that `train()` ends with.
  */
 export class TrainingSession {
-	readonly #model: ResNet50;
-	readonly #native: NativeSession;
-	readonly #release: () => void;
-	readonly #rates: readonly number[];
-	#pending = 0;
-	#disposed = false;
+  readonly #model: ResNet50;
+  readonly #native: NativeSession;
+  readonly #release: () => void;
+  readonly #rates: readonly number[];
+  #pending = 0;
+  #disposed = false;
 
-	/** @throws ERR_INVALID_ARGUMENT for groups or options that are wrong; ERR_BUSY while the model is being trained */
-	constructor(model: ResNet50, options: SessionOptions) {
-		checkOptions(
-			options,
-			["groups", "optimizer", "precision", "batchNorm", "seed"],
-			"TrainingSession",
-		);
-		checkGroupValues(options.groups);
-		const precision = requireOneOf(
-			options.precision ?? "auto",
-			"precision",
-			PRECISIONS,
-		);
-		const seed = requireNumber(options.seed ?? 0, "seed", {
-			min: 0,
-			integer: true,
-		});
-		const policy = requireOneOf(
-			options.batchNorm ?? model.frozen?.batchNorm ?? "follow",
-			"batchNorm",
-			BATCH_NORM_POLICIES,
-		);
-		const compute = resolveCompute(precision, model, native().info());
-		const optimizer = optimizerSpec(options.optimizer);
-		const trainable = trainableOf(model, options.groups);
-		this.#model = model;
-		this.#rates = options.groups.map(({ lr }) => lr);
-		this.#release = model.acquire("a training session");
-		try {
-			this.#native = new (native().Session)(model.handle, {
-				groups: options.groups.map(({ name, parameters, weightDecay }) => ({
-					name,
-					parameters,
-					weightDecay,
-				})),
-				optimizer,
-				batchNormTraining: batchNormTraining(model, trainable, policy),
-				compute,
-				seed,
-			});
-		} catch (error) {
-			this.#release();
-			throw error;
-		}
-	}
+  /** @throws ERR_INVALID_ARGUMENT for groups or options that are wrong; ERR_BUSY while the model is being trained */
+  constructor(model: ResNet50, options: SessionOptions) {
+    checkOptions(options, ['groups', 'optimizer', 'precision', 'batchNorm', 'seed'], 'TrainingSession');
+    checkGroupValues(options.groups);
+    const precision = requireOneOf(options.precision ?? 'auto', 'precision', PRECISIONS);
+    const seed = requireNumber(options.seed ?? 0, 'seed', {
+      min: 0,
+      integer: true,
+    });
+    const policy = requireOneOf(
+      options.batchNorm ?? model.frozen?.batchNorm ?? 'follow',
+      'batchNorm',
+      BATCH_NORM_POLICIES,
+    );
+    const compute = resolveCompute(precision, model, native().info());
+    const optimizer = optimizerSpec(options.optimizer);
+    const trainable = trainableOf(model, options.groups);
+    this.#model = model;
+    this.#rates = options.groups.map(({ lr }) => lr);
+    this.#release = model.acquire('a training session');
+    try {
+      this.#native = new (native().Session)(model.handle, {
+        groups: options.groups.map(({ name, parameters, weightDecay }) => ({
+          name,
+          parameters,
+          weightDecay,
+        })),
+        optimizer,
+        batchNormTraining: batchNormTraining(model, trainable, policy),
+        compute,
+        seed,
+      });
+    } catch (error) {
+      this.#release();
+      throw error;
+    }
+  }
 
-	/**
-	 * One step: forward in training mode, mean cross-entropy, backward, optimizer.
-	 *
-	 * @param images normalised, row-major [n, 3, height, width]
-	 * @param labels classes, by index
-	 * @throws ERR_SHAPE_MISMATCH, ERR_INVALID_ARGUMENT, ERR_DISPOSED; ERR_NON_FINITE, which changes no weight
-	 */
-	step(
-		images: Floats,
-		labels: Int32Array,
-		options: OwnStepOptions,
-	): Promise<StepResult>;
-	/** One step on a batch of `data.batches({ format: 'float32' })`. */
-	step(batch: LabelledBatch, options?: StepOptions): Promise<StepResult>;
-	async step(
-		first: Floats | LabelledBatch,
-		second?: Int32Array | StepOptions,
-		third?: OwnStepOptions,
-	): Promise<StepResult> {
-		const { images, labels, shape, options } = argumentsOf(
-			first,
-			second,
-			third,
-			"step()",
-		);
-		const rates = this.#ratesOf(options.rates);
-		return this.#use((session) => session.step(images, shape, labels, rates));
-	}
+  /**
+   * One step: forward in training mode, mean cross-entropy, backward, optimizer.
+   *
+   * @param images normalised, row-major [n, 3, height, width]
+   * @param labels classes, by index
+   * @throws ERR_SHAPE_MISMATCH, ERR_INVALID_ARGUMENT, ERR_DISPOSED; ERR_NON_FINITE, which changes no weight
+   */
+  step(images: Floats, labels: Int32Array, options: OwnStepOptions): Promise<StepResult>;
+  /** One step on a batch of `data.batches({ format: 'float32' })`. */
+  step(batch: LabelledBatch, options?: StepOptions): Promise<StepResult>;
+  async step(
+    first: Floats | LabelledBatch,
+    second?: Int32Array | StepOptions,
+    third?: OwnStepOptions,
+  ): Promise<StepResult> {
+    const { images, labels, shape, options } = argumentsOf(first, second, third, 'step()');
+    const rates = this.#ratesOf(options.rates);
+    return this.#use((session) => session.step(images, shape, labels, rates));
+  }
 
-	/**
-	 * Forward in training mode and backward, without a step. BatchNorm's running statistics follow the batch.
-	 *
-	 * @returns the gradient of each trainable parameter, row-major, by its name
-	 */
-	gradients(
-		images: Floats,
-		labels: Int32Array,
-		options: { readonly shape: Shape4D },
-	): Promise<{
-		readonly loss: number;
-		readonly gradients: Readonly<Record<string, Floats>>;
-	}>;
-	gradients(
-		batch: LabelledBatch,
-	): Promise<{
-		readonly loss: number;
-		readonly gradients: Readonly<Record<string, Floats>>;
-	}>;
-	async gradients(
-		first: Floats | LabelledBatch,
-		second?: Int32Array,
-		third?: { readonly shape: Shape4D },
-	): Promise<{
-		readonly loss: number;
-		readonly gradients: Readonly<Record<string, Floats>>;
-	}> {
-		const { images, labels, shape } = argumentsOf(
-			first,
-			second,
-			third,
-			"gradients()",
-		);
-		return this.#use((session) => session.gradients(images, shape, labels));
-	}
+  /**
+   * Forward in training mode and backward, without a step. BatchNorm's running statistics follow the batch.
+   *
+   * @returns the gradient of each trainable parameter, row-major, by its name
+   */
+  gradients(
+    images: Floats,
+    labels: Int32Array,
+    options: { readonly shape: Shape4D },
+  ): Promise<{
+    readonly loss: number;
+    readonly gradients: Readonly<Record<string, Floats>>;
+  }>;
+  gradients(batch: LabelledBatch): Promise<{
+    readonly loss: number;
+    readonly gradients: Readonly<Record<string, Floats>>;
+  }>;
+  async gradients(
+    first: Floats | LabelledBatch,
+    second?: Int32Array,
+    third?: { readonly shape: Shape4D },
+  ): Promise<{
+    readonly loss: number;
+    readonly gradients: Readonly<Record<string, Floats>>;
+  }> {
+    const { images, labels, shape } = argumentsOf(first, second, third, 'gradients()');
+    return this.#use((session) => session.gradients(images, shape, labels));
+  }
 
-	/** One optimizer step with gradients of the caller's, by parameter name; those not named have none. */
-	async apply(
-		gradients: Readonly<Record<string, Floats>>,
-		options: StepOptions = {},
-	): Promise<void> {
-		checkOptions(options, ["rates"], "apply()");
-		const rates = this.#ratesOf(options.rates);
-		await this.#use((session) => session.apply(gradients, rates));
-	}
+  /** One optimizer step with gradients of the caller's, by parameter name; those not named have none. */
+  async apply(gradients: Readonly<Record<string, Floats>>, options: StepOptions = {}): Promise<void> {
+    checkOptions(options, ['rates'], 'apply()');
+    const rates = this.#ratesOf(options.rates);
+    await this.#use((session) => session.apply(gradients, rates));
+  }
 
-	/** ‖w − w₀‖ / ‖w₀‖ of the trainable parameters of each unit since the session's first step. */
-	async drift(): Promise<Readonly<Record<UnitName, number>>> {
-		return driftByUnit(await this.#use((session) => session.drift()));
-	}
+  /** ‖w − w₀‖ / ‖w₀‖ of the trainable parameters of each unit since the session's first step. */
+  async drift(): Promise<Readonly<Record<UnitName, number>>> {
+    return driftByUnit(await this.#use((session) => session.drift()));
+  }
 
-	/** Bytes of optimizer state and gradients that are held now. */
-	memory(): Promise<{
-		readonly stateBytes: number;
-		readonly gradientBytes: number;
-	}> {
-		return this.#use((session) => session.memory());
-	}
+  /** Bytes of optimizer state and gradients that are held now. */
+  memory(): Promise<{
+    readonly stateBytes: number;
+    readonly gradientBytes: number;
+  }> {
+    return this.#use((session) => session.memory());
+  }
 
-	/**
-	 * Frees the optimizer's state; the model keeps its weights, and is free for another session. Idempotent.
-	 *
-	 * @throws ERR_BUSY while a call is under way
-	 */
-	dispose(): void {
-		if (this.#disposed) return;
-		if (this.#pending > 0) {
-			throw new ResnetTorchError(
-				"ERR_BUSY",
-				"The training session is in use. Await its calls before disposing of it.",
-			);
-		}
-		this.#disposed = true;
-		this.#native.dispose();
-		this.#release();
-	}
+  /**
+   * Frees the optimizer's state; the model keeps its weights, and is free for another session. Idempotent.
+   *
+   * @throws ERR_BUSY while a call is under way
+   */
+  dispose(): void {
+    if (this.#disposed) return;
+    if (this.#pending > 0) {
+      throw new ResnetTorchError('ERR_BUSY', 'The training session is in use. Await its calls before disposing of it.');
+    }
+    this.#disposed = true;
+    this.#native.dispose();
+    this.#release();
+  }
 
-	[Symbol.dispose](): void {
-		this.dispose();
-	}
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
 
-	async #use<T>(call: (session: NativeSession) => Promise<T>): Promise<T> {
-		if (this.#disposed)
-			throw new ResnetTorchError(
-				"ERR_DISPOSED",
-				"The training session was disposed of.",
-			);
-		this.#pending++;
-		try {
-			return await call(this.#native);
-		} finally {
-			this.#pending--;
-		}
-	}
+  async #use<T>(call: (session: NativeSession) => Promise<T>): Promise<T> {
+    if (this.#disposed) throw new ResnetTorchError('ERR_DISPOSED', 'The training session was disposed of.');
+    this.#pending++;
+    try {
+      return await call(this.#native);
+    } finally {
+      this.#pending--;
+    }
+  }
 
-	#ratesOf(rates: readonly number[] = this.#rates): Float64Array {
-		if (!Array.isArray(rates) || rates.length !== this.#rates.length) {
-			throw invalidArgument(
-				`rates must be an array of ${this.#rates.length} rates, one a group.`,
-			);
-		}
-		return Float64Array.from(rates, (rate, index) =>
-			requireNumber(rate, `rates[${index}]`, { min: 0 }),
-		);
-	}
+  #ratesOf(rates: readonly number[] = this.#rates): Float64Array {
+    if (!Array.isArray(rates) || rates.length !== this.#rates.length) {
+      throw invalidArgument(`rates must be an array of ${this.#rates.length} rates, one a group.`);
+    }
+    return Float64Array.from(rates, (rate, index) => requireNumber(rate, `rates[${index}]`, { min: 0 }));
+  }
 
-	/** The model that is trained. */
-	get model(): ResNet50 {
-		return this.#model;
-	}
+  /** The model that is trained. */
+  get model(): ResNet50 {
+    return this.#model;
+  }
 }
 
-export function driftByUnit(
-	drift: Float64Array,
-): Readonly<Record<UnitName, number>> {
-	return Object.fromEntries(
-		UNIT_NAMES.map((name, index) => [name, drift[index] ?? 0]),
-	) as Record<UnitName, number>;
+export function driftByUnit(drift: Float64Array): Readonly<Record<UnitName, number>> {
+  return Object.fromEntries(UNIT_NAMES.map((name, index) => [name, drift[index] ?? 0])) as Record<UnitName, number>;
 }
 
 function argumentsOf(
-	first: Floats | LabelledBatch,
-	second: Int32Array | StepOptions | undefined,
-	third:
-		| { readonly shape: Shape4D; readonly rates?: readonly number[] }
-		| undefined,
-	where: string,
+  first: Floats | LabelledBatch,
+  second: Int32Array | StepOptions | undefined,
+  third: { readonly shape: Shape4D; readonly rates?: readonly number[] } | undefined,
+  where: string,
 ): {
-	readonly images: Floats;
-	readonly labels: Int32Array;
-	readonly shape: Shape4D;
-	readonly options: StepOptions;
+  readonly images: Floats;
+  readonly labels: Int32Array;
+  readonly shape: Shape4D;
+  readonly options: StepOptions;
 } {
-	if (isFloats(first)) {
-		if (!(second instanceof Int32Array))
-			throw invalidArgument(`The labels of ${where} must be an Int32Array.`);
-		checkOptions(third, ["shape", "rates"], where);
-		const options = third as OwnStepOptions;
-		return { images: first, labels: second, shape: options.shape, options };
-	}
-	if (
-		typeof first !== "object" ||
-		first === null ||
-		!(first.labels instanceof Int32Array)
-	) {
-		throw invalidArgument(
-			`${where} takes images as a Float32Array or a Float64Array, or a batch, not ${describe(first)}.`,
-		);
-	}
-	const { images, labels, shape } = first;
-	if (!isFloats(images)) {
-		throw invalidArgument(
-			`${where} takes normalised images: ask for batches of format 'float32'.`,
-		);
-	}
-	checkOptions(second ?? {}, ["rates"], where);
-	return {
-		images,
-		labels,
-		shape: shape as Shape4D,
-		options: (second ?? {}) as StepOptions,
-	};
+  if (isFloats(first)) {
+    if (!(second instanceof Int32Array)) throw invalidArgument(`The labels of ${where} must be an Int32Array.`);
+    checkOptions(third, ['shape', 'rates'], where);
+    const options = third as OwnStepOptions;
+    return { images: first, labels: second, shape: options.shape, options };
+  }
+  if (typeof first !== 'object' || first === null || !(first.labels instanceof Int32Array)) {
+    throw invalidArgument(
+      `${where} takes images as a Float32Array or a Float64Array, or a batch, not ${describe(first)}.`,
+    );
+  }
+  const { images, labels, shape } = first;
+  if (!isFloats(images)) {
+    throw invalidArgument(`${where} takes normalised images: ask for batches of format 'float32'.`);
+  }
+  checkOptions(second ?? {}, ['rates'], where);
+  return {
+    images,
+    labels,
+    shape: shape as Shape4D,
+    options: (second ?? {}) as StepOptions,
+  };
 }
 
 function isFloats(value: unknown): value is Floats {
-	return value instanceof Float32Array || value instanceof Float64Array;
+  return value instanceof Float32Array || value instanceof Float64Array;
 }
 
 /** @throws ERR_INVALID_ARGUMENT for a parameter that the model lacks, that `freeze()` froze, or that is named twice */
-function trainableOf(
-	model: ResNet50,
-	groups: readonly ParameterGroup[],
-): ReadonlySet<string> {
-	const known = new Set(
-		model
-			.units()
-			.flatMap(({ parameters }) => parameters.map(({ name }) => name)),
-	);
-	const frozen = model.frozen?.plan.trainable;
-	const seen = new Set<string>();
-	for (const group of groups) {
-		for (const name of group.parameters) {
-			if (!known.has(name))
-				throw invalidArgument(
-					`The group ${group.name} holds ${describe(name)}, which is no parameter.`,
-				);
-			if (frozen !== undefined && !frozen.has(name)) {
-				throw invalidArgument(
-					`The group ${group.name} holds ${name}, which model.freeze() froze. Take it out, or freeze less.`,
-				);
-			}
-			if (seen.has(name))
-				throw invalidArgument(`${name} is in more than one group.`);
-			seen.add(name);
-		}
-	}
-	return seen;
+function trainableOf(model: ResNet50, groups: readonly ParameterGroup[]): ReadonlySet<string> {
+  const known = new Set(model.units().flatMap(({ parameters }) => parameters.map(({ name }) => name)));
+  const frozen = model.frozen?.plan.trainable;
+  const seen = new Set<string>();
+  for (const group of groups) {
+    for (const name of group.parameters) {
+      if (!known.has(name))
+        throw invalidArgument(`The group ${group.name} holds ${describe(name)}, which is no parameter.`);
+      if (frozen !== undefined && !frozen.has(name)) {
+        throw invalidArgument(
+          `The group ${group.name} holds ${name}, which model.freeze() froze. Take it out, or freeze less.`,
+        );
+      }
+      if (seen.has(name)) throw invalidArgument(`${name} is in more than one group.`);
+      seen.add(name);
+    }
+  }
+  return seen;
 }
 
 function batchNormTraining(
-	model: ResNet50,
-	trainable: ReadonlySet<string>,
-	policy: BatchNormPolicy,
+  model: ResNet50,
+  trainable: ReadonlySet<string>,
+  policy: BatchNormPolicy,
 ): readonly string[] {
-	const norms = model.units().flatMap((unit) => unit.batchNorms);
-	if (policy === "eval") return [];
-	if (policy === "train") return norms;
-	return norms.filter(
-		(norm) => trainable.has(`${norm}.weight`) || trainable.has(`${norm}.bias`),
-	);
+  const norms = model.units().flatMap((unit) => unit.batchNorms);
+  if (policy === 'eval') return [];
+  if (policy === 'train') return norms;
+  return norms.filter((norm) => trainable.has(`${norm}.weight`) || trainable.has(`${norm}.bias`));
 }

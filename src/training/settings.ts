@@ -1,273 +1,198 @@
-import { resolve } from "node:path";
-import { MOST_SEED, MOST_WORKERS } from "../data/batches.js";
-import { defaultWorkers } from "../data/loader.js";
-import { type Augmentation, defaultResize } from "../data/transforms.js";
-import {
-	type BatchNormPolicy,
-	type FreezeRule,
-	resolveFreeze,
-} from "../model/freeze.js";
-import {
-	PRECISIONS,
-	precisionName,
-	resolveCompute,
-} from "../model/precision.js";
-import type { ResNet50 } from "../model/resnet50.js";
-import type { UnitInfo } from "../model/units.js";
-import { native } from "../native/load.js";
-import { buildGroups, type ParameterGroup } from "../optim/groups.js";
-import type { OptimizerSpec } from "../optim/optimizers.js";
-import {
-	buildSchedule,
-	type Schedule,
-	type ScheduleSpec,
-} from "../optim/schedules.js";
-import {
-	checkOptions,
-	describe,
-	invalidArgument,
-	requireBoolean,
-	requireNumber,
-	requireOneOf,
-} from "../options.js";
-import type { TrainOptions } from "./options.js";
-import { OVERRIDE_NAMES, overrideStrategy } from "./overrides.js";
-import { DEFAULT_STRATEGY, strategyOf } from "./strategies.js";
+import { resolve } from 'node:path';
+import { MOST_SEED, MOST_WORKERS } from '../data/batches.js';
+import { defaultWorkers } from '../data/loader.js';
+import { type Augmentation, defaultResize } from '../data/transforms.js';
+import { type BatchNormPolicy, type FreezeRule, resolveFreeze } from '../model/freeze.js';
+import { PRECISIONS, precisionName, resolveCompute } from '../model/precision.js';
+import type { ResNet50 } from '../model/resnet50.js';
+import type { UnitInfo } from '../model/units.js';
+import { native } from '../native/load.js';
+import { buildGroups, type ParameterGroup } from '../optim/groups.js';
+import type { OptimizerSpec } from '../optim/optimizers.js';
+import { buildSchedule, type Schedule, type ScheduleSpec } from '../optim/schedules.js';
+import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
+import type { TrainOptions } from './options.js';
+import { OVERRIDE_NAMES, overrideStrategy } from './overrides.js';
+import { DEFAULT_STRATEGY, strategyOf } from './strategies.js';
 
 /** Everything that the weights at the end of a run depend on, but the model and the data: plain data. */
 export interface RunSettings {
-	readonly strategy: string;
-	readonly freeze: FreezeRule;
-	readonly batchNorm: BatchNormPolicy;
-	/** BatchNorm modules in training mode. */
-	readonly batchNormTraining: readonly string[];
-	readonly frozenPrefixUnits: number;
-	readonly groups: readonly ParameterGroup[];
-	readonly optimizer: OptimizerSpec;
-	/** `custom`: a function, which is not plain data. */
-	readonly schedule: ScheduleSpec | { readonly kind: "custom" };
-	readonly augment: Augmentation;
-	readonly epochs: number;
-	readonly batchSize: number;
-	readonly imageSize: number;
-	readonly resize: number;
-	readonly seed: number;
-	readonly precision: "fp32" | "bf16" | "fp64";
-	readonly skipCorrupt: boolean;
+  readonly strategy: string;
+  readonly freeze: FreezeRule;
+  readonly batchNorm: BatchNormPolicy;
+  /** BatchNorm modules in training mode. */
+  readonly batchNormTraining: readonly string[];
+  readonly frozenPrefixUnits: number;
+  readonly groups: readonly ParameterGroup[];
+  readonly optimizer: OptimizerSpec;
+  /** `custom`: a function, which is not plain data. */
+  readonly schedule: ScheduleSpec | { readonly kind: 'custom' };
+  readonly augment: Augmentation;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly imageSize: number;
+  readonly resize: number;
+  readonly seed: number;
+  readonly precision: 'fp32' | 'bf16' | 'fp64';
+  readonly skipCorrupt: boolean;
 }
 
 /** How a run is made, which changes nothing about its weights. */
 export interface RunConditions {
-	/** Absolute, or null. */
-	readonly out: string | null;
-	readonly overwrite: boolean;
-	readonly resume: boolean;
-	readonly workers: number;
-	readonly signal: AbortSignal | undefined;
-	readonly schedule: Schedule | undefined;
+  /** Absolute, or null. */
+  readonly out: string | null;
+  readonly overwrite: boolean;
+  readonly resume: boolean;
+  readonly workers: number;
+  readonly signal: AbortSignal | undefined;
+  readonly schedule: Schedule | undefined;
 }
 
 const SETTING_NAMES = [
-	"strategy",
-	...OVERRIDE_NAMES,
-	"epochs",
-	"batchSize",
-	"imageSize",
-	"resize",
-	"seed",
-	"precision",
-	"skipCorrupt",
+  'strategy',
+  ...OVERRIDE_NAMES,
+  'epochs',
+  'batchSize',
+  'imageSize',
+  'resize',
+  'seed',
+  'precision',
+  'skipCorrupt',
 ] as const satisfies readonly (keyof TrainOptions)[];
 
-const CONDITION_NAMES = [
-	"out",
-	"overwrite",
-	"resume",
-	"workers",
-	"signal",
-] as const;
+const CONDITION_NAMES = ['out', 'overwrite', 'resume', 'workers', 'signal'] as const;
 
 /** @throws ERR_INVALID_ARGUMENT for an unknown option, or one that does not go with the others */
 export function resolveConditions(options: TrainOptions): RunConditions {
-	checkOptions(options, [...SETTING_NAMES, ...CONDITION_NAMES], "train()");
-	const { out, schedule, signal } = options;
-	if (out !== undefined && (typeof out !== "string" || out === "")) {
-		throw invalidArgument(
-			`out must be the path of a directory, not ${describe(out)}.`,
-		);
-	}
-	if (signal !== undefined && !(signal instanceof AbortSignal))
-		throw invalidArgument("signal must be an AbortSignal.");
-	const resume = requireBoolean(options.resume ?? false, "resume");
-	const overwrite = requireBoolean(options.overwrite ?? false, "overwrite");
-	if (resume) {
-		if (out === undefined)
-			throw invalidArgument(
-				"resume needs out, the directory of the run to continue.",
-			);
-		if (overwrite)
-			throw invalidArgument("resume and overwrite exclude each other.");
-		const also = SETTING_NAMES.find(
-			(name) =>
-				options[name] !== undefined &&
-				!(name === "schedule" && typeof schedule === "function"),
-		);
-		if (also !== undefined)
-			throw invalidArgument(
-				`resume continues a run with its own settings. Leave ${also} out.`,
-			);
-	}
-	return {
-		out: out === undefined ? null : resolve(out),
-		overwrite,
-		resume,
-		workers: requireNumber(options.workers ?? defaultWorkers(), "workers", {
-			min: 1,
-			max: MOST_WORKERS,
-			integer: true,
-		}),
-		signal,
-		schedule: typeof schedule === "function" ? schedule : undefined,
-	};
+  checkOptions(options, [...SETTING_NAMES, ...CONDITION_NAMES], 'train()');
+  const { out, schedule, signal } = options;
+  if (out !== undefined && (typeof out !== 'string' || out === '')) {
+    throw invalidArgument(`out must be the path of a directory, not ${describe(out)}.`);
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument('signal must be an AbortSignal.');
+  const resume = requireBoolean(options.resume ?? false, 'resume');
+  const overwrite = requireBoolean(options.overwrite ?? false, 'overwrite');
+  if (resume) {
+    if (out === undefined) throw invalidArgument('resume needs out, the directory of the run to continue.');
+    if (overwrite) throw invalidArgument('resume and overwrite exclude each other.');
+    const also = SETTING_NAMES.find(
+      (name) => options[name] !== undefined && !(name === 'schedule' && typeof schedule === 'function'),
+    );
+    if (also !== undefined) throw invalidArgument(`resume continues a run with its own settings. Leave ${also} out.`);
+  }
+  return {
+    out: out === undefined ? null : resolve(out),
+    overwrite,
+    resume,
+    workers: requireNumber(options.workers ?? defaultWorkers(), 'workers', {
+      min: 1,
+      max: MOST_WORKERS,
+      integer: true,
+    }),
+    signal,
+    schedule: typeof schedule === 'function' ? schedule : undefined,
+  };
 }
 
 /** @throws ERR_INVALID_ARGUMENT for anything that is out of range or contradicts itself */
-export function resolveSettings(
-	model: ResNet50,
-	options: TrainOptions,
-): RunSettings {
-	const base = strategyOf(options.strategy ?? DEFAULT_STRATEGY);
-	const strategy = overrideStrategy(base, options);
-	const units = model.units();
-	const rule = options.freeze ?? model.frozen?.rule ?? strategy.freeze;
-	const batchNorm =
-		options.batchNorm ?? model.frozen?.batchNorm ?? strategy.batchNorm;
-	const freeze = resolveFreeze(units, rule, { batchNorm });
-	const groups = Array.isArray(options.groups)
-		? checkGroups(
-				units,
-				options.groups as readonly ParameterGroup[],
-				freeze.trainable,
-			)
-		: buildGroups(units, strategy.groups, freeze.trainable);
-	if (typeof options.schedule !== "function")
-		buildSchedule(strategy.schedule, 1);
-	const imageSize = requireNumber(options.imageSize ?? 224, "imageSize", {
-		min: 32,
-		max: 4096,
-		integer: true,
-	});
-	const precision = requireOneOf(
-		options.precision ?? "auto",
-		"precision",
-		PRECISIONS,
-	);
-	return {
-		strategy: strategy.name,
-		freeze: rule,
-		batchNorm,
-		batchNormTraining: freeze.batchNormTraining,
-		frozenPrefixUnits: freeze.frozenPrefixUnits,
-		groups,
-		optimizer: strategy.optimizer,
-		schedule:
-			typeof options.schedule === "function"
-				? { kind: "custom" }
-				: strategy.schedule,
-		augment: strategy.augment,
-		epochs: requireNumber(options.epochs ?? 10, "epochs", {
-			min: 1,
-			max: 1e6,
-			integer: true,
-		}),
-		batchSize: requireNumber(options.batchSize ?? 32, "batchSize", {
-			min: 1,
-			max: 65536,
-			integer: true,
-		}),
-		imageSize,
-		resize: requireNumber(
-			options.resize ?? defaultResize(imageSize, model.preprocessing),
-			"resize",
-			{
-				min: 1,
-				max: 8192,
-				integer: true,
-			},
-		),
-		seed: requireNumber(options.seed ?? 0, "seed", {
-			min: 0,
-			max: MOST_SEED,
-			integer: true,
-		}),
-		precision: precisionName(
-			resolveCompute(precision, model, native().info()),
-			model.dtype,
-		),
-		skipCorrupt: requireBoolean(options.skipCorrupt ?? false, "skipCorrupt"),
-	};
+export function resolveSettings(model: ResNet50, options: TrainOptions): RunSettings {
+  const base = strategyOf(options.strategy ?? DEFAULT_STRATEGY);
+  const strategy = overrideStrategy(base, options);
+  const units = model.units();
+  const rule = options.freeze ?? model.frozen?.rule ?? strategy.freeze;
+  const batchNorm = options.batchNorm ?? model.frozen?.batchNorm ?? strategy.batchNorm;
+  const freeze = resolveFreeze(units, rule, { batchNorm });
+  const groups = Array.isArray(options.groups)
+    ? checkGroups(units, options.groups as readonly ParameterGroup[], freeze.trainable)
+    : buildGroups(units, strategy.groups, freeze.trainable);
+  if (typeof options.schedule !== 'function') buildSchedule(strategy.schedule, 1);
+  const imageSize = requireNumber(options.imageSize ?? 224, 'imageSize', {
+    min: 32,
+    max: 4096,
+    integer: true,
+  });
+  const precision = requireOneOf(options.precision ?? 'auto', 'precision', PRECISIONS);
+  return {
+    strategy: strategy.name,
+    freeze: rule,
+    batchNorm,
+    batchNormTraining: freeze.batchNormTraining,
+    frozenPrefixUnits: freeze.frozenPrefixUnits,
+    groups,
+    optimizer: strategy.optimizer,
+    schedule: typeof options.schedule === 'function' ? { kind: 'custom' } : strategy.schedule,
+    augment: strategy.augment,
+    epochs: requireNumber(options.epochs ?? 10, 'epochs', {
+      min: 1,
+      max: 1e6,
+      integer: true,
+    }),
+    batchSize: requireNumber(options.batchSize ?? 32, 'batchSize', {
+      min: 1,
+      max: 65536,
+      integer: true,
+    }),
+    imageSize,
+    resize: requireNumber(options.resize ?? defaultResize(imageSize, model.preprocessing), 'resize', {
+      min: 1,
+      max: 8192,
+      integer: true,
+    }),
+    seed: requireNumber(options.seed ?? 0, 'seed', {
+      min: 0,
+      max: MOST_SEED,
+      integer: true,
+    }),
+    precision: precisionName(resolveCompute(precision, model, native().info()), model.dtype),
+    skipCorrupt: requireBoolean(options.skipCorrupt ?? false, 'skipCorrupt'),
+  };
 }
 
 /** Groups of the caller's: every trainable parameter must be in exactly one. */
 function checkGroups(
-	units: readonly UnitInfo[],
-	groups: readonly ParameterGroup[],
-	trainable: ReadonlySet<string>,
+  units: readonly UnitInfo[],
+  groups: readonly ParameterGroup[],
+  trainable: ReadonlySet<string>,
 ): readonly ParameterGroup[] {
-	const left = new Set(trainable);
-	const known = new Set(
-		units.flatMap(({ parameters }) => parameters.map(({ name }) => name)),
-	);
-	checkGroupValues(groups);
-	for (const group of groups) {
-		for (const name of group.parameters) {
-			if (!known.has(name))
-				throw invalidArgument(
-					`The group ${group.name} holds ${describe(name)}, which is no parameter.`,
-				);
-			if (!trainable.has(name)) {
-				throw invalidArgument(
-					`The group ${group.name} holds ${name}, which is frozen. Freeze less, or take it out.`,
-				);
-			}
-			if (!left.delete(name))
-				throw invalidArgument(`${name} is in more than one group.`);
-		}
-	}
-	const [first] = left;
-	if (first !== undefined) {
-		throw invalidArgument(
-			`${left.size} trainable parameters are in no group, the first of them ${first}. Add them, or freeze them.`,
-		);
-	}
-	return groups;
+  const left = new Set(trainable);
+  const known = new Set(units.flatMap(({ parameters }) => parameters.map(({ name }) => name)));
+  checkGroupValues(groups);
+  for (const group of groups) {
+    for (const name of group.parameters) {
+      if (!known.has(name))
+        throw invalidArgument(`The group ${group.name} holds ${describe(name)}, which is no parameter.`);
+      if (!trainable.has(name)) {
+        throw invalidArgument(`The group ${group.name} holds ${name}, which is frozen. Freeze less, or take it out.`);
+      }
+      if (!left.delete(name)) throw invalidArgument(`${name} is in more than one group.`);
+    }
+  }
+  const [first] = left;
+  if (first !== undefined) {
+    throw invalidArgument(
+      `${left.size} trainable parameters are in no group, the first of them ${first}. Add them, or freeze them.`,
+    );
+  }
+  return groups;
 }
 
 /** @throws ERR_INVALID_ARGUMENT for what is no list of groups, or a rate or decay out of range */
 export function checkGroupValues(groups: readonly ParameterGroup[]): void {
-	if (!Array.isArray(groups) || groups.length === 0)
-		throw invalidArgument("groups must be an array of parameter groups.");
-	const names = new Set<string>();
-	groups.forEach((group, index) => {
-		checkOptions(
-			group,
-			["name", "parameters", "lr", "weightDecay"],
-			`groups[${index}]`,
-		);
-		if (typeof group.name !== "string" || names.has(group.name)) {
-			throw invalidArgument(
-				`groups[${index}].name must be a string that no other group has.`,
-			);
-		}
-		names.add(group.name);
-		if (!Array.isArray(group.parameters) || group.parameters.length === 0) {
-			throw invalidArgument(
-				`groups[${index}].parameters must be an array of parameter names.`,
-			);
-		}
-		requireNumber(group.lr, `groups[${index}].lr`, { exclusiveMin: 0 });
-		requireNumber(group.weightDecay, `groups[${index}].weightDecay`, {
-			min: 0,
-		});
-	});
+  if (!Array.isArray(groups) || groups.length === 0)
+    throw invalidArgument('groups must be an array of parameter groups.');
+  const names = new Set<string>();
+  groups.forEach((group, index) => {
+    checkOptions(group, ['name', 'parameters', 'lr', 'weightDecay'], `groups[${index}]`);
+    if (typeof group.name !== 'string' || names.has(group.name)) {
+      throw invalidArgument(`groups[${index}].name must be a string that no other group has.`);
+    }
+    names.add(group.name);
+    if (!Array.isArray(group.parameters) || group.parameters.length === 0) {
+      throw invalidArgument(`groups[${index}].parameters must be an array of parameter names.`);
+    }
+    requireNumber(group.lr, `groups[${index}].lr`, { exclusiveMin: 0 });
+    requireNumber(group.weightDecay, `groups[${index}].weightDecay`, {
+      min: 0,
+    });
+  });
 }

@@ -1,20 +1,15 @@
-import { Dataset } from "../data/dataset.js";
-import { ResNet50 } from "../model/resnet50.js";
-import { invalidArgument } from "../options.js";
-import { EventQueue } from "./event-queue.js";
-import type { TrainingEvent, TrainingResult } from "./events.js";
-import { Gate } from "./gate.js";
-import type { TrainOptions } from "./options.js";
-import { prepare } from "./prepare.js";
-import type { TrainingRun } from "./run.js";
-import { RunDirectory } from "./run-directory.js";
-import { runEpochs } from "./run-epochs.js";
-import {
-	type RunConditions,
-	type RunSettings,
-	resolveConditions,
-	resolveSettings,
-} from "./settings.js";
+import { Dataset } from '../data/dataset.js';
+import { ResNet50 } from '../model/resnet50.js';
+import { invalidArgument } from '../options.js';
+import { EventQueue } from './event-queue.js';
+import type { TrainingEvent, TrainingResult } from './events.js';
+import { Gate } from './gate.js';
+import type { TrainOptions } from './options.js';
+import { prepare } from './prepare.js';
+import type { TrainingRun } from './run.js';
+import { RunDirectory } from './run-directory.js';
+import { runEpochs } from './run-epochs.js';
+import { type RunConditions, type RunSettings, resolveConditions, resolveSettings } from './settings.js';
 
 /**
  * Fine-tunes a model on a data set's `train` split and evaluates it on `val` after each epoch. The run begins at once
@@ -26,96 +21,80 @@ import {
  *   being trained; ERR_DISPOSED. The run rejects with ERR_OUTPUT_EXISTS, ERR_DATASET, ERR_CHECKPOINT (when it is
  *   continued), ERR_IMAGE_DECODE, ERR_NON_FINITE, ERR_OUT_OF_MEMORY, ERR_FILE, or the signal's reason.
  */
-export function train(
-	model: ResNet50,
-	data: Dataset,
-	options: TrainOptions = {},
-): TrainingRun {
-	if (!(model instanceof ResNet50))
-		throw invalidArgument("The model of train() must be a ResNet50.");
-	if (!(data instanceof Dataset))
-		throw invalidArgument(
-			"The data of train() must be what openDataset() resolves to.",
-		);
-	const conditions = resolveConditions(options);
-	const settings = conditions.resume ? null : resolveSettings(model, options);
-	return new Run(model, data, conditions, settings);
+export function train(model: ResNet50, data: Dataset, options: TrainOptions = {}): TrainingRun {
+  if (!(model instanceof ResNet50)) throw invalidArgument('The model of train() must be a ResNet50.');
+  if (!(data instanceof Dataset)) throw invalidArgument('The data of train() must be what openDataset() resolves to.');
+  const conditions = resolveConditions(options);
+  const settings = conditions.resume ? null : resolveSettings(model, options);
+  return new Run(model, data, conditions, settings);
 }
 
 class Run implements TrainingRun {
-	readonly result: Promise<TrainingResult>;
-	readonly #queue = new EventQueue();
-	readonly #gate: Gate;
+  readonly result: Promise<TrainingResult>;
+  readonly #queue = new EventQueue();
+  readonly #gate: Gate;
 
-	constructor(
-		model: ResNet50,
-		data: Dataset,
-		conditions: RunConditions,
-		settings: RunSettings | null,
-	) {
-		const release = model.acquire("a training run");
-		this.#gate = new Gate(conditions.signal);
-		this.result = this.#execute(model, data, conditions, settings).finally(
-			release,
-		);
-		// The reader hears of the end when the model is free again.
-		this.result.then(
-			(result) => {
-				this.#queue.push(result);
-				this.#queue.end();
-			},
-			(error: unknown) => this.#queue.fail(error),
-		);
-	}
+  constructor(model: ResNet50, data: Dataset, conditions: RunConditions, settings: RunSettings | null) {
+    const release = model.acquire('a training run');
+    this.#gate = new Gate(conditions.signal);
+    this.result = this.#execute(model, data, conditions, settings).finally(release);
+    // The reader hears of the end when the model is free again.
+    this.result.then(
+      (result) => {
+        this.#queue.push(result);
+        this.#queue.end();
+      },
+      (error: unknown) => this.#queue.fail(error),
+    );
+  }
 
-	[Symbol.asyncIterator](): AsyncIterator<TrainingEvent> {
-		return this.#queue[Symbol.asyncIterator]();
-	}
+  [Symbol.asyncIterator](): AsyncIterator<TrainingEvent> {
+    return this.#queue[Symbol.asyncIterator]();
+  }
 
-	pause(): void {
-		this.#gate.pause();
-	}
+  pause(): void {
+    this.#gate.pause();
+  }
 
-	resume(): void {
-		this.#gate.resume();
-	}
+  resume(): void {
+    this.#gate.resume();
+  }
 
-	async #execute(
-		model: ResNet50,
-		data: Dataset,
-		conditions: RunConditions,
-		settings: RunSettings | null,
-	): Promise<TrainingResult> {
-		const directory =
-			conditions.out === null ? null : new RunDirectory(conditions.out);
-		const held: { dispose(): void }[] = [];
-		try {
-			this.#gate.throwIfAborted();
-			const prepared = await prepare({
-				model,
-				data,
-				conditions,
-				settings,
-				directory,
-				held,
-			});
-			this.#gate.throwIfAborted();
-			const emit = async (events: readonly TrainingEvent[]): Promise<void> => {
-				for (const event of events) this.#queue.push(event);
-				await directory?.append(events);
-			};
-			return await runEpochs({
-				...prepared,
-				model,
-				directory,
-				gate: this.#gate,
-				workers: conditions.workers,
-				emit,
-			});
-		} finally {
-			this.#gate.close();
-			await directory?.close();
-			for (const handle of held.reverse()) handle.dispose();
-		}
-	}
+  async #execute(
+    model: ResNet50,
+    data: Dataset,
+    conditions: RunConditions,
+    settings: RunSettings | null,
+  ): Promise<TrainingResult> {
+    const directory = conditions.out === null ? null : new RunDirectory(conditions.out);
+    const held: { dispose(): void }[] = [];
+    try {
+      this.#gate.throwIfAborted();
+      const prepared = await prepare({
+        model,
+        data,
+        conditions,
+        settings,
+        directory,
+        held,
+      });
+      this.#gate.throwIfAborted();
+      const emit = async (events: readonly TrainingEvent[]): Promise<void> => {
+        for (const event of events) this.#queue.push(event);
+        await directory?.append(events);
+      };
+      return await runEpochs({
+        ...prepared,
+        model,
+        directory,
+        gate: this.#gate,
+        workers: conditions.workers,
+        emit,
+      });
+    } finally {
+      this.#gate.close();
+      await directory?.close();
+      for (const handle of held.reverse()) handle.dispose();
+    }
+  }
 }

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { EventQueue } from '../../src/training/event-queue.js';
+import type { StepEvent, TrainingEvent } from '../../src/training/events.js';
+
+function step(number: number): StepEvent {
+  return {
+    type: 'step',
+    epoch: 1,
+    step: number,
+    steps: 9,
+    loss: 1,
+    accuracy: 0,
+    images: 1,
+    lr: {},
+    imagesPerSecond: 1,
+  };
+}
+
+const aborted: TrainingEvent = { type: 'aborted', epoch: 1, step: 1, checkpoint: null };
+
+describe('the event queue', () => {
+  it('drops the oldest steps, and nothing else, for a reader that is late', async () => {
+    const queue = new EventQueue(3);
+    queue.push(aborted);
+    for (let i = 1; i <= 5; i++) queue.push(step(i));
+    queue.push(aborted);
+    queue.end();
+    const seen: unknown[] = [];
+    for await (const event of queue) seen.push(event.type === 'step' ? event.step : event.type);
+    assert.deepEqual(seen, ['aborted', 5, 'aborted']);
+  });
+
+  it('wakes a reader that waits, takes up where a reader left off, and throws after the last event', async () => {
+    const queue = new EventQueue();
+    const first = queue[Symbol.asyncIterator]().next();
+    queue.push(step(1));
+    queue.push(step(2));
+    assert.deepEqual(await first, { value: step(1), done: false });
+    queue.fail(new Error('broken'));
+    queue.push(step(3));
+    const seen: TrainingEvent[] = [];
+    await assert.rejects(async () => {
+      for await (const event of queue) seen.push(event);
+    }, /broken/);
+    assert.deepEqual(seen, [step(2)]);
+  });
+});
