@@ -63,12 +63,12 @@ data::LoaderOptions toOptions(const Napi::Object& object) {
 
 /// A typed array over the values themselves; over a copy where the runtime allows no memory of others in it.
 template <class Array, class Element>
-Napi::Value adopt(Napi::Env env, std::vector<Element> values) {
+Napi::Value adopt(Napi::Env env, data::Buffer<Element> values) {
   const std::size_t length = values.size(), bytes = length * sizeof(Element);
-  auto held = std::make_unique<std::vector<Element>>(std::move(values));
+  auto held = std::make_unique<data::Buffer<Element>>(std::move(values));
   Element* const data = held->data();
   napi_value buffer = nullptr;
-  const auto release = [](napi_env, void*, void* hint) { delete static_cast<std::vector<Element>*>(hint); };
+  const auto release = [](napi_env, void*, void* hint) { delete static_cast<data::Buffer<Element>*>(hint); };
   if (length > 0 && napi_create_external_arraybuffer(env, data, bytes, release, held.get(), &buffer) == napi_ok) {
     held.release();
     return Array::New(env, length, Napi::ArrayBuffer(env, buffer), 0);
@@ -81,7 +81,7 @@ Napi::Value adopt(Napi::Env env, std::vector<Element> values) {
 /// What a worker thread has made ready for JavaScript.
 struct ReadyBatch {
   data::Batch batch;
-  std::vector<float> planes;
+  data::Buffer<float> planes;
   bool asFloat = false;
 };
 

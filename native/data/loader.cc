@@ -20,7 +20,7 @@ namespace {
 /// A batch that is being decoded.
 struct Draft {
   std::span<const std::int32_t> indices;
-  std::vector<std::uint8_t> images;
+  Buffer<std::uint8_t> images;
   std::vector<std::string> messages;  ///< what is wrong with each file; empty where nothing is
   std::exception_ptr fault;           ///< not a file's fault: out of memory
   std::size_t started = 0, finished = 0;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "data/augment.h"
+#include "data/uninitialised.h"
 
 namespace resnet_torch::data {
 
@@ -39,7 +40,7 @@ struct LoaderOptions {
 
 /// Decoded images, fewer than planned (even none) where files were left out.
 struct Batch {
-  std::vector<std::uint8_t> images;  ///< [count, size, size, 3]
+  Buffer<std::uint8_t> images;  ///< [count, size, size, 3]
   std::vector<std::int32_t> labels, indices;
   std::vector<ImageFailure> failures;
   std::int64_t count = 0, size = 0;

@@ -24,8 +24,8 @@ constexpr Table kTable = makeTable();
 
 }  // namespace
 
-std::vector<float> normalised(const Batch& batch) {
-  std::vector<float> planes(batch.images.size());
+Buffer<float> normalised(const Batch& batch) {
+  Buffer<float> planes(batch.images.size());
   const auto pixels = static_cast<std::size_t>(batch.size * batch.size);
   const auto* from = batch.images.data();
   auto* to = planes.data();

@@ -17,7 +17,7 @@ export interface ScanOptions {
 }
 
 /** Files handed to native code at a time, so that the answers do not block the event loop. */
-const CHUNK = 2048;
+const CHUNK = 512;
 
 /** Reads the headers of all files, and looks for the end marker of JPEGs, on native threads. */
 export async function scanFiles(

@@ -1,4 +1,5 @@
 import { join, relative } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { datasetError, type IgnoredFile, ignoredFiles, readClassFolders, readFolder } from './folder.js';
 import { heldBack } from './split.js';
 
@@ -86,20 +87,26 @@ async function readEvaluationOnly(valPath: string, loose: readonly IgnoredFile[]
 /** One folder of class folders, of which a share is held back. */
 async function readSingle(path: string, { valSplit, seed }: HoldBack, loose: readonly IgnoredFile[]): Promise<Parts> {
   const { classes, ignored } = await readClassFolders(path);
-  const below = (name: string, file: string): string => relative(join(path, name), file).replaceAll('\\', '/');
-  const names = new Map([...classes].map(([name, files]) => [name, files.map((file) => below(name, file))]));
-  const held = heldBack(names, valSplit, seed);
-  const pick = (wanted: boolean): FilesByClass =>
-    new Map(
-      [...classes].map(([name, files]) => [
-        name,
-        files.filter((file) => held.get(name)?.has(below(name, file)) === wanted),
-      ]),
+  const train = new Map<string, readonly string[]>();
+  const val = new Map<string, readonly string[]>();
+  for (const [name, files] of classes) {
+    const below = (file: string): string => relative(join(path, name), file).replaceAll('\\', '/');
+    const held = heldBack(name, files.map(below), valSplit, seed);
+    train.set(
+      name,
+      files.filter((file) => !held.has(below(file))),
     );
+    val.set(
+      name,
+      files.filter((file) => held.has(below(file))),
+    );
+    // Hashing a large data set takes its time: others get their turn.
+    await nextTurn();
+  }
   return {
     classes: [...classes.keys()],
-    train: pick(false),
-    val: pick(true),
+    train,
+    val,
     classesPath: path,
     hasTrain: true,
     hasParts: false,

@@ -2,27 +2,24 @@ import { createHash } from 'node:crypto';
 import { compareCodePoints } from './order.js';
 
 /**
- * Chooses what is held back of each class: the `share` of its files with the smallest keys, a key being a hash of the
- * seed, the class and the file's name below it. So the choice depends on these alone, and files that are added later do
- * not turn the others around. A class of two images or more has at least one on each side.
+ * Chooses what is held back of a class: the `share` of its files with the smallest keys, a key being a hash of the seed,
+ * the class and the file's name below it. So the choice depends on these alone, and files that are added later do not turn
+ * the others around. Of two images or more, at least one is on each side.
  *
- * @param classes by class name, the names of its files relative to the class folder
+ * @param files names relative to the class folder
  * @param share 0 ≤ share < 1
- * @returns by class name, the names held back
  */
 export function heldBack(
-  classes: ReadonlyMap<string, readonly string[]>,
+  className: string,
+  files: readonly string[],
   share: number,
   seed: number,
-): ReadonlyMap<string, ReadonlySet<string>> {
-  return new Map(
-    [...classes].map(([name, files]) => {
-      const count = heldBackCount(files.length, share);
-      const keyed = files.map((file) => ({ file, key: key(seed, name, file) }));
-      keyed.sort((a, b) => compareCodePoints(a.key, b.key));
-      return [name, new Set(keyed.slice(0, count).map(({ file }) => file))];
-    }),
-  );
+): ReadonlySet<string> {
+  const count = heldBackCount(files.length, share);
+  if (count === 0) return new Set();
+  const keyed = files.map((file) => ({ file, key: key(seed, className, file) }));
+  keyed.sort((a, b) => compareCodePoints(a.key, b.key));
+  return new Set(keyed.slice(0, count).map(({ file }) => file));
 }
 
 function heldBackCount(files: number, share: number): number {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import sharp from 'sharp';
+import { scanFiles } from '../../src/data/check.js';
 import { openDataset, openImages } from '../../src/data/dataset.js';
 import { sharedRoot, temporaryDirectory } from '../support/paths.js';
 import { pictureImage, writeColour, writeFolders } from './fixtures.js';
@@ -195,6 +197,33 @@ test("a JPEG's thumbnail does not stand in for its own end, and what follows it 
   const cut = join(folder, 'cut.jpg');
   await writeFile(cut, whole.subarray(0, whole.length - 40));
   await assert.rejects(openImages([cut]), { code: 'ERR_IMAGE_DECODE', message: /truncated/ });
+});
+
+test('large files are checked by their head and their end', async (t) => {
+  const folder = await temporaryDirectory(t);
+  const side = 700;
+  const noise = Buffer.from(
+    Uint32Array.from(
+      { length: side * side * 3 },
+      (_, i) => Math.imul(Math.imul(i, 0x9e3779b1) ^ (i >> 7), 0x85ebca6b) >>> 24,
+    ),
+  );
+  const image = sharp(noise, { raw: { width: side, height: side, channels: 3 } });
+  const [jpeg, png] = [join(folder, 'large [1].jpg'), join(folder, 'large [1].png')];
+  await image.clone().jpeg({ quality: 100, chromaSubsampling: '4:4:4' }).toFile(jpeg);
+  await image.clone().png().toFile(png);
+  for (const path of [jpeg, png]) assert.ok((await stat(path)).size > 600_000);
+  assert.deepEqual(
+    (await scanFiles([jpeg, png], {})).map(({ width, height, format }) => [width, height, format]),
+    [
+      [side, side, 'jpeg'],
+      [side, side, 'png'],
+    ],
+  );
+  await writeFile(jpeg, Buffer.concat([await readFile(jpeg), Buffer.alloc(100)]));
+  assert.equal((await openImages([jpeg])).files.length, 1);
+  await truncate(jpeg, 600_000);
+  await assert.rejects(openImages([jpeg]), { code: 'ERR_IMAGE_DECODE', message: /truncated/ });
 });
 
 test('progress ends with all files; a report that throws and a signal end the scan', async (t) => {
