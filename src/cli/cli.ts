@@ -35,6 +35,13 @@ const COMMANDS: CommandModule[] = [
   setupCommand,
 ] as CommandModule[];
 
+/** Of an option that is given twice the last one counts; only the images of `predict` are many. */
+function takeLast(args: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(args)) {
+    if (Array.isArray(value) && name !== '_' && name !== 'images') args[name] = value.at(-1);
+  }
+}
+
 function usageOf({ command }: CommandModule): string {
   return String(command);
 }
@@ -51,7 +58,8 @@ function parser(args: readonly string[]): Argv {
     .alias({ help: 'h', version: 'v' })
     .epilogue('Exit codes: 0 done, 1 failure, 2 wrong usage, 130 stopped by Ctrl-C.')
     .wrap(Math.min(110, process.stdout.columns ?? 100))
-    .parserConfiguration({ 'duplicate-arguments-array': false, 'greedy-arrays': false })
+    .parserConfiguration({ 'greedy-arrays': false })
+    .middleware(takeLast, true)
     .exitProcess(false)
     .fail((message, error) => {
       throw error === undefined || error?.name === 'YError'

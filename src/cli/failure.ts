@@ -42,6 +42,8 @@ export function usageError(message: string, args: readonly string[], usages: rea
   const both = /^Arguments (.+) and (.+) are mutually exclusive$/.exec(message);
   if (both !== null)
     return new UsageError(`${flag(both[1] ?? '')} and ${flag(both[2] ?? '')} exclude each other; give one of them.`);
+  const lone = /^Missing dependent arguments:\s+(\S+) -> (\S+)/.exec(message);
+  if (lone !== null) return new UsageError(`${flag(lone[1] ?? '')} needs ${flag(lone[2] ?? '')}.`);
   const choice = /Argument: (.+), Given: (.+), Choices: (.+)/.exec(message);
   if (choice !== null) {
     const given = (choice[2] ?? '').replaceAll('"', '');

@@ -1,5 +1,4 @@
 import type { Dataset } from '../data/dataset.js';
-import { readClassNames } from '../inference/class-names.js';
 import type { Device } from '../model/device.js';
 import { readModelSource } from '../model/model-source.js';
 import { ResNet50 } from '../model/resnet50.js';
@@ -7,17 +6,18 @@ import { given } from './given.js';
 import type { Output } from './output.js';
 
 /**
- * The model to evaluate, with names for its outputs. A weights file has none: `--classes` names them, or the folder's
+ * The model to evaluate, with names for its outputs. A weights file has none: `names` has them, or the folder's
  * sorted classes do where they are as many and are not the outputs' indices themselves.
  */
 export async function loadNamed(
-  args: { readonly model: string; readonly classes?: string | undefined; readonly device?: string | undefined },
+  args: { readonly model: string; readonly device?: string | undefined },
+  names: readonly string[] | undefined,
   data: Dataset,
   signal: AbortSignal,
   output: Output,
 ): Promise<ResNet50> {
   const source = await readModelSource(args.model);
-  let classes = args.classes === undefined ? undefined : await readClassNames(args.classes);
+  let classes = names;
   const outputs = source.head.classes;
   if (source.metadata === null && classes === undefined && outputs === data.classes.length) {
     const indices = new Set(Array.from({ length: outputs }, (_, index) => String(index)));

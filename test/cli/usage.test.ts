@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { main } from '../../src/cli/cli.js';
 import { projectRoot, temporaryDirectory } from '../support/paths.js';
-import { resnetTorch } from './support/command.js';
+import { inProcess, resnetTorch } from './support/command.js';
+
+/** What `--help` prints, in this process: yargs prints it by `console.log`. */
+async function help(t: TestContext, command: string): Promise<string> {
+  const log = t.mock.method(console, 'log', () => {});
+  assert.equal(await main([command, '--help']), 0);
+  log.mock.restore();
+  return log.mock.calls.map(({ arguments: parts }) => parts.join(' ')).join('\n');
+}
 
 describe('resnet-torch --help', () => {
   it('lists the commands without loading libtorch', async () => {
@@ -15,16 +23,15 @@ describe('resnet-torch --help', () => {
   });
 
   for (const name of ['train', 'eval', 'predict', 'inspect', 'setup']) {
-    it(`has options and examples for ${name}`, async () => {
-      const { code, stdout } = await resnetTorch([name, '--help']);
-      assert.equal(code, 0);
+    it(`has options and examples for ${name}`, async (t) => {
+      const stdout = await help(t, name);
       assert.match(stdout, /Examples:/);
       assert.match(stdout, new RegExp(`Examples:\\s+.*resnet-torch ${name}`));
     });
   }
 
-  it('lists every shared flag of train', async () => {
-    const { stdout } = await resnetTorch(['train', '--help']);
+  it('lists every shared flag of train', async (t) => {
+    const stdout = await help(t, 'train');
     const flags =
       'epochs batch-size image-size resize lr head-lr weight-decay optimizer schedule warmup-epochs freeze freeze-until ' +
       'freeze-fraction freeze-match batch-norm lr-tiers augment head dropout seed workers threads device precision ' +
@@ -96,19 +103,15 @@ describe('wrong usage exits 2 with one message', () => {
       ['predict', 'run', 'a.jpg', '--top-k', '0'],
       /--top-k takes a whole number of 1 or more/,
     ],
+    ['the last of two rates', ['train', 'data', '--lr', '1e-3', '--lr', '0'], /--lr takes a number above 0, not "0"/],
+    ['a run to continue without its name', ['train', 'data', '--resume'], /--resume needs --out/],
     ['an unknown variant', ['setup', '--device', 'tpu'], /--device cannot be "tpu": it takes cpu, cuda/],
   ];
   for (const [what, args, message] of cases) {
     it(what, async (t) => {
-      let said = '';
-      t.mock.method(process.stderr, 'write', (text: string) => {
-        said += text;
-        return true;
-      });
-      const code = await main(args);
-      t.mock.restoreAll();
-      assert.match(said, message);
-      assert.doesNotMatch(said, /\n\s+at /, 'no stack');
+      const { code, stderr } = await inProcess(t, args);
+      assert.match(stderr, message);
+      assert.doesNotMatch(stderr, /\n\s+at /, 'no stack');
       assert.equal(code, 2);
     });
   }
@@ -124,7 +127,7 @@ describe('wrong usage exits 2 with one message', () => {
 describe('failures exit 1 with a message that names the thing', () => {
   it('a folder that is not there', async (t) => {
     const missing = join(await temporaryDirectory(t), 'nowhere');
-    const { code, stderr } = await resnetTorch(['train', missing, '--weights', 'none']);
+    const { code, stderr } = await inProcess(t, ['train', missing, '--weights', 'none']);
     assert.equal(code, 1);
     assert.match(stderr, /nowhere.*\(ERR_DATASET\)/s);
     assert.doesNotMatch(stderr, /\n\s+at /, 'no stack');
@@ -135,7 +138,7 @@ describe('failures exit 1 with a message that names the thing', () => {
     const out = join(folder, 'run');
     mkdirSync(out);
     writeFileSync(join(out, 'note.txt'), 'mine');
-    const { code, stderr } = await resnetTorch(['train', join(folder, 'data'), '--out', out, '--weights', 'none']);
+    const { code, stderr } = await inProcess(t, ['train', join(folder, 'data'), '--out', out, '--weights', 'none']);
     assert.equal(code, 1);
     assert.match(stderr, /--overwrite.*\(ERR_OUTPUT_EXISTS\)/s);
     assert.equal(readFileSync(join(out, 'note.txt'), 'utf8'), 'mine');
@@ -143,14 +146,14 @@ describe('failures exit 1 with a message that names the thing', () => {
 
   it('a model that is not there', async (t) => {
     const missing = join(await temporaryDirectory(t), 'no-run');
-    const { code, stderr } = await resnetTorch(['predict', missing, 'a.jpg']);
+    const { code, stderr } = await inProcess(t, ['predict', missing, 'a.jpg']);
     assert.equal(code, 1);
     assert.match(stderr, /no-run/);
   });
 
   it('class names that cannot be read', async (t) => {
     const folder = await temporaryDirectory(t);
-    const { code, stderr } = await resnetTorch([
+    const { code, stderr } = await inProcess(t, [
       'eval',
       join(folder, 'x'),
       folder,

@@ -60,10 +60,12 @@ export const evalCommand: CommandModule<object, EvalArguments> = {
 async function evaluateModel(args: ArgumentsCamelCase<EvalArguments>, signal: AbortSignal): Promise<void> {
   const { openDataset } = await import('../../data/dataset.js');
   const { evaluate } = await import('../../inference/evaluate.js');
+  const { readClassNames } = await import('../../inference/class-names.js');
   const { native } = await import('../../native/load.js');
   const { loadNamed } = await import('../load-named.js');
   const output = createOutput({ json: args.json === true });
   if (args.threads !== undefined) native().setThreads(args.threads);
+  const names = args.classes === undefined ? undefined : await readClassNames(args.classes);
   using data = await openDataset(args.data, {
     purpose: 'evaluate',
     ...given({
@@ -77,7 +79,7 @@ async function evaluateModel(args: ArgumentsCamelCase<EvalArguments>, signal: Ab
   });
   output.endProgress();
   for (const note of data.notes) output.note(note);
-  using model = await loadNamed(args, data, signal, output);
+  using model = await loadNamed(args, names, data, signal, output);
   const result = await evaluate(
     model,
     data,

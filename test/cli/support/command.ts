@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { main } from '../../../src/cli/cli.js';
 import { projectRoot } from '../../support/paths.js';
 
 export interface CommandResult {
@@ -42,4 +44,22 @@ export function jsonLines(text: string): readonly Record<string, unknown>[] {
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+/** Runs the command line in this process, where many runs are to be quick; tells only what it says on standard error. */
+export async function inProcess(
+  t: TestContext,
+  args: readonly string[],
+): Promise<{ readonly code: number; readonly stderr: string }> {
+  let stderr = '';
+  const mock = t.mock.method(process.stderr, 'write', (text: string) => {
+    stderr += text;
+    return true;
+  });
+  try {
+    const code = await main(args);
+    return { code, stderr };
+  } finally {
+    mock.mock.restore();
+  }
 }

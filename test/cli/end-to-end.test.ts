@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { inProcess, jsonLines, resnetTorch } from './support/command.js';
+import { writeFolders, writeImage } from './support/images.js';
+
+const CLASSES = ['rote Äpfel', '青い 丸'];
+const small = ['--image-size', '32', '--batch-size', '4', '--precision', 'fp32', '--workers', '1', '--threads', '1'];
+const quick = [...small.slice(0, 6), '--strategy', 'feature-extraction', '--head', 'linear', '--weights', 'none'];
+
+interface Best {
+  readonly epoch: number;
+  readonly top1: number;
+  readonly loss: number;
+}
+
+describe('from images to labels', () => {
+  let folder: string;
+  let data: string;
+  let run: string;
+  let events: readonly Record<string, unknown>[];
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'resnet-torch-'));
+    data = join(folder, 'my data');
+    run = join(folder, 'run');
+    await writeFolders(data, {
+      [`train/${CLASSES[0]}`]: 4,
+      [`train/${CLASSES[1]}`]: 4,
+      [`val/${CLASSES[0]}`]: 2,
+      [`val/${CLASSES[1]}`]: 3,
+    });
+    await writeFile(join(data, 'train', 'notes.txt'), 'left alone');
+    const trained = await resnetTorch(['train', data, '--out', run, '--epochs', '2', '--json', ...quick]);
+    assert.equal(trained.code, 0, trained.stderr);
+    assert.match(trained.stderr, /notes\.txt/, 'what is not read is named');
+    events = jsonLines(trained.stdout);
+  });
+
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  it('tells a run in events, the last of them the result', () => {
+    assert.deepEqual(events[0]?.classes, CLASSES);
+    const result = events.at(-1);
+    assert.equal(result?.type, 'result');
+    const best = result?.best as Best;
+    assert.deepEqual(Object.keys(best).sort(), ['epoch', 'loss', 'top1']);
+    assert.ok(events.some(({ type }) => type === 'epoch'));
+  });
+
+  it('writes a run directory, and leaves one that is there alone', async (t) => {
+    for (const file of [
+      'config.json',
+      'events.jsonl',
+      'best.safetensors',
+      'checkpoints/last.safetensors',
+      'checkpoints/last.state',
+    ]) {
+      assert.ok(existsSync(join(run, file)), file);
+    }
+    const config = await readFile(join(run, 'config.json'), 'utf8');
+    const again = await inProcess(t, ['train', data, '--out', run, ...quick]);
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /not empty.*--overwrite.*\(ERR_OUTPUT_EXISTS\)/s);
+    assert.equal(await readFile(join(run, 'config.json'), 'utf8'), config);
+  });
+
+  it('evaluates to what the run said', async () => {
+    const { code, stdout } = await resnetTorch(['eval', run, data, '--json', ...small]);
+    assert.equal(code, 0);
+    const [result] = jsonLines(stdout);
+    const best = events.at(-1)?.best as Best;
+    assert.equal(result?.images, 5);
+    assert.equal(result?.top1, best.top1);
+    assert.ok(Math.abs(Number(result?.loss) - best.loss) < 1e-4);
+  });
+
+  it('matches labels by name, in a folder without parts', async (t) => {
+    const part = join(folder, 'some');
+    await writeImage(join(part, CLASSES[1] ?? '', 'one.jpg'), 1, 0);
+    const known = await resnetTorch(['eval', run, part]);
+    assert.equal(known.code, 0, known.stderr);
+    assert.match(known.stdout, /青い 丸 +1 /);
+    assert.match(known.stdout, /1 images \(all\)/);
+    await writeImage(join(part, 'birds', 'one.jpg'), 2, 0);
+    const unknown = await inProcess(t, ['eval', run, part]);
+    assert.equal(unknown.code, 1);
+    assert.match(unknown.stderr, /birds.*\(ERR_DATASET\)/s);
+  });
+
+  it('predicts files and folders as JSON', async () => {
+    const single = join(data, 'val', CLASSES[1] ?? '', 'photo 0.jpg');
+    const { code, stdout } = await resnetTorch(['predict', run, single, join(data, 'val'), '--json', ...small]);
+    assert.equal(code, 0);
+    const found = JSON.parse(stdout) as {
+      file: string;
+      predictions: { label: string; index: number; probability: number }[];
+    }[];
+    assert.equal(found.length, 6);
+    assert.equal(found[0]?.file, single);
+    for (const { predictions } of found) {
+      assert.equal(predictions.length, 2, 'all classes, where there are fewer than five');
+      for (const { label, index } of predictions) assert.equal(label, CLASSES[index]);
+      assert.ok(Math.abs(predictions.reduce((sum, { probability }) => sum + probability, 0) - 1) < 1e-5);
+      assert.ok((predictions[0]?.probability ?? 0) >= (predictions[1]?.probability ?? 1));
+    }
+  });
+
+  it('predicts as CSV and as text, and says when more is asked than there is', async (t) => {
+    const folderOfTwo = join(data, 'val', CLASSES[0] ?? '');
+    const csv = await resnetTorch(['predict', run, folderOfTwo, '--csv', '--top-k', '1']);
+    const lines = csv.stdout.trimEnd().split('\r\n');
+    assert.equal(lines[0], 'file,rank,label,index,probability');
+    assert.equal(lines.length, 3);
+    const text = await resnetTorch(['predict', run, join(folderOfTwo, 'photo 0.jpg'), '--top-k', '1']);
+    assert.match(text.stdout, /photo 0\.jpg: .+ \d+\.\d\d%\n$/);
+    const many = await inProcess(t, ['predict', run, folderOfTwo, '--top-k', '3']);
+    assert.equal(many.code, 2);
+    assert.match(many.stderr, /topK is 3, but the model knows 2 classes/);
+  });
+
+  it('leaves out a broken image where it may, and says so', async (t) => {
+    const broken = join(folder, 'broken.jpg');
+    await writeFile(broken, 'no image');
+    const whole = join(data, 'val', CLASSES[0] ?? '', 'photo 0.jpg');
+    const strict = await inProcess(t, ['predict', run, broken, whole, '--json']);
+    assert.equal(strict.code, 1);
+    assert.match(strict.stderr, /broken\.jpg.*\(ERR_IMAGE_DECODE\)/s);
+    const lenient = await resnetTorch(['predict', run, broken, whole, '--json', '--skip-corrupt']);
+    assert.equal(lenient.code, 0);
+    assert.match(lenient.stderr, /Left out .*broken\.jpg/);
+    assert.deepEqual(
+      (JSON.parse(lenient.stdout) as { file: string }[]).map(({ file }) => file),
+      [whole],
+    );
+  });
+
+  it('inspects the run: what it holds, what trained, and how fast', async () => {
+    const { code, stdout } = await resnetTorch(['inspect', run, '--json']);
+    assert.equal(code, 0);
+    const report = JSON.parse(stdout);
+    assert.deepEqual(report.model.classes, CLASSES);
+    assert.equal(report.plan.from, 'run');
+    assert.equal(report.plan.units.length, 18);
+    const head = report.plan.units.at(-1);
+    assert.equal(head.trainable, 2 * 2048 + 2);
+    assert.equal(head.groups[0].lr, 1e-3);
+    assert.equal(report.plan.frozenPrefixUnits, 17);
+    assert.equal(report.system.native.variant, 'cpu');
+    const text = await resnetTorch(['inspect', run]);
+    assert.match(text.stdout, /head +4,098 +trains/);
+    assert.match(text.stdout, /libtorch \d/);
+  });
+
+  it('stops at Ctrl-C with what it has, exits 130, and goes on with --resume', async (t) => {
+    const out = join(folder, 'stopped');
+    const stopAtFirstEpoch = (text: string, kill: (signal: NodeJS.Signals) => void): void => {
+      if (text.includes('"type":"epoch"')) kill('SIGINT');
+    };
+    const first = await resnetTorch(['train', data, '--out', out, '--epochs', '500', '--json', ...quick], {
+      onOutput: once(stopAtFirstEpoch),
+    });
+    assert.equal(first.code, 130, first.stderr);
+    const aborted = jsonLines(first.stdout).at(-1);
+    assert.equal(aborted?.type, 'aborted');
+    const second = await resnetTorch(['train', data, '--out', out, '--resume', '--json'], {
+      onOutput: once(stopAtFirstEpoch),
+    });
+    assert.equal(second.code, 130, second.stderr);
+    assert.deepEqual(jsonLines(second.stdout)[0]?.resumedAt, { epoch: aborted?.epoch, step: aborted?.step });
+    const wrong = await inProcess(t, ['train', data, '--out', out, '--resume', '--lr', '1e-3']);
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /Leave --lr out/);
+  });
+});
+
+/** Passes on calls until one of them has sent a signal. */
+function once(watch: (text: string, kill: (signal: NodeJS.Signals) => void) => void) {
+  let sent = false;
+  return (text: string, kill: (signal: NodeJS.Signals) => void): void => {
+    if (sent) return;
+    watch(text, (signal) => {
+      sent = true;
+      kill(signal);
+    });
+  };
+}
