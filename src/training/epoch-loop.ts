@@ -11,7 +11,6 @@ import type {
   NativeSession,
 } from '../native/binding.js';
 import { rateRows, type Schedule } from '../optim/schedules.js';
-import { invalidArgument } from '../options.js';
 import type { Progress } from './checkpoint.js';
 import { ChunkSizer } from './chunks.js';
 import type { StepEvent, TrainingEvent } from './events.js';
@@ -86,13 +85,6 @@ export class EpochLoop {
     const { step, batch } = this.#progress;
     const count = this.#sizer.next(stepsPerEpoch - batch);
     const rates = rateRows(settings.groups, schedule, step, count, this.#steps);
-    const wrong = rates.findIndex((rate) => !(Number.isFinite(rate) && rate >= 0));
-    if (wrong !== -1) {
-      const at = step + Math.floor(wrong / settings.groups.length);
-      throw invalidArgument(
-        `The schedule gives a rate of ${rates[wrong]} at step ${at}; rates are finite and not negative.`,
-      );
-    }
     let chunk: NativeChunk;
     try {
       chunk = await gate.call({ pausable: true }, (token) => session.run({ loader, rates }, token));

@@ -22,6 +22,11 @@ export class Gate {
     return this.#signal?.aborted === true;
   }
 
+  /** What the signal was aborted with. */
+  get reason(): unknown {
+    return this.#signal?.reason;
+  }
+
   throwIfAborted(): void {
     this.#signal?.throwIfAborted();
   }

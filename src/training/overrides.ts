@@ -1,10 +1,10 @@
 import { AUGMENTATIONS } from '../data/transforms.js';
-import type { GroupSpec } from '../optim/groups.js';
-import { OPTIMIZER_KINDS, type OptimizerSpec, optimizerOf, optimizers } from '../optim/optimizers.js';
-import { SCHEDULE_KINDS, type ScheduleSpec } from '../optim/schedules.js';
-import { checkOptions, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
+import { type GroupSpec, groupSpecOf } from '../optim/groups.js';
+import { optimizerOf } from '../optim/optimizers.js';
+import { type ScheduleSpec, scheduleOf } from '../optim/schedules.js';
+import { invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
 import type { StrategyOverrides } from './options.js';
-import { overrideRates, type Strategy } from './strategies.js';
+import { overrideRates, type Strategy, topRate } from './strategies.js';
 
 export const OVERRIDE_NAMES = [
   'freeze',
@@ -34,7 +34,7 @@ export function overrideStrategy(base: Strategy, overrides: StrategyOverrides): 
     freeze: overrides.freeze ?? base.freeze,
     batchNorm: overrides.batchNorm ?? base.batchNorm,
     groups: groupSpec(base, overrides),
-    optimizer: overrides.optimizer === undefined ? base.optimizer : optimizerSpec(overrides.optimizer),
+    optimizer: overrides.optimizer === undefined ? base.optimizer : optimizerOf(overrides.optimizer),
     schedule: scheduleSpec(base.schedule, overrides),
     augment: overrides.augment === undefined ? base.augment : requireOneOf(overrides.augment, 'augment', AUGMENTATIONS),
   };
@@ -55,9 +55,7 @@ function groupSpec(base: Strategy, o: StrategyOverrides): GroupSpec {
     }
     return base.groups;
   }
-  if (o.lr !== undefined) requireNumber(o.lr, 'lr', { exclusiveMin: 0 });
-  if (o.headLr !== undefined) requireNumber(o.headLr, 'headLr', { exclusiveMin: 0 });
-  const start = (o.groups as GroupSpec | undefined) ?? base.groups;
+  const start = o.groups === undefined ? base.groups : groupSpecOf(o.groups as GroupSpec);
   const common = {
     ...(start.headLr === undefined ? {} : { headLr: start.headLr }),
     ...(start.weightDecay === undefined ? {} : { weightDecay: start.weightDecay }),
@@ -81,49 +79,18 @@ function groupSpec(base: Strategy, o: StrategyOverrides): GroupSpec {
   return overrideRates(spec, { lr: o.lr, headLr: o.headLr });
 }
 
-/** The rate of the last tier, of the fastest unit, or of all. */
-function topRate(spec: GroupSpec): number {
-  if (spec.kind === 'tiers') return Math.max(...spec.tiers.map(({ lr }) => lr));
-  return spec.kind === 'byUnit' ? Math.max(...Object.values(spec.lr)) : spec.lr;
-}
-
-/** A name, or plain data that may have been written by hand, checked. */
-export function optimizerSpec(optimizer: NonNullable<StrategyOverrides['optimizer']>): OptimizerSpec {
-  if (typeof optimizer === 'string') return optimizerOf(requireOneOf(optimizer, 'optimizer', OPTIMIZER_KINDS));
-  if (typeof optimizer !== 'object' || optimizer === null) {
-    throw invalidArgument(`optimizer must be one of ${OPTIMIZER_KINDS.join(', ')}, or what optimizers.* returns.`);
-  }
-  // Plain data may have been written by hand; the functions that make it hold the checks.
-  const kind = requireOneOf(optimizer.kind, 'optimizer.kind', OPTIMIZER_KINDS);
-  if (kind === 'sgd') {
-    const { kind: _, ...options } = optimizer as Extract<OptimizerSpec, { kind: 'sgd' }>;
-    return optimizers.sgd(options);
-  }
-  checkOptions(optimizer, ['kind', 'beta1', 'beta2', 'eps'], 'optimizer');
-  const { beta1, beta2, eps } = optimizer as Extract<OptimizerSpec, { kind: 'adam' | 'adamw' }>;
-  return optimizers[kind === 'adam' ? 'adam' : 'adamW']({
-    betas: [beta1, beta2],
-    eps,
-  });
-}
-
 /** Another kind keeps the warm-up, and has no floor. */
 function scheduleSpec(base: ScheduleSpec, { schedule, warmupEpochs }: StrategyOverrides): ScheduleSpec {
-  let spec = base;
-  if (typeof schedule === 'object' && schedule !== null) {
-    spec = schedule;
-  } else if (typeof schedule === 'function') {
-    if (warmupEpochs !== undefined) {
-      throw invalidArgument('A schedule that is a function has its own warm-up. Leave warmupEpochs out.');
-    }
-  } else if (schedule !== undefined) {
-    const kind = requireOneOf(schedule, 'schedule', SCHEDULE_KINDS);
-    const { warmupEpochs: warmup } = base;
-    if (kind !== base.kind)
-      spec = {
-        kind,
-        ...(warmup === undefined ? {} : { warmupEpochs: warmup }),
-      };
+  if (typeof schedule === 'function') {
+    if (!warmupEpochs) return base;
+    throw invalidArgument('A schedule that is a function has its own warm-up. Leave warmupEpochs out.');
   }
-  return warmupEpochs === undefined ? spec : { ...spec, warmupEpochs };
+  let spec = base;
+  if (typeof schedule === 'object') {
+    spec = schedule;
+  } else if (schedule !== undefined && schedule !== base.kind) {
+    const { warmupEpochs: kept } = base;
+    spec = { ...scheduleOf(schedule), ...(kept === undefined ? {} : { warmupEpochs: kept }) };
+  }
+  return scheduleOf(warmupEpochs === undefined ? spec : { ...spec, warmupEpochs });
 }

@@ -24,27 +24,25 @@ export async function runEpochs(run: ReadyRun): Promise<ResultEvent> {
   try {
     await run.emit([startEvent(run), ...skippedBefore(run)]);
     while (loop.progress.epoch < run.settings.epochs && !gate.aborted) await runEpoch(run, loop);
-    if (gate.aborted) {
-      await checkpointOf(run, loop.progress);
-      const { epoch, step } = loop.progress;
-      const current = Math.min(epoch + 1, run.settings.epochs);
-      await run.emit([
-        {
-          type: 'aborted',
-          epoch: current,
-          step,
-          checkpoint: directory?.last.weights ?? null,
-        },
-      ]);
-      gate.throwIfAborted();
-    }
+    // Told to stop when all was done, a run has ended as it should.
+    if (loop.progress.epoch < run.settings.epochs) return await abort(run, loop.progress);
     const result = resultEvent(run, loop.progress, performance.now() - started);
     await directory?.append([result]);
     return result;
   } catch (error) {
-    if (!gate.aborted) await tellFailure(run, loop.progress, error);
-    throw error;
+    if (!(error instanceof Aborted)) await tellFailure(run, loop.progress, error);
+    throw error instanceof Aborted ? error.cause : error;
   }
+}
+
+/** Carries the reason of an abortion, which may be any value, past what failures are told by. */
+class Aborted extends Error {}
+
+async function abort(run: ReadyRun, progress: Progress): Promise<never> {
+  await checkpointOf(run, progress);
+  const checkpoint = run.directory?.last.weights ?? null;
+  await run.emit([{ type: 'aborted', epoch: progress.epoch + 1, step: progress.step, checkpoint }]);
+  throw new Aborted('The run was aborted.', { cause: run.gate.reason });
 }
 
 /** Makes the run directory, or opens it where the run goes on. */

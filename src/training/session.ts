@@ -7,9 +7,8 @@ import { UNIT_NAMES, type UnitName } from '../model/units.js';
 import type { Floats, NativeSession } from '../native/binding.js';
 import { native } from '../native/load.js';
 import type { ParameterGroup } from '../optim/groups.js';
-import type { OptimizerSpec } from '../optim/optimizers.js';
+import { type OptimizerSpec, optimizerOf } from '../optim/optimizers.js';
 import { checkOptions, describe, invalidArgument, requireNumber, requireOneOf } from '../options.js';
-import { optimizerSpec } from './overrides.js';
 import { checkGroupValues } from './settings.js';
 
 export interface SessionOptions {
@@ -74,7 +73,7 @@ export class TrainingSession {
       BATCH_NORM_POLICIES,
     );
     const compute = resolveCompute(precision, model, native().info());
-    const optimizer = optimizerSpec(options.optimizer);
+    const optimizer = optimizerOf(options.optimizer);
     const trainable = trainableOf(model, options.groups);
     this.#model = model;
     this.#rates = options.groups.map(({ lr }) => lr);

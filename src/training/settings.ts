@@ -9,7 +9,7 @@ import type { UnitInfo } from '../model/units.js';
 import { native } from '../native/load.js';
 import { buildGroups, type ParameterGroup } from '../optim/groups.js';
 import type { OptimizerSpec } from '../optim/optimizers.js';
-import { buildSchedule, type Schedule, type ScheduleSpec } from '../optim/schedules.js';
+import type { Schedule, ScheduleSpec } from '../optim/schedules.js';
 import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
 import type { TrainOptions } from './options.js';
 import { OVERRIDE_NAMES, overrideStrategy } from './overrides.js';
@@ -105,7 +105,6 @@ export function resolveSettings(model: ResNet50, options: TrainOptions): RunSett
   const groups = Array.isArray(options.groups)
     ? checkGroups(units, options.groups as readonly ParameterGroup[], freeze.trainable)
     : buildGroups(units, strategy.groups, freeze.trainable);
-  if (typeof options.schedule !== 'function') buildSchedule(strategy.schedule, 1);
   const imageSize = requireNumber(options.imageSize ?? 224, 'imageSize', {
     min: 32,
     max: 4096,
