@@ -106,7 +106,11 @@ export interface NativeClassification {
 /** A ResNet-50 with torchvision's names. Every method but `dispose` is refused with `ERR_DISPOSED` after `dispose`. */
 export interface NativeModel {
   /** Names and shapes of all parameters and buffers, in torchvision's order of `state_dict()`. */
-  tensors(): readonly { readonly name: string; readonly shape: readonly number[]; readonly kind: 'parameter' | 'buffer' }[];
+  tensors(): readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly kind: 'parameter' | 'buffer';
+  }[];
   /** Copies tensors of a file into the tensors of the same names, converting the dtype. Shapes must be equal. */
   load(path: string, tensors: readonly StoredTensor[]): Promise<void>;
   /** Reads one tensor, row-major, in the model's dtype (integer buffers too). */

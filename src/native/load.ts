@@ -1,14 +1,14 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import { ResnetTorchError } from '../errors.js';
 import type { NativeBinding, NativeCancelToken } from './binding.js';
+import { explainLoadFailure, setupCommand, type Variant } from './explain.js';
+import { findVips } from './vips.js';
 
 const require = createRequire(import.meta.url);
-
-export type Variant = 'cpu' | 'cuda';
 
 /** The folder of the package: the nearest above this file that holds package.json. */
 function packageRoot(): string {
@@ -39,7 +39,7 @@ function load(): NativeBinding {
     throw new ResnetTorchError(
       'ERR_LIBTORCH_VERSION',
       `The addon was built against libtorch ${compiledLibtorch} and met libtorch ${runtimeLibtorch}. ` +
-        'Run `npx resnet-torch setup` to build it against the one that is there.',
+        `\`${setupCommand(variant)}\` builds it against the one that is there.`,
     );
   }
   // Cleanup hooks do not run on process.exit() or an uncaught throw in the main thread; this event does.
@@ -67,62 +67,13 @@ function requireAddon(root: string, variant: Variant): NativeBinding {
     throw new ResnetTorchError(
       'ERR_ADDON_LOAD',
       `There is no native addon for ${process.platform}-${process.arch} in ${folder}. ` +
-        `Run \`npx resnet-torch setup\`, which finds libtorch and builds it.`,
+        `Run \`${setupCommand(variant)}\`, which finds libtorch and builds it.`,
     );
   }
   try {
     return find(folder);
   } catch (error) {
-    throw explain(error, variant);
-  }
-}
-
-/** What a failure of dlopen means, and the way out. */
-function explain(error: unknown, variant: Variant): ResnetTorchError {
-  const reason = error instanceof Error ? error.message : String(error);
-  const build = `npx resnet-torch setup${variant === 'cuda' ? ' --device cuda' : ''}`;
-  const say = (code: 'ERR_ADDON_LOAD' | 'ERR_LIBTORCH_NOT_FOUND' | 'ERR_LIBTORCH_VERSION', message: string) =>
-    new ResnetTorchError(code, `${message}\n(${reason})`, { cause: error });
-  if (/libgomp|libomp/.test(reason)) {
-    return say('ERR_LIBTORCH_NOT_FOUND', 'The OpenMP runtime of libtorch was not found: install libgomp1 (Debian) or libgomp (Fedora).');
-  }
-  if (/lib(torch|c10)\w*\.(so|dylib)/.test(reason) && /cannot open|no such file|not loaded|image not found/i.test(reason)) {
-    return say('ERR_LIBTORCH_NOT_FOUND', `The addon was built, but its libtorch is gone. Run \`${build}\` to put it in its place.`);
-  }
-  if (/undefined symbol|symbol not found/i.test(reason)) {
-    return say('ERR_LIBTORCH_VERSION', `The addon was built against another libtorch than the one it met. Run \`${build}\` to build it again.`);
-  }
-  if (/GLIBC(XX)?_/.test(reason)) {
-    return say('ERR_ADDON_LOAD', `The addon was built on a newer system than this one. Run \`${build}\` to build it here.`);
-  }
-  if (/wrong ELF class|invalid ELF header|incompatible architecture/i.test(reason)) {
-    return say('ERR_ADDON_LOAD', `The addon was built for another processor than ${process.arch}. Run \`${build}\` to build it here.`);
-  }
-  return say('ERR_ADDON_LOAD', `The native addon could not be loaded. \`${build}\` builds it again.`);
-}
-
-/** libvips' shared library, from the packages that sharp installs; no fixed path can guess a package manager's layout. */
-export function findVips(): string | null {
-  try {
-    const fromSharp = createRequire(require.resolve('sharp'));
-    for (const libc of ['', 'musl']) {
-      const name = `@img/sharp-libvips-${process.platform}${libc}-${process.arch}`;
-      const folder = libraryFolder(fromSharp, name);
-      if (folder === null) continue;
-      const file = readdirSync(folder).find((entry) => /^libvips-cpp\.(so|\d+\.dylib|dylib)/.test(entry));
-      if (file !== undefined) return join(folder, file);
-    }
-  } catch {
-    // sharp is not installed: JPEGs are still read, and other formats say what is missing.
-  }
-  return null;
-}
-
-function libraryFolder(from: NodeJS.Require, name: string): string | null {
-  try {
-    return dirname(from.resolve(`${name}/lib`));
-  } catch {
-    return null;
+    throw explainLoadFailure(error, variant);
   }
 }
 
