@@ -24,7 +24,7 @@ export interface PlanReport {
   readonly units: readonly UnitPlan[];
   readonly parameters: number;
   readonly trainable: number;
-  /** Units from the input that run as an inference network. */
+  /** Units from the input with nothing trainable and every BatchNorm in evaluation mode. */
   readonly frozenPrefixUnits: number;
 }
 

@@ -34,8 +34,22 @@ describe('from images to labels', () => {
       [`val/${CLASSES[1]}`]: 3,
     });
     await writeFile(join(data, 'train', 'notes.txt'), 'left alone');
-    const trained = await resnetTorch(['train', data, '--out', run, '--epochs', '2', '--json', ...quick]);
+    const broken = join(data, 'train', CLASSES[0] ?? '', 'broken.jpg');
+    await writeFile(broken, 'no image');
+    const trained = await resnetTorch([
+      'train',
+      data,
+      '--out',
+      run,
+      '--epochs',
+      '2',
+      '--json',
+      '--skip-corrupt',
+      ...quick,
+    ]);
+    await rm(broken);
     assert.equal(trained.code, 0, trained.stderr);
+    assert.match(trained.stderr, /broken\.jpg/, 'what is left out is named');
     assert.match(trained.stderr, /notes\.txt/, 'what is not read is named');
     events = jsonLines(trained.stdout);
   });
@@ -48,6 +62,7 @@ describe('from images to labels', () => {
     assert.equal(result?.type, 'result');
     const best = result?.best as Best;
     assert.deepEqual(Object.keys(best).sort(), ['epoch', 'loss', 'top1']);
+    assert.equal(result?.skipped, 1);
     assert.ok(events.some(({ type }) => type === 'epoch'));
   });
 

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { strategyFromArguments } from '../../src/cli/plan.js';
+import { planReport, showPlan } from '../../src/cli/report.js';
+import { strategies } from '../../src/training/strategies.js';
+
+describe('strategyFromArguments', () => {
+  it('is the differential strategy where nothing is said', () => {
+    assert.deepEqual(strategyFromArguments({}), strategies.differential);
+  });
+
+  it('replaces the parts that flags name', () => {
+    const strategy = strategyFromArguments({
+      strategy: 'feature-extraction',
+      freezeUntil: 'layer3',
+      optimizer: 'sgd',
+      headLr: 0.01,
+      augment: 'flip',
+      head: [],
+      dropout: 0.5,
+      batchNorm: 'eval',
+    });
+    assert.deepEqual(strategy.freeze, { until: 'layer3' });
+    assert.equal(strategy.optimizer.kind, 'sgd');
+    assert.equal(strategy.groups.headLr, 0.01);
+    assert.equal(strategy.augment, 'flip');
+    assert.equal(strategy.batchNorm, 'eval');
+    assert.deepEqual(strategy.head, { hidden: [], dropout: 0.5 });
+    assert.deepEqual(strategy.schedule, strategies['feature-extraction'].schedule);
+  });
+
+  it('takes each freeze rule', () => {
+    assert.equal(strategyFromArguments({ freeze: 'backbone' }).freeze, 'backbone');
+    assert.deepEqual(strategyFromArguments({ freezeFraction: 0.5 }).freeze, { fraction: 0.5 });
+    assert.deepEqual(strategyFromArguments({ freezeMatch: '^layer1' }).freeze, { match: '^layer1' });
+  });
+});
+
+describe('planReport', () => {
+  const head = { classes: 2, hidden: [1024], dropout: 0 };
+
+  it('has a row a unit with its group and rate', () => {
+    const plan = planReport(strategies['feature-extraction'], head);
+    assert.equal(plan.units.length, 18);
+    assert.equal(plan.frozenPrefixUnits, 17);
+    assert.equal(plan.trainable, 2048 * 1024 + 1024 + 1024 * 2 + 2);
+    assert.equal(plan.units[0]?.trainable, 0);
+    assert.equal(plan.units.at(-1)?.groups[0]?.lr, 1e-3);
+  });
+
+  it('shows rates by unit', () => {
+    const lines = showPlan(planReport(strategies.differential, head)).split('\n');
+    const row = (unit: string): string => lines.find((line) => line.startsWith(`${unit} `)) ?? '';
+    assert.match(row('stem'), /9,536 +trains +train +.* 1e-6 +0$/);
+    assert.match(row('layer4.2'), / 1e-4 +0$/);
+    assert.match(row('head'), / 1e-3 +0$/);
+  });
+});

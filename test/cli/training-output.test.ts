@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createOutput } from '../../src/cli/output.js';
+import { defaultOut } from '../../src/cli/run-training.js';
+import { describeDrift, showEvent } from '../../src/cli/training-output.js';
+import { UNIT_NAMES, type UnitName } from '../../src/model/units.js';
+import type { EpochEvent } from '../../src/training/events.js';
+
+function drift(moved: Partial<Record<UnitName, number>>): EpochEvent['drift'] {
+  const still = Object.fromEntries(UNIT_NAMES.map((name) => [name, 0])) as Record<UnitName, number>;
+  return { ...still, ...moved };
+}
+
+describe('describeDrift', () => {
+  it('names the unit of the backbone that moved most, and the head', () => {
+    assert.equal(describeDrift(drift({ stem: 0.001, 'layer4.0': 0.0123, head: 0.5 })), 'layer4.0 1.2%, head 50%');
+  });
+
+  it('leaves out a backbone that stands still', () => {
+    assert.equal(describeDrift(drift({ head: 0.031 })), 'head 3.1%');
+  });
+});
+
+describe('showEvent', () => {
+  it('prints one line an epoch', () => {
+    const lines: string[] = [];
+    const output = createOutput({ stdout: { write: (text) => lines.push(text) } });
+    showEvent(
+      {
+        type: 'epoch',
+        epoch: 2,
+        epochs: 10,
+        step: 16,
+        train: { loss: 0.41126, top1: 0.8, images: 245 },
+        val: { loss: 0.35, top1: 0.915, top5: 0.99, images: 153 },
+        drift: drift({ head: 0.12 }),
+        best: true,
+        seconds: { train: 10, val: 2 },
+        imagesPerSecond: 24.46,
+      },
+      output,
+    );
+    assert.deepEqual(lines, [
+      'epoch 2/10  train 0.4113  val 0.3500  top-1 91.50%  top-5 99.00%  drift head 12%  24.5 img/s  best\n',
+    ]);
+  });
+});
+
+describe('defaultOut', () => {
+  it('names a run after its time and strategy', () => {
+    assert.match(defaultOut(new Date(2026, 0, 31, 8, 5, 2), 'partial'), /^runs.20260131-080502-partial$/);
+  });
+});
