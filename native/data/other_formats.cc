@@ -43,6 +43,7 @@ struct Vips {
   int (*cast)(void*, void**, int, ...);
   char* (*takeErrors)();
   void (*threadShutdown)();
+  void (*setCacheSize)(int);
   unsigned (*logHandler)(const char*, int, void (*)(const char*, int, const char*, void*), void*);
   void (*unref)(void*);
   void (*release)(void*);
@@ -95,6 +96,7 @@ void openLibrary(Library& library) {
   find(vips.cast, "vips_cast");
   find(vips.takeErrors, "vips_error_buffer_copy");
   find(vips.threadShutdown, "vips_thread_shutdown");
+  find(vips.setCacheSize, "vips_cache_set_max");
   find(vips.logHandler, "g_log_set_handler");
   find(vips.unref, "g_object_unref");
   find(vips.release, "g_free");
@@ -103,6 +105,9 @@ void openLibrary(Library& library) {
     library.problem = "libvips did not start";
     return;
   }
+  // Cached operations would keep decoded images, and no image is opened twice in a row. There is one cache a process:
+  // a program that uses sharp as well can give it its size back with sharp.cache().
+  vips.setCacheSize(0);
   // Its warnings would go to the standard error of the program that uses us.
   vips.logHandler("VIPS", kLogWarning, [](const char*, int, const char*, void*) {}, nullptr);
   library.usable = true;
@@ -209,7 +214,6 @@ VipsImage::VipsImage(const std::string& path) {
 void VipsImage::open(void* source) {
   const auto& vips = data::vips();
   if (!source) fail(vips);
-  // An image that is read once, from top to bottom, stays out of libvips' cache of operations.
   image_ = vips.imageFromSource(source, "", "access", kSequential, "fail_on", kFailOnError, nullptr);
   if (!image_) fail(vips);
   const auto format = formatName(vips, image_);
