@@ -101,7 +101,7 @@ describe('train', () => {
   it('pauses between steps and goes on', async (t) => {
     const data = await tinyData(t);
     using model = await tinyModel();
-    const run = train(model, data, { ...tinyOptions, epochs: 1 });
+    const run = train(model, data, { ...tinyOptions, freeze: 'backbone', epochs: 1 });
     run.pause();
     let ended = false;
     void run.result.then(() => {
@@ -116,7 +116,7 @@ describe('train', () => {
   it('refuses a second training and disposal meanwhile', async (t) => {
     const data = await tinyData(t);
     using model = await tinyModel();
-    const run = train(model, data, { ...tinyOptions, epochs: 1 });
+    const run = train(model, data, { ...tinyOptions, freeze: 'backbone', epochs: 1 });
     const busy = { name: 'ResnetTorchError', code: 'ERR_BUSY' };
     assert.throws(() => train(model, data, tinyOptions), busy);
     assert.throws(() => model.dispose(), busy);
