@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ResnetTorchError } from '../errors.js';
 import { fileError, syncDirectory, systemCode, writeFileAtomic } from '../files.js';
@@ -73,13 +73,6 @@ export class RunDirectory {
     }
     await writeFileAtomic(join(this.path, CONFIG), `${JSON.stringify(config, null, 2)}\n`);
     await this.#openEvents('');
-  }
-
-  /** Leaves no trace of a run that did not begin, where nothing else is in the directory. */
-  async remove(): Promise<void> {
-    await this.close();
-    for (const file of OWN_FILES) await rm(join(this.path, file), { force: true });
-    for (const folder of [join(this.path, CHECKPOINTS), this.path]) await rmdir(folder).catch(() => undefined);
   }
 
   /** @throws ERR_CHECKPOINT when there is no run, or no JSON */
