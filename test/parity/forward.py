@@ -11,7 +11,7 @@ def main() -> None:
     exchange = Exchange()
     answers = {}
     for head in exchange.job["heads"]:
-        weights = exchange.path(head["weights"])
+        weights = exchange.path(head["weights"])  # an absolute path stays as it is
         if not weights.exists():
             write_weights(weights, head["classes"], head["hidden"], head["seed"])
         state = exchange.load(head["weights"])

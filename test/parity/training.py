@@ -4,7 +4,7 @@ every tensor after the last."""
 import torch
 from torch import nn
 
-from reference import Exchange, resnet50
+from reference import Exchange, resnet50, write_weights
 
 
 def make_optimizer(spec: dict, groups: list[dict]) -> torch.optim.Optimizer:
@@ -42,13 +42,14 @@ def unit_of(name: str) -> str:
 
 
 def drift(before: dict[str, torch.Tensor], model: nn.Module) -> dict[str, float]:
-    """‖w − w₀‖ / ‖w₀‖ over the parameters of each unit."""
+    """‖w − w₀‖ / ‖w₀‖ over the trainable parameters of each unit that has any."""
     moved: dict[str, float] = {}
     size: dict[str, float] = {}
     for name, parameter in model.named_parameters():
-        unit = unit_of(name)
-        moved[unit] = moved.get(unit, 0.0) + float((parameter.detach() - before[name]).square().sum())
-        size[unit] = size.get(unit, 0.0) + float(before[name].square().sum())
+        if parameter.requires_grad:
+            unit = unit_of(name)
+            moved[unit] = moved.get(unit, 0.0) + float((parameter.detach() - before[name]).square().sum())
+            size[unit] = size.get(unit, 0.0) + float(before[name].square().sum())
     return {unit: (moved[unit] / size[unit]) ** 0.5 for unit in moved}
 
 
@@ -76,11 +77,14 @@ def main() -> None:
     exchange = Exchange()
     answers = {}
     for case in exchange.job["cases"]:
+        weights = exchange.path(case["weights"])
+        if not weights.exists():
+            write_weights(weights, case["classes"], case["hidden"], seed=0)
         model = resnet50(case["classes"], case["hidden"], torch.float64)
         model.load_state_dict(exchange.load(case["weights"]))
-        batches = exchange.load(case["batches"])
+        batches = exchange.load("batches.safetensors")
         before = {name: value.clone() for name, value in model.state_dict().items()}
-        result = train(model, case, batches["images"], batches["labels"].long())
+        result = train(model, case, batches["images"], batches["labels"].long() % case["classes"])
         changed = {name: value for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
         exchange.save(f"{case['name']}-gradients.safetensors", result["gradients"])
         exchange.save(f"{case['name']}-weights.safetensors", changed)

@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { type BatchNormPolicy, type FreezeRule, resolveFreeze } from '../../src/model/freeze.js';
+import { describeUnits, UNIT_NAMES } from '../../src/model/units.js';
+import { native } from '../../src/native/load.js';
+import { buildGroups, type GroupSpec } from '../../src/optim/groups.js';
+import { type OptimizerSpec, optimizers } from '../../src/optim/optimizers.js';
+import { temporaryDirectory } from '../support/paths.js';
+import { relativeError } from './compare.js';
+import { Comparison, type Head, loadedModel, reference, skip } from './harness.js';
+import { imageValues, labelValues, sizeOf } from './recipe.js';
+import { readTensors, writeTensors } from './safetensors.js';
+
+interface Plan {
+  readonly name: string;
+  readonly hidden?: readonly number[];
+  readonly freeze: FreezeRule;
+  readonly batchNorm: BatchNormPolicy;
+  readonly groups: GroupSpec;
+  readonly optimizer: OptimizerSpec;
+}
+
+const tiers = {
+  kind: 'tiers',
+  tiers: [
+    { until: 0.5, lr: 1e-4 },
+    { until: 1, lr: 5e-4 },
+  ],
+  headLr: 2e-3,
+} as const;
+const stages = { kind: 'byUnit', lr: { layer3: 1e-4, layer4: 3e-4, head: 1e-3 } } as const;
+
+const plans: readonly Plan[] = [
+  {
+    name: 'nesterov-none-frozen',
+    freeze: 'none',
+    batchNorm: 'follow',
+    groups: { ...tiers, weightDecay: 1e-4 },
+    optimizer: optimizers.sgd({ momentum: 0.9, nesterov: true }),
+  },
+  { name: 'adam-none-frozen', freeze: 'none', batchNorm: 'follow', groups: tiers, optimizer: optimizers.adam() },
+  {
+    name: 'adamw-evaluating-norms',
+    freeze: 'none',
+    batchNorm: 'eval',
+    groups: { ...tiers, weightDecay: 0.05 },
+    optimizer: optimizers.adamW(),
+  },
+  {
+    name: 'sgd-frozen-to-layer2',
+    freeze: { until: 'layer2' },
+    batchNorm: 'follow',
+    groups: { ...stages, weightDecay: 1e-3 },
+    optimizer: optimizers.sgd({ momentum: 0.8, dampening: 0.2 }),
+  },
+  {
+    name: 'adamw-frozen-to-layer3-training-norms',
+    freeze: { until: 'layer3' },
+    batchNorm: 'train',
+    groups: {
+      ...stages,
+      lr: { 'layer4.0': 1e-4, 'layer4.1': 2e-4, 'layer4.2': 3e-4, head: 1e-3 },
+      weightDecay: 0.05,
+      noDecayNormBias: true,
+    },
+    optimizer: optimizers.adamW({ betas: [0.8, 0.99], eps: 1e-6 }),
+  },
+  {
+    name: 'adam-frozen-half',
+    freeze: { fraction: 0.5 },
+    batchNorm: 'follow',
+    groups: {
+      ...tiers,
+      tiers: [
+        { until: 0.75, lr: 1e-4 },
+        { until: 1, lr: 3e-4 },
+      ],
+      weightDecay: 1e-3,
+    },
+    optimizer: optimizers.adam({ betas: [0.9, 0.99] }),
+  },
+  {
+    name: 'adam-frozen-backbone-hidden-head',
+    hidden: [64],
+    freeze: 'backbone',
+    batchNorm: 'follow',
+    groups: { kind: 'uniform', lr: 1e-3, weightDecay: 1e-2, noDecayNormBias: true },
+    optimizer: optimizers.adam(),
+  },
+];
+
+const CLASSES = 6;
+const STEPS = 10;
+const SHAPE = [4, 3, 48, 48] as const;
+
+/** What both sides are handed: names, rates and modes, resolved by the library's own rules. */
+function resolve(plan: Plan) {
+  const head: Head = { classes: CLASSES, hidden: plan.hidden ?? [] };
+  const units = describeUnits({ ...head, dropout: 0 });
+  const freeze = resolveFreeze(units, plan.freeze, { batchNorm: plan.batchNorm });
+  const groups = buildGroups(units, plan.groups, freeze.trainable);
+  const rates = Array.from({ length: STEPS }, (_, step) =>
+    groups.map(({ lr }) => lr * (1 - 0.8 * (step / STEPS) ** 2)),
+  );
+  const weights = `${plan.hidden === undefined ? 'linear' : 'hidden'}.safetensors`;
+  return {
+    ...head,
+    name: plan.name,
+    groups,
+    optimizer: plan.optimizer,
+    batchNormTraining: freeze.batchNormTraining,
+    rates,
+    weights,
+  };
+}
+
+describe('training', { skip }, () => {
+  it('equals torch.optim over autograd in float64', async (t) => {
+    const folder = await temporaryDirectory(t);
+    const images = [0, 1].map((batch) => imageValues(SHAPE, batch));
+    const labels = [0, 1].map((batch) => labelValues(SHAPE[0], CLASSES, batch));
+    const both = new Float64Array(2 * sizeOf(SHAPE));
+    images.forEach((values, batch) => void both.set(values, batch * values.length));
+    writeTensors(join(folder, 'batches.safetensors'), {
+      images: { shape: [2, ...SHAPE], values: both },
+      labels: { shape: [2, SHAPE[0]], values: Int32Array.from(labels.flatMap((values) => [...values])) },
+    });
+
+    const gradients = new Comparison('Gradients of every trainable tensor, float64', 1e-8);
+    const parameters = new Comparison('Weights after ten steps, float64', 1e-8);
+    const statistics = new Comparison('BatchNorm running statistics after ten steps, float64', 1e-8);
+    const changes = new Comparison('The same, as the change of each tensor from its start', 1e-6);
+    const drifts = new Comparison('Drift of each unit', 1e-8);
+
+    for (const plan of plans) {
+      const c = resolve(plan);
+      const answer = (await reference('training', folder, { cases: [c] })) as Record<
+        string,
+        { losses: number[]; drift: Record<string, number> }
+      >;
+      const { losses, drift } = answer[c.name] ?? assert.fail();
+      const start = readTensors(join(folder, c.weights));
+      const options = { ...c, compute: 'dtype', seed: 0 } as const;
+
+      const probe = await loadedModel(c, 'float64', start);
+      const session = new (native().Session)(probe, options);
+      const found = await session.gradients(images[0] ?? assert.fail(), SHAPE, labels[0] ?? assert.fail());
+      const expectedGradients = readTensors(join(folder, `${c.name}-gradients.safetensors`));
+      assert.deepEqual(Object.keys(found.gradients).sort(), [...expectedGradients.tensors.keys()].sort());
+      for (const [name, values] of Object.entries(found.gradients)) {
+        gradients.add(`${c.name}, ${name}`, relativeError(values, expectedGradients.floats(name)));
+      }
+      session.dispose();
+      probe.dispose();
+
+      const model = await loadedModel(c, 'float64', start);
+      const training = new (native().Session)(model, options);
+      for (const [step, rates] of c.rates.entries()) {
+        const { loss } = await training.step(
+          images[step % 2] ?? assert.fail(),
+          SHAPE,
+          labels[step % 2] ?? assert.fail(),
+          Float64Array.from(rates),
+        );
+        assert.ok(Math.abs(loss - (losses[step] ?? Number.NaN)) <= 1e-6 * loss, `${c.name}: loss of step ${step}`);
+      }
+      const moved = await training.drift();
+      for (const [index, unit] of UNIT_NAMES.entries())
+        drifts.add(`${c.name}, ${unit}`, Math.abs((moved[index] ?? Number.NaN) - (drift[unit] ?? 0)));
+      training.dispose();
+
+      const end = readTensors(join(folder, `${c.name}-weights.safetensors`));
+      for (const { name, kind } of model.tensors()) {
+        const actual = await model.read(name);
+        const first = Float64Array.from(start.tensors.get(name)?.values ?? [], Number);
+        const last = end.tensors.get(name)?.values;
+        // PyTorch left it alone, and so must we, to the bit.
+        if (last === undefined) {
+          assert.deepEqual(actual, first, `${c.name}: ${name} is frozen, and moved`);
+          continue;
+        }
+        const expected = Float64Array.from(last, Number);
+        (kind === 'parameter' ? parameters : statistics).add(`${c.name}, ${name}`, relativeError(actual, expected));
+        if (kind === 'parameter') {
+          changes.add(
+            `${c.name}, ${name}`,
+            relativeError(
+              actual.map((x, i) => x - (first[i] ?? 0)),
+              expected.map((x, i) => x - (first[i] ?? 0)),
+            ),
+          );
+        }
+      }
+      model.dispose();
+      for (const kind of ['gradients', 'weights']) rmSync(join(folder, `${c.name}-${kind}.safetensors`));
+    }
+    for (const comparison of [gradients, parameters, statistics, changes, drifts]) comparison.settle();
+  });
+});
