@@ -6,8 +6,11 @@ export interface Output {
   note(text: string): void;
   /** A value as one line of JSON on standard output. */
   json(value: unknown): void;
-  /** Moves the bar of the task at hand; `detail` is set behind it. `total` may be 0 while it is unknown. */
-  progress(task: string, done: number, total: number, detail?: string): void;
+  /**
+   * Moves the bar of the task at hand; `detail` is set behind it. `total` may be 0 while it is unknown. A terminal's bar
+   * is drawn now and then, or at once where `must` says so.
+   */
+  progress(task: string, done: number, total: number, detail?: string, must?: boolean): void;
   /** Takes the bar away. */
   endProgress(): void;
 }
@@ -52,17 +55,18 @@ export function createOutput(o: OutputOptions = {}): Output {
     print: (text) => line(o.json === true ? stderr : stdout, text),
     note: (text) => line(stderr, text),
     json: (value) => line(stdout, JSON.stringify(value)),
-    progress(name, done, total, detail = '') {
+    progress(name, done, total, detail = '', must = false) {
       const time = now();
       if (name !== task) {
         task = name;
         // A short task needs no plain line; a bar is drawn at once.
         last = terminal ? 0 : time;
       }
-      if (time - last < (terminal ? DRAW_EVERY : LINE_EVERY)) return;
+      const isSoon = time - last < (terminal ? DRAW_EVERY : LINE_EVERY);
+      if (isSoon && !(must && terminal)) return;
       last = time;
       if (terminal) {
-        stderr.write(`\r\u001b[2K${bar(name, done, total, detail, (stderr.columns ?? 80) - 1)}`);
+        stderr.write(`\r\u001b[2K${bar(name, done, total, detail, (stderr.columns || 80) - 1)}`);
         drawn = true;
       } else {
         stderr.write(`${name} ${share(done, total)}${detail === '' ? '' : `  ${detail}`}\n`);

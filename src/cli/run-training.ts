@@ -14,7 +14,7 @@ import { type TrainArguments, trainOptions } from './commands/train.js';
 import { given } from './given.js';
 import { createOutput, type Output } from './output.js';
 import { strategyFromArguments } from './plan.js';
-import { showEvent } from './training-output.js';
+import { trainingTeller } from './training-output.js';
 
 type Arguments = ArgumentsCamelCase<TrainArguments>;
 
@@ -85,8 +85,9 @@ async function continueRun(args: Arguments, out: string, signal: AbortSignal, ou
 }
 
 async function tell(run: TrainingRun, args: Arguments, output: Output): Promise<void> {
+  const show = trainingTeller(output);
   for await (const event of run) {
-    showEvent(event, output);
+    show(event);
     if (args.json === true) output.json(event);
   }
 }

@@ -2,16 +2,26 @@ import type { EpochEvent, ResultEvent, StartEvent, TrainingEvent } from '../trai
 import type { Output } from './output.js';
 import { grouped, percent, rate } from './table.js';
 
-/** Tells people what a run tells. */
-export function showEvent(event: TrainingEvent, output: Output): void {
+/** Tells people what a run tells, event by event. */
+export function trainingTeller(output: Output): (event: TrainingEvent) => void {
+  let stepsPerEpoch = 0;
+  return (event) => {
+    if (event.type === 'start') stepsPerEpoch = event.stepsPerEpoch;
+    showEvent(event, stepsPerEpoch, output);
+  };
+}
+
+function showEvent(event: TrainingEvent, stepsPerEpoch: number, output: Output): void {
   switch (event.type) {
     case 'start':
       output.print(describeStart(event));
       return;
     case 'step': {
       const { epoch, step, steps, loss, imagesPerSecond } = event;
-      const detail = `loss ${loss.toFixed(4)}  ${imagesPerSecond.toFixed(1)} img/s`;
-      output.progress(`epoch ${epoch}`, step, steps, detail);
+      // The last step of an epoch is followed by the evaluation, which has no events of its own.
+      const doing = step % stepsPerEpoch === 0 ? '  validating' : '';
+      const detail = `loss ${loss.toFixed(4)}  ${imagesPerSecond.toFixed(1)} img/s${doing}`;
+      output.progress(`epoch ${epoch}`, step, steps, detail, doing !== '');
       return;
     }
     case 'epoch':

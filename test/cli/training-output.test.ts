@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createOutput } from '../../src/cli/output.js';
 import { defaultOut } from '../../src/cli/run-training.js';
-import { describeDrift, showEvent } from '../../src/cli/training-output.js';
+import { describeDrift, trainingTeller } from '../../src/cli/training-output.js';
 import { UNIT_NAMES, type UnitName } from '../../src/model/units.js';
 import type { EpochEvent } from '../../src/training/events.js';
 
@@ -21,25 +21,22 @@ describe('describeDrift', () => {
   });
 });
 
-describe('showEvent', () => {
+describe('trainingTeller', () => {
   it('prints one line an epoch', () => {
     const lines: string[] = [];
     const output = createOutput({ stdout: { write: (text) => lines.push(text) } });
-    showEvent(
-      {
-        type: 'epoch',
-        epoch: 2,
-        epochs: 10,
-        step: 16,
-        train: { loss: 0.41126, top1: 0.8, images: 245 },
-        val: { loss: 0.35, top1: 0.915, top5: 0.99, images: 153 },
-        drift: drift({ head: 0.12 }),
-        best: true,
-        seconds: { train: 10, val: 2 },
-        imagesPerSecond: 24.46,
-      },
-      output,
-    );
+    trainingTeller(output)({
+      type: 'epoch',
+      epoch: 2,
+      epochs: 10,
+      step: 16,
+      train: { loss: 0.41126, top1: 0.8, images: 245 },
+      val: { loss: 0.35, top1: 0.915, top5: 0.99, images: 153 },
+      drift: drift({ head: 0.12 }),
+      best: true,
+      seconds: { train: 10, val: 2 },
+      imagesPerSecond: 24.46,
+    });
     assert.deepEqual(lines, [
       'epoch 2/10  train 0.4113  val 0.3500  top-1 91.50%  top-5 99.00%  drift head 12%  24.5 img/s  best\n',
     ]);
