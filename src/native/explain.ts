@@ -13,13 +13,13 @@ interface Symptom {
 /** The first that fits counts. */
 const symptoms: readonly Symptom[] = [
   {
-    sign: /lib(gomp|omp|iomp5)\b.*(cannot open|no such file|not loaded|image not found)/is,
+    sign: /^(?=.*lib(gomp|omp|iomp5)\b)(?=.*(cannot open|no such file|not loaded|image not found))/is,
     code: 'ERR_LIBTORCH_NOT_FOUND',
     message: () =>
       "libtorch's OpenMP runtime was not found: install libgomp1 (Debian), libgomp (Fedora) or libomp (macOS).",
   },
   {
-    sign: /lib(torch|c10)\w*\.(so|dylib).*(cannot open|no such file|not loaded|image not found)/is,
+    sign: /^(?=.*lib(torch|c10)\w*\.(so|dylib))(?=.*(cannot open|no such file|not loaded|image not found))/is,
     code: 'ERR_LIBTORCH_NOT_FOUND',
     message: (build) => `The addon is there, but the libtorch it needs is not. \`${build}\` puts it in its place.`,
   },
