@@ -94,6 +94,7 @@ Napi::Value batchObject(Napi::Env env, ReadyBatch& ready) {
   object.Set("indices", typedArray<Napi::Int32Array>(env, batch.indices));
   object.Set("count", static_cast<double>(batch.count));
   object.Set("size", static_cast<double>(batch.size));
+  object.Set("epoch", static_cast<double>(batch.epoch));
   object.Set("failures", toFailures(env, batch.failures));
   return object;
 }

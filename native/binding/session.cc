@@ -1,5 +1,7 @@
 #include "train/session.h"
 
+#include <optional>
+
 #include "binding/async.h"
 #include "binding/loader.h"
 #include "binding/model.h"
@@ -103,8 +105,14 @@ Job::Progress advanceChunk(Session& session, data::Loader& loader, Executor& exe
   const std::int32_t images = session.usable(batch.count, batch.size) ? static_cast<std::int32_t>(batch.count) : 0;
   if (images > 0) {
     const std::span<const double> rowRates(rates.data() + row * session.groups(), session.groups());
-    result = session.step(train::batchImages(session.model(), batch, bf16),
-                          train::batchLabels(session.model(), batch), train::batchAddress(batch), rowRates);
+    try {
+      result = session.step(train::batchImages(session.model(), batch, bf16),
+                            train::batchLabels(session.model(), batch), train::batchAddress(batch), rowRates);
+    } catch (...) {
+      if (row == 0) throw;
+      session.postpone(std::current_exception());
+      return Job::Progress::kDone;
+    }
   }
   chunk.losses.push_back(result.loss);
   chunk.images.push_back(images);
@@ -211,6 +219,7 @@ Napi::Value SessionWrap::run(const Napi::CallbackInfo& info) {
         env, executor, Priority::kTraining, std::make_shared<CancelFlag>(),
         [session, loader, rates = std::move(rates), stop, chunk, bf16 = bf16_, &executor](Answer& answer) {
           auto progress = Job::Progress::kDone;
+          session->throwPostponed();
           if (!stop->cancelled()) progress = advanceChunk(*session, *loader, executor, rates, bf16, *chunk);
           if (progress == Job::Progress::kDone) answer = [chunk](Napi::Env env) { return chunkObject(env, *chunk); };
           return progress;
@@ -238,6 +247,18 @@ OwnBatch toOwnBatch(const model::ResNet50& model, const Napi::CallbackInfo& info
   return batch;
 }
 
+/// Where the caller's batch has its randomness; nothing where that is left to the session.
+std::optional<train::BatchAddress> toAddress(const Napi::Value& value, std::int64_t images) {
+  if (value.IsUndefined()) return std::nullopt;
+  const auto object = toObject(value, "address");
+  train::BatchAddress address;
+  address.epoch = static_cast<std::uint64_t>(toInteger(object.Get("epoch"), "address.epoch", 0, UINT32_MAX));
+  for (const auto sample : toInt32s(object.Get("samples"), "address.samples")) address.samples.push_back(sample);
+  if (static_cast<std::int64_t>(address.samples.size()) != images)
+    invalid("address.samples", "as long as there are images");
+  return address;
+}
+
 Napi::Object stepObject(Napi::Env env, const train::StepResult& result) {
   auto object = Napi::Object::New(env);
   object.Set("loss", result.loss);
@@ -251,9 +272,11 @@ Napi::Value SessionWrap::step(const Napi::CallbackInfo& info) {
     const auto session = this->session();
     const auto batch = std::make_shared<OwnBatch>(toOwnBatch(session->model(), info));
     const auto rates = toFloat64s(info[3], "rates");
-    return once(env, [batch, rates](Session& session) -> Answer {
-      const auto result = session.step(toImages(session.model(), batch->values, batch->shape), batch->labels,
-                                       session.nextOwnAddress(batch->shape[0]), rates);
+    const auto given = toAddress(info[4], batch->shape[0]);
+    return once(env, [batch, rates, given](Session& session) -> Answer {
+      const auto address = given ? *given : session.nextOwnAddress(batch->shape[0]);
+      const auto result =
+          session.step(toImages(session.model(), batch->values, batch->shape), batch->labels, address, rates);
       return [result](Napi::Env env) { return stepObject(env, result); };
     });
   });

@@ -32,7 +32,6 @@ enum class Purpose : std::uint32_t {
   kFlip = 2,
   kDropout = 3,
   kInitialisation = 4,
-  kSplit = 5,
 };
 
 /// An endless stream of numbers at one address. The key is the seed; the counter is (position, purpose · stream ·

@@ -3,11 +3,13 @@
 #include "model/aten.h"
 
 #include <atomic>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
 #include <span>
 #include <unordered_set>
+#include <utility>
 
 #include "model/resnet50.h"
 #include "model/safetensors.h"
@@ -65,6 +67,11 @@ class Session {
   bool usable(std::int64_t images, std::int64_t size) const;
   /// Addresses for a batch of the caller's own, which has no data set: the session counts them.
   BatchAddress nextOwnAddress(std::int64_t images);
+  /// Keeps a failure for the next call, so that the steps before it can be told of first.
+  void postpone(std::exception_ptr failure) { postponed_ = std::move(failure); }
+  void throwPostponed() {
+    if (postponed_) std::rethrow_exception(std::exchange(postponed_, nullptr));
+  }
   /// An optimizer step with the caller's gradients.
   void apply(const std::map<std::string, at::Tensor>& gradients, std::span<const double> rates);
   /// ‖w − w₀‖ / ‖w₀‖ by unit, over what trains.
@@ -90,6 +97,7 @@ class Session {
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::map<std::string, at::Tensor> start_;
   std::int64_t ownSamples_ = 0;
+  std::exception_ptr postponed_;
   std::atomic<bool> released_{false};
 };
 

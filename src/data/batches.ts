@@ -45,6 +45,8 @@ interface BatchOf<Images, Shape> {
   /** Position of each image in the split's `files`. */
   readonly indices: Int32Array;
   readonly shape: Shape;
+  /** The epoch that was asked for; with `indices` it addresses dropout. */
+  readonly epoch: number;
   /** Files that were left out of this batch. */
   readonly failures: readonly ImageFailure[];
 }
@@ -137,8 +139,9 @@ export async function* iterateBatches(plan: BatchPlan, files: NativeFileList): A
   }
 }
 
-function shaped({ images, labels, indices, count, size, failures }: NativeBatch): Batch {
+function shaped({ images, count, size, ...rest }: NativeBatch): Batch {
+  const { labels, indices, epoch, failures } = rest;
   return images instanceof Uint8Array
-    ? { images, labels, indices, shape: [count, size, size, 3], failures }
-    : { images, labels, indices, shape: [count, 3, size, size], failures };
+    ? { images, labels, indices, epoch, shape: [count, size, size, 3], failures }
+    : { images, labels, indices, epoch, shape: [count, 3, size, size], failures };
 }

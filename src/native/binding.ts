@@ -159,6 +159,12 @@ export interface NativeSessionOptions {
   readonly seed: number;
 }
 
+/** Where the randomness of a batch (dropout) is addressed: its epoch, and the data set index of each image. */
+export interface NativeAddress {
+  readonly epoch: number;
+  readonly samples: Int32Array;
+}
+
 export interface NativeRunOptions {
   readonly loader: NativeLoader;
   /** Learning rates, row-major `[steps × groups]`, 1 to 64 rows. A batch takes a row, an empty batch too. */
@@ -182,17 +188,19 @@ export interface NativeChunk {
 /** Trains the parameters of its groups. One session a model at a time; a second is refused with `ERR_BUSY`. */
 export interface NativeSession {
   /**
-   * Runs up to 64 steps. A loss that is not finite rejects with `ERR_NON_FINITE` before weights are changed by it.
+   * Runs up to 64 steps. A loss that is not finite rejects with `ERR_NON_FINITE` before weights are changed by it; the
+   * steps of the chunk that came before are answered first, and the next call rejects.
    * Unlike elsewhere, the token does not reject: it ends the chunk after the step that runs, and the steps made so far
    * are answered (none, where it was set before), so that a run can stop, save and go on from there.
    */
   run(o: NativeRunOptions, cancel?: NativeCancelToken): Promise<NativeChunk>;
-  /** One step on normalised NCHW images of the caller's. `rates`: one a group. */
+  /** One step on normalised NCHW images of the caller's. `rates`: one a group. Without an address, samples are counted. */
   step(
     images: Floats,
     shape: readonly [number, number, number, number],
     labels: Int32Array,
     rates: Float64Array,
+    address?: NativeAddress,
   ): Promise<{ readonly loss: number; readonly correct: number }>;
   /** Forward in training mode and backward, without a step; answers every trainable parameter's gradient. */
   gradients(
@@ -266,6 +274,7 @@ export interface NativeBatch {
   readonly indices: Int32Array;
   readonly count: number;
   readonly size: number;
+  readonly epoch: number;
   readonly failures: readonly ImageFailure[];
 }
 

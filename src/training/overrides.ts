@@ -1,6 +1,7 @@
 import { AUGMENTATIONS } from '../data/transforms.js';
-import { type GroupSpec, groupSpecOf } from '../optim/groups.js';
-import { optimizerOf } from '../optim/optimizers.js';
+import { freezesBackbone } from '../model/freeze.js';
+import { type GroupSpec, groupSpecOf, type ParameterGroup } from '../optim/groups.js';
+import { type OptimizerSpec, optimizerOf } from '../optim/optimizers.js';
 import { type ScheduleSpec, scheduleOf } from '../optim/schedules.js';
 import { invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
 import type { StrategyOverrides } from './options.js';
@@ -23,74 +24,78 @@ export const OVERRIDE_NAMES = [
 ] as const satisfies readonly (keyof StrategyOverrides)[];
 
 /**
- * A strategy with the parts replaced that are given. Groups that are not plain data and schedules that are functions
- * have no place in a strategy; they are left to the run.
+ * A strategy with the parts replaced that are given.
+ *
+ * - `lr` is as `overrideRates()` says; where the head alone is left to train, it is the head's.
+ * - `lrTiers` and `layerDecay` replace the groups and keep the strategy's head rate and weight decay. `layerDecay` falls
+ *   from `lr`, or else from the highest rate that the strategy has for the backbone.
+ * - `optimizer: 'adamw'` in the place of another brings its usual weight decay of 0.01, unless `weightDecay`, `groups` or
+ *   the strategy says otherwise.
+ * - Another kind of schedule keeps the warm-up, and not the floor.
+ * - Groups that are not plain data and schedules that are functions have no place in a strategy; they are left to the run.
  *
  * @throws ERR_INVALID_ARGUMENT for a value out of range, or options that contradict each other
  */
 export function overrideStrategy(base: Strategy, overrides: StrategyOverrides): Strategy {
+  const { freeze = base.freeze, batchNorm = base.batchNorm, augment = base.augment } = overrides;
+  const optimizer = optimizerOf(overrides.optimizer ?? base.optimizer);
   return {
     ...base,
-    freeze: overrides.freeze ?? base.freeze,
-    batchNorm: overrides.batchNorm ?? base.batchNorm,
-    groups: groupSpec(base, overrides),
-    optimizer: overrides.optimizer === undefined ? base.optimizer : optimizerOf(overrides.optimizer),
-    schedule: scheduleSpec(base.schedule, overrides),
-    augment: overrides.augment === undefined ? base.augment : requireOneOf(overrides.augment, 'augment', AUGMENTATIONS),
+    freeze,
+    batchNorm,
+    groups: overrideGroups(base, optimizer, freezesBackbone(freeze), overrides),
+    optimizer,
+    schedule: overrideSchedule(base.schedule, overrides),
+    augment: requireOneOf(augment, 'augment', AUGMENTATIONS),
   };
 }
+
+/** AdamW's default in PyTorch. */
+const ADAMW_DECAY = 0.01;
 
 const GROUP_OPTIONS = ['lr', 'headLr', 'lrTiers', 'layerDecay', 'weightDecay', 'decayNormBias'] as const;
 
-function groupSpec(base: Strategy, o: StrategyOverrides): GroupSpec {
+function overrideGroups(base: Strategy, optimizer: OptimizerSpec, headAlone: boolean, o: StrategyOverrides): GroupSpec {
   const kinds = (['groups', 'lrTiers', 'layerDecay'] as const).filter((name) => o[name] !== undefined);
-  if (kinds.length > 1)
+  if (kinds.length > 1) {
     throw invalidArgument(`${kinds.join(' and ')} exclude each other: each says what the groups are.`);
-  if (Array.isArray(o.groups)) {
-    const also = GROUP_OPTIONS.find((name) => o[name] !== undefined);
-    if (also !== undefined) {
-      throw invalidArgument(
-        `groups holds rates and decays of its own. Leave ${also} out, or give groups as plain data.`,
-      );
-    }
-    return base.groups;
   }
-  const start = o.groups === undefined ? base.groups : groupSpecOf(o.groups as GroupSpec);
+  if (isGroupList(o.groups)) {
+    const also = GROUP_OPTIONS.find((name) => o[name] !== undefined);
+    if (also === undefined) return base.groups;
+    throw invalidArgument(`groups holds rates and decays of its own. Leave ${also} out, or give groups as plain data.`);
+  }
+  const start = groupSpecOf(o.groups ?? base.groups);
+  const changedToAdamW = optimizer.kind === 'adamw' && base.optimizer.kind !== 'adamw' && o.groups === undefined;
+  const weightDecay = o.weightDecay ?? start.weightDecay ?? (changedToAdamW ? ADAMW_DECAY : undefined);
+  const spared =
+    o.decayNormBias === undefined ? start.noDecayNormBias : !requireBoolean(o.decayNormBias, 'decayNormBias');
   const common = {
     ...(start.headLr === undefined ? {} : { headLr: start.headLr }),
-    ...(start.weightDecay === undefined ? {} : { weightDecay: start.weightDecay }),
-    ...(start.noDecayNormBias === undefined ? {} : { noDecayNormBias: start.noDecayNormBias }),
-    ...(o.weightDecay === undefined
-      ? {}
-      : {
-          weightDecay: requireNumber(o.weightDecay, 'weightDecay', { min: 0 }),
-        }),
-    ...(o.decayNormBias === undefined ? {} : { noDecayNormBias: !requireBoolean(o.decayNormBias, 'decayNormBias') }),
+    ...(weightDecay === undefined ? {} : { weightDecay: requireNumber(weightDecay, 'weightDecay', { min: 0 }) }),
+    ...(spared === undefined ? {} : { noDecayNormBias: spared }),
   };
   let spec: GroupSpec = { ...start, ...common };
   if (o.lrTiers !== undefined) spec = { kind: 'tiers', tiers: o.lrTiers, ...common };
-  if (o.layerDecay !== undefined)
-    spec = {
-      kind: 'layerDecay',
-      lr: topRate(start),
-      decay: o.layerDecay,
-      ...common,
-    };
-  return overrideRates(spec, { lr: o.lr, headLr: o.headLr });
+  if (o.layerDecay !== undefined) spec = { kind: 'layerDecay', lr: topRate(start), decay: o.layerDecay, ...common };
+  // Where the backbone is frozen, a rate that left the head's alone would change nothing.
+  const headLr = o.headLr ?? (headAlone && spec.headLr !== undefined ? o.lr : undefined);
+  return overrideRates(spec, { lr: o.lr, headLr });
 }
 
-/** Another kind keeps the warm-up, and has no floor. */
-function scheduleSpec(base: ScheduleSpec, { schedule, warmupEpochs }: StrategyOverrides): ScheduleSpec {
+function isGroupList(groups: StrategyOverrides['groups']): groups is readonly ParameterGroup[] {
+  return Array.isArray(groups);
+}
+
+function overrideSchedule(base: ScheduleSpec, { schedule, warmupEpochs }: StrategyOverrides): ScheduleSpec {
   if (typeof schedule === 'function') {
-    if (!warmupEpochs) return base;
+    if (warmupEpochs === undefined) return base;
     throw invalidArgument('A schedule that is a function has its own warm-up. Leave warmupEpochs out.');
   }
-  let spec = base;
-  if (typeof schedule === 'object') {
-    spec = schedule;
-  } else if (schedule !== undefined && schedule !== base.kind) {
-    const { warmupEpochs: kept } = base;
-    spec = { ...scheduleOf(schedule), ...(kept === undefined ? {} : { warmupEpochs: kept }) };
+  let spec = schedule === undefined ? base : scheduleOf(schedule);
+  if (typeof schedule === 'string') {
+    const warmup = base.warmupEpochs === undefined ? {} : { warmupEpochs: base.warmupEpochs };
+    spec = spec.kind === base.kind ? base : { ...spec, ...warmup };
   }
   return scheduleOf(warmupEpochs === undefined ? spec : { ...spec, warmupEpochs });
 }

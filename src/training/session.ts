@@ -4,7 +4,7 @@ import { BATCH_NORM_POLICIES, type BatchNormPolicy } from '../model/freeze.js';
 import { PRECISIONS, type Precision, resolveCompute } from '../model/precision.js';
 import type { ResNet50, Shape4D } from '../model/resnet50.js';
 import { UNIT_NAMES, type UnitName } from '../model/units.js';
-import type { Floats, NativeSession } from '../native/binding.js';
+import type { Floats, NativeAddress, NativeSession } from '../native/binding.js';
 import { native } from '../native/load.js';
 import type { ParameterGroup } from '../optim/groups.js';
 import { type OptimizerSpec, optimizerOf } from '../optim/optimizers.js';
@@ -20,7 +20,7 @@ export interface SessionOptions {
   readonly precision?: Precision;
   /** Default: what `model.freeze()` was told, else `follow`: batch statistics where a BatchNorm's parameters train. */
   readonly batchNorm?: BatchNormPolicy;
-  /** Addresses dropout. Default 0. */
+  /** Addresses dropout, as the run's seed does. Default 0. */
   readonly seed?: number;
 }
 
@@ -40,8 +40,11 @@ export interface StepResult {
   readonly correct: number;
 }
 
-/** What `dataset.batches({ format: 'float32' })` gives, or a batch of that shape. */
-export type LabelledBatch = Pick<Batch, 'images' | 'labels' | 'shape'>;
+/**
+ * What `dataset.batches({ format: 'float32' })` gives, or a batch of that shape. Its epoch and indices address dropout;
+ * without them the session counts its samples.
+ */
+export type LabelledBatch = Pick<Batch, 'images' | 'labels' | 'shape'> & Partial<Pick<Batch, 'epoch' | 'indices'>>;
 
 /**
  * Trains a model on batches of the caller's, a step at a time. A model has one session or run at a time; dispose of the
@@ -111,9 +114,9 @@ export class TrainingSession {
     second?: Int32Array | StepOptions,
     third?: OwnStepOptions,
   ): Promise<StepResult> {
-    const { images, labels, shape, options } = argumentsOf(first, second, third, 'step()');
+    const { images, labels, shape, options, address } = argumentsOf(first, second, third, 'step()');
     const rates = this.#ratesOf(options.rates);
-    return this.#use((session) => session.step(images, shape, labels, rates));
+    return this.#use((session) => session.step(images, shape, labels, rates, address));
   }
 
   /**
@@ -221,19 +224,20 @@ function argumentsOf(
   readonly labels: Int32Array;
   readonly shape: Shape4D;
   readonly options: StepOptions;
+  readonly address: NativeAddress | undefined;
 } {
   if (isFloats(first)) {
     if (!(second instanceof Int32Array)) throw invalidArgument(`The labels of ${where} must be an Int32Array.`);
     checkOptions(third, ['shape', 'rates'], where);
     const options = third as OwnStepOptions;
-    return { images: first, labels: second, shape: options.shape, options };
+    return { images: first, labels: second, shape: options.shape, options, address: undefined };
   }
   if (typeof first !== 'object' || first === null || !(first.labels instanceof Int32Array)) {
     throw invalidArgument(
       `${where} takes images as a Float32Array or a Float64Array, or a batch, not ${describe(first)}.`,
     );
   }
-  const { images, labels, shape } = first;
+  const { images, labels, shape, epoch, indices } = first;
   if (!isFloats(images)) {
     throw invalidArgument(`${where} takes normalised images: ask for batches of format 'float32'.`);
   }
@@ -243,6 +247,7 @@ function argumentsOf(
     labels,
     shape: shape as Shape4D,
     options: (second ?? {}) as StepOptions,
+    address: epoch === undefined || indices === undefined ? undefined : { epoch, samples: indices },
   };
 }
 

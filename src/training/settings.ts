@@ -97,9 +97,9 @@ export function resolveConditions(options: TrainOptions): RunConditions {
 /** @throws ERR_INVALID_ARGUMENT for anything that is out of range or contradicts itself */
 export function resolveSettings(model: ResNet50, options: TrainOptions): RunSettings {
   const base = strategyOf(options.strategy ?? DEFAULT_STRATEGY);
-  const strategy = overrideStrategy(base, options);
   const units = model.units();
-  const rule = options.freeze ?? model.frozen?.rule ?? strategy.freeze;
+  const rule = options.freeze ?? model.frozen?.rule ?? base.freeze;
+  const strategy = overrideStrategy(base, { ...options, freeze: rule });
   const batchNorm = options.batchNorm ?? model.frozen?.batchNorm ?? strategy.batchNorm;
   const freeze = resolveFreeze(units, rule, { batchNorm });
   const groups = Array.isArray(options.groups)

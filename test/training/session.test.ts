@@ -12,10 +12,11 @@ const images = Float32Array.from({ length: 4 * 3 * 32 * 32 }, (_, i) => Math.sin
 const labels = Int32Array.from([0, 1, 2, 1]);
 
 describe('a training session', () => {
-  it('fed from batches() ends with the weights that train() ends with', async (t) => {
+  it('fed from batches() ends with the weights that train() ends with, dropout included', async (t) => {
     const data = await tinyData(t);
     const settings = { batchSize: 5, imageSize: 32, resize: 36, augment: 'standard', seed: 5 } as const;
-    using trained = await tinyModel();
+    const head = { hidden: 8, dropout: 0.3 };
+    using trained = await tinyModel({ head });
     const rate = 1e-3;
     await train(trained, data, {
       ...tinyOptions,
@@ -26,7 +27,7 @@ describe('a training session', () => {
       optimizer: 'adamw',
     }).result;
 
-    using own = await tinyModel();
+    using own = await tinyModel({ head });
     own.freeze({ until: 'layer4.1' });
     const trainable = own.frozen?.plan.trainable ?? new Set<string>();
     const steps = 3;
@@ -35,6 +36,7 @@ describe('a training session', () => {
       groups: groups.uniform(own.units(), { lr: rate, weightDecay: 0.01, trainable }),
       optimizer: optimizers.adamW(),
       precision: 'fp32',
+      seed: settings.seed,
     });
     let step = 0;
     for (let epoch = 0; epoch < 2; epoch++) {
