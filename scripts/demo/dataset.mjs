@@ -4,7 +4,7 @@ import { drawShape, shapes } from './draw.mjs';
 import { seededRandom } from './random.mjs';
 
 /** Images a class. `unseen` has no class folders: its files are named by what they show. */
-export const counts = { train: 100, val: 25, unseen: 4 };
+export const counts = { train: 200, val: 25, unseen: 4 };
 
 /**
  * Writes `train/CLASS/NNN.jpg`, `val/CLASS/NNN.jpg` and `unseen/CLASS-NNN.jpg`.

@@ -6,12 +6,12 @@ import sharp from 'sharp';
 
 const side = 96;
 
-/** Outlines around (0, 0), about one unit across. @type {Readonly<Record<string, string>>} */
+/** Around (0, 0), about one unit across. @type {Readonly<Record<string, string>>} */
 const outlines = {
-  circle: '<circle r="0.47"/>',
-  cross: '<path d="M-.16-.5h.32v.34h.34v.32h-.34v.34h-.32v-.34h-.34v-.32h.34z"/>',
-  star: `<path d="${starPath(5, 0.56, 0.22)}"/>`,
-  triangle: '<path d="M0-.55L.52.38L-.52.38z"/>',
+  bars: '<path d="M-.5-.46h1v.2h-1zM-.5-.1h1v.2h-1zM-.5.26h1v.2h-1z"/>',
+  circle: '<circle r="0.48"/>',
+  rings: '<path fill="none" stroke-width=".12" d="M0-.43a.43.43 0 1 1-.001 0zM0-.18a.18.18 0 1 1-.001 0z"/>',
+  star: `<path d="${starPath(6, 0.55, 0.2)}"/>`,
 };
 
 export const shapes = Object.keys(outlines);
@@ -34,13 +34,13 @@ function starPath(points, outer, inner) {
 export async function drawShape(shape, random) {
   const ground = randomColour(random);
   const colour = contrastingColour(random, ground);
-  const size = random.between(0.38, 0.7) * side;
+  const size = random.between(0.5, 0.8) * side;
   const margin = size * 0.55;
   const place = () => random.between(margin, side - margin).toFixed(1);
   const transform = `translate(${place()} ${place()}) rotate(${random.between(0, 360).toFixed(1)}) scale(${size.toFixed(1)})`;
-  const lines = Array.from({ length: 4 }, () => strayLine(random)).join('');
+  const lines = Array.from({ length: 3 }, () => strayLine(random)).join('');
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${side}" height="${side}">${lines}
-    <g transform="${transform}" fill="rgb(${colour})">${outlines[shape]}</g></svg>`;
+    <g transform="${transform}" fill="rgb(${colour})" stroke="rgb(${colour})" stroke-width="0">${outlines[shape]}</g></svg>`;
   const picture = await texture(random, ground);
   return picture
     .composite([
@@ -61,7 +61,7 @@ function contrastingColour(random, ground) {
   for (;;) {
     const colour = randomColour(random);
     const distance = Math.hypot(...colour.map((value, i) => value - Number(ground[i])));
-    if (distance > 90) return colour;
+    if (distance > 130) return colour;
   }
 }
 
@@ -76,7 +76,7 @@ function strayLine(random) {
 async function texture(random, colour) {
   const cells = 7;
   const patches = Buffer.alloc(cells * cells * 3);
-  for (let i = 0; i < patches.length; i++) patches[i] = clampByte(Number(colour[i % 3]) + random.between(-45, 45));
+  for (let i = 0; i < patches.length; i++) patches[i] = clampByte(Number(colour[i % 3]) + random.between(-35, 35));
   const blown = await sharp(patches, { raw: { width: cells, height: cells, channels: 3 } })
     .resize(side, side, { kernel: 'cubic', fit: 'fill' })
     .raw()
@@ -89,7 +89,7 @@ async function grain(random) {
   const pixels = Buffer.alloc(side * side * 4);
   for (let i = 0; i < pixels.length; i += 4) {
     pixels.fill(random.next() < 0.5 ? 0 : 255, i, i + 3);
-    pixels[i + 3] = Math.round(random.between(0, 70));
+    pixels[i + 3] = Math.round(random.between(0, 40));
   }
   return pixels;
 }
