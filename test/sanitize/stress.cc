@@ -1,0 +1,171 @@
+// Drives the loader, the scan and the executor as hard as it can, for the sanitizers to watch. Prints what it
+// counted. Usage: stress <list of image files> [<libvips>]
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/executor.h"
+#include "data/loader.h"
+#include "data/other_formats.h"
+#include "data/scan.h"
+
+using namespace resnet_torch;
+using namespace resnet_torch::data;
+
+namespace {
+
+using Files = std::shared_ptr<FileList>;
+
+[[noreturn]] void fail(const std::string& what) {
+  std::fprintf(stderr, "stress: %s\n", what.c_str());
+  std::exit(1);
+}
+
+Files readList(const char* path) {
+  auto files = std::make_shared<FileList>();
+  std::ifstream in(path);
+  for (std::string line; std::getline(in, line);) {
+    files->labels.push_back(static_cast<std::int32_t>(files->paths.size()));
+    files->paths.push_back(line);
+  }
+  return files;
+}
+
+LoaderOptions optionsFor(const Files& files, int workers, int prefetch) {
+  LoaderOptions options;
+  options.files = files;
+  options.crop.kind = CropOptions::Kind::kRandom;
+  options.crop.size = 64;
+  options.crop.flip = 0.5;
+  options.batchSize = 7;
+  options.shuffle = true;
+  options.mergeLastSingle = true;
+  options.seed = 3;
+  options.epoch = 2;
+  options.workers = workers;
+  options.prefetch = prefetch;
+  options.skipCorrupt = true;
+  return options;
+}
+
+/// All pixels of a pass, batches taken in both ways by turns.
+std::vector<std::uint8_t> pixelsOf(const LoaderOptions& options) {
+  Loader loader(options);
+  std::vector<std::uint8_t> pixels;
+  for (int turn = 0; !loader.exhausted(); ++turn) {
+    std::optional<Batch> batch;
+    if (turn % 3 == 0) {
+      std::promise<Loader::Answer> promise;
+      loader.requestNext([&](Loader::Answer answer) { promise.set_value(std::move(answer)); });
+      auto answer = promise.get_future().get();
+      if (answer.error) std::rethrow_exception(answer.error);
+      batch = std::move(answer.batch);
+    } else {
+      batch = loader.waitNext(std::chrono::minutes(1));
+    }
+    if (!batch) fail("a batch did not come");
+    pixels.insert(pixels.end(), batch->images.begin(), batch->images.end());
+  }
+  return pixels;
+}
+
+void equalPasses(const Files& files) {
+  std::vector<std::uint8_t> first;
+  for (const int workers : {1, 3, 4}) {
+    for (const int prefetch : {1, 3}) {
+      auto pixels = pixelsOf(optionsFor(files, workers, prefetch));
+      if (first.empty())
+        first = std::move(pixels);
+      else if (pixels != first)
+        fail("a pass depends on its workers");
+    }
+  }
+  std::printf("passes of %zu bytes\n", first.size());
+}
+
+void earlyEnds(const Files& files) {
+  for (int delay = 0; delay < 20; ++delay) {
+    auto loader = std::make_unique<Loader>(optionsFor(files, 3, 2));
+    loader->requestNext([](Loader::Answer) {});
+    std::this_thread::sleep_for(std::chrono::milliseconds(delay));
+  }
+  std::printf("early ends\n");
+}
+
+void scan(const Files& files) {
+  std::promise<std::size_t> readable;
+  scanImages(
+      files->paths, 3, std::make_shared<CancelFlag>(), [](std::size_t) {},
+      [&](std::vector<ScannedImage> images, std::exception_ptr) {
+        std::size_t ok = 0;
+        for (const auto& image : images) ok += image.ok ? 1 : 0;
+        readable.set_value(ok);
+      });
+  std::printf("scan %zu of %zu\n", readable.get_future().get(), files->paths.size());
+}
+
+/// Waits now and then, and counts its ends.
+class CountingJob final : public Job {
+ public:
+  CountingJob(std::atomic<int>& ended, int units)
+      : Job(std::make_shared<CancelFlag>()), ended_(ended), left_(units) {}
+  Progress advance() override {
+    if (--left_ <= 0) return Progress::kDone;
+    return left_ % 3 == 0 ? Progress::kWaiting : Progress::kMore;
+  }
+  void finish() override { ++ended_; }
+  void fail(std::exception_ptr) override { ++ended_; }
+
+ private:
+  std::atomic<int>& ended_;
+  int left_;
+};
+
+void executor() {
+  constexpr int kJobs = 400;
+  std::atomic<int> ended{0};
+  auto& executor = Executor::forDevice("stress");
+  std::vector<std::thread> askers;
+  for (int asker = 0; asker < 4; ++asker) {
+    askers.emplace_back([&, asker] {
+      for (int i = 0; i < kJobs / 4; ++i) {
+        auto job = std::make_shared<CountingJob>(ended, i % 7);
+        if (i % 5 == 0) job->cancelFlag().cancel();
+        executor.submit(std::move(job), static_cast<Priority>((asker + i) % 3));
+        if (i % 11 == 0) executor.wake();
+      }
+    });
+  }
+  for (auto& asker : askers) asker.join();
+  for (int wait = 0; ended < kJobs && wait < 3000; ++wait) {
+    executor.wake();
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  if (ended != kJobs) fail("a job was lost");
+  Executor::stopAll();
+  executor.submit(std::make_shared<CountingJob>(ended, 1), Priority::kControl);
+  if (ended != kJobs + 1) fail("a job after the end was not refused");
+  std::printf("executor %d jobs\n", kJobs);
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  if (count < 2) fail("no list of files");
+  if (count > 2) setVipsLibrary(words[2]);
+  const auto files = readList(words[1]);
+  equalPasses(files);
+  earlyEnds(files);
+  scan(files);
+  executor();
+  // The process ends while threads decode.
+  auto* abandoned = new Loader(optionsFor(files, 3, 2));
+  abandoned->requestNext([](Loader::Answer) {});
+  std::exit(0);
+}
