@@ -9,6 +9,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { byteProgress } from './setup/output.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, 'runs', 'demo');
@@ -66,7 +67,17 @@ async function chooseWeights() {
   const { resolveWeights } = await import(module);
   say('Looking for ImageNet weights (about 100 MB, downloaded once) …');
   try {
-    await resolveWeights('imagenet-v2');
+    /** @type {ReturnType<typeof byteProgress> | undefined} */
+    let progress;
+    let seen = 0;
+    await resolveWeights('imagenet-v2', {
+      onProgress: (/** @type {number} */ bytes, /** @type {number | null} */ total) => {
+        progress ??= byteProgress('download', total);
+        progress.add(bytes - seen);
+        seen = bytes;
+      },
+    });
+    progress?.end();
     return 'imagenet-v2';
   } catch (error) {
     const code = /** @type {{ code?: string }} */ (error).code;
@@ -116,7 +127,20 @@ if (!existsSync(join(data, 'unseen'))) {
   await makeDataset(data);
 }
 const weights = await chooseWeights();
-cli(['train', data, '--out', run, '--overwrite', '--weights', weights, '--image-size', '64', ...training[weights]]);
+cli([
+  'train',
+  data,
+  '--out',
+  run,
+  '--overwrite',
+  '--weights',
+  weights,
+  '--image-size',
+  '64',
+  '--resize',
+  '64',
+  ...training[weights],
+]);
 const predicted = JSON.parse(cli(['predict', run, join(data, 'unseen'), '--json'], 'pipe'));
 const right = showPredictions(predicted);
 
