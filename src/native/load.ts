@@ -8,6 +8,8 @@ import type { NativeBinding, NativeCancelToken } from './binding.js';
 import { explainLoadFailure, setupCommand, type Variant } from './explain.js';
 import { findVips } from './vips.js';
 
+export { findVips };
+
 const require = createRequire(import.meta.url);
 
 /** The folder of the package: the nearest above this file that holds package.json. */
