@@ -95,7 +95,8 @@ function figure(value) {
  */
 function table(rows) {
   const lines = rows.map(
-    ({ what, cases, worst, where, bound }) => `| ${what} | ${cases} | ${figure(worst)} | ${figure(bound)} | ${where} |`,
+    ({ what, cases, worst, where, bound }) =>
+      `| ${what} | ${cases} | ${figure(worst)} | ${figure(bound)} | ${where || 'equal throughout'} |`,
   );
   return ['| what | compared | worst | bound | where |', '|---|---|---|---|---|', ...lines].join('\n');
 }
