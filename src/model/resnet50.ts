@@ -1,5 +1,12 @@
 import { ResnetTorchError } from '../errors.js';
-import type { Floats, HeadShape, ModelDtype, NativeDevice, NativeModel } from '../native/binding.js';
+import type {
+  Floats,
+  HeadShape,
+  ModelDtype,
+  NativeDevice,
+  NativeModel,
+  NativeModelOptions,
+} from '../native/binding.js';
 import { native, withCancel } from '../native/load.js';
 import { checkOptions, invalidArgument, requireNumber, requireOneOf } from '../options.js';
 import { packageVersion } from '../version.js';
@@ -15,6 +22,7 @@ import {
   openWeights,
   type Preprocessing,
   resolveWeights,
+  type TensorTable,
   type TransformMetadata,
   type WeightsSource,
 } from './weights/index.js';
@@ -134,19 +142,7 @@ export class ResNet50 {
     });
     const table = weights.path === null ? null : await openWeights(weights.path);
     const device = resolveDevice(options.device ?? 'auto', native().info());
-    const handle = new (native().Model)({ ...head, dtype, device, seed });
-    const notes: string[] = [];
-    try {
-      if (table !== null) {
-        const match = matchWeights(table, handle.tensors());
-        await handle.load(table.path, match.load);
-        notes.push(...match.messages);
-      }
-      signal?.throwIfAborted();
-    } catch (error) {
-      handle.dispose();
-      throw error;
-    }
+    const { handle, notes } = await makeNative({ ...head, dtype, device, seed }, table, { signal });
     return new ResNet50({
       handle,
       head,
@@ -187,23 +183,8 @@ export class ResNet50 {
       );
     }
     const device = resolveDevice(options.device ?? 'auto', native().info());
-    const handle = new (native().Model)({ ...head, dtype, device, seed: 0 });
-    const notes: string[] = [];
-    try {
-      const match = matchWeights(table, handle.tensors());
-      if (match.head === 'skipped') {
-        throw new ResnetTorchError(
-          'ERR_CHECKPOINT',
-          `${source.path} cannot be used as it is. ${match.messages.join(' ')}`,
-        );
-      }
-      await handle.load(table.path, match.load);
-      notes.push(...match.messages);
-      options.signal?.throwIfAborted();
-    } catch (error) {
-      handle.dispose();
-      throw error;
-    }
+    const shape = { ...head, dtype, device, seed: 0 };
+    const { handle, notes } = await makeNative(shape, table, { signal: options.signal, withHead: true });
     return new ResNet50({
       handle,
       head,
@@ -399,6 +380,29 @@ export class ResNet50 {
     if (o.classes !== undefined) this.#classes = o.classes;
     this.#transform = o.transform;
     this.#strategy = o.strategy;
+  }
+}
+
+/** A native model with the weights of a file in it, or random ones; it is disposed of again when they do not fit. */
+async function makeNative(
+  options: NativeModelOptions,
+  table: TensorTable | null,
+  o: { readonly signal: AbortSignal | undefined; readonly withHead?: boolean },
+): Promise<{ readonly handle: NativeModel; readonly notes: readonly string[] }> {
+  const handle = new (native().Model)(options);
+  try {
+    if (table === null) return { handle, notes: [] };
+    const match = matchWeights(table, handle.tensors());
+    if (o.withHead === true && match.head === 'skipped') {
+      const why = match.messages.join(' ');
+      throw new ResnetTorchError('ERR_CHECKPOINT', `${table.path} cannot be used as it is. ${why}`);
+    }
+    await handle.load(table.path, match.load);
+    o.signal?.throwIfAborted();
+    return { handle, notes: match.messages };
+  } catch (error) {
+    handle.dispose();
+    throw error;
   }
 }
 
