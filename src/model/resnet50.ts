@@ -13,16 +13,15 @@ import { packageVersion } from '../version.js';
 import { type Device, resolveDevice } from './device.js';
 import { type BatchNormPolicy, type FreezePlan, type FreezeRule, resolveFreeze } from './freeze.js';
 import { type HeadOptions, headShape } from './head.js';
+import { makeNative } from './make-native.js';
 import { readModelSource } from './model-source.js';
 import { PRECISIONS, type Precision, resolveCompute } from './precision.js';
 import { describeUnits, type UnitInfo } from './units.js';
 import {
   CHECKPOINT_FORMAT,
-  matchWeights,
   openWeights,
   type Preprocessing,
   resolveWeights,
-  type TensorTable,
   type TransformMetadata,
   type WeightsSource,
 } from './weights/index.js';
@@ -380,29 +379,6 @@ export class ResNet50 {
     if (o.classes !== undefined) this.#classes = o.classes;
     this.#transform = o.transform;
     this.#strategy = o.strategy;
-  }
-}
-
-/** A native model with the weights of a file in it, or random ones; it is disposed of again when they do not fit. */
-async function makeNative(
-  options: NativeModelOptions,
-  table: TensorTable | null,
-  o: { readonly signal: AbortSignal | undefined; readonly withHead?: boolean },
-): Promise<{ readonly handle: NativeModel; readonly notes: readonly string[] }> {
-  const handle = new (native().Model)(options);
-  try {
-    if (table === null) return { handle, notes: [] };
-    const match = matchWeights(table, handle.tensors());
-    if (o.withHead === true && match.head === 'skipped') {
-      const why = match.messages.join(' ');
-      throw new ResnetTorchError('ERR_CHECKPOINT', `${table.path} cannot be used as it is. ${why}`);
-    }
-    await handle.load(table.path, match.load);
-    o.signal?.throwIfAborted();
-    return { handle, notes: match.messages };
-  } catch (error) {
-    handle.dispose();
-    throw error;
   }
 }
 
