@@ -1,12 +1,5 @@
 import { ResnetTorchError } from '../errors.js';
-import type {
-  Floats,
-  HeadShape,
-  ModelDtype,
-  NativeDevice,
-  NativeModel,
-  NativeModelOptions,
-} from '../native/binding.js';
+import type { Floats, HeadShape, ModelDtype, NativeDevice, NativeModel } from '../native/binding.js';
 import { native, withCancel } from '../native/load.js';
 import { checkOptions, invalidArgument, requireNumber, requireOneOf } from '../options.js';
 import { packageVersion } from '../version.js';
