@@ -21,7 +21,7 @@ export {
 export type { Augmentation } from './data/transforms.js';
 export { ERROR_CODES, type ErrorCode, ResnetTorchError } from './errors.js';
 export { type ClassResult, type EvaluateOptions, type EvaluationResult, evaluate } from './inference/evaluate.js';
-export { type Prediction, Predictor, type PredictOptions, type PredictorOptions } from './inference/predictor.js';
+export { type Prediction, type PredictOptions, Predictor, type PredictorOptions } from './inference/predictor.js';
 export type { Device } from './model/device.js';
 export type { BatchNormPolicy, FreezePlan, FreezeRule } from './model/freeze.js';
 export type { HeadOptions } from './model/head.js';
