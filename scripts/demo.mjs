@@ -18,7 +18,7 @@ const run = join(folder, 'run');
 
 /** Flags of `train`. From random weights there is more to learn, and no early layer to be careful with. */
 const training = {
-  'imagenet-v2': ['--strategy', 'differential', '--lr', '3e-4', '--epochs', '5', '--augment', 'flip'],
+  'imagenet-v2': ['--strategy', 'differential', '--lr', '3e-4', '--epochs', '4', '--augment', 'flip'],
   none: [
     '--strategy',
     'full',
@@ -29,7 +29,7 @@ const training = {
     '--batch-size',
     '16',
     '--epochs',
-    '14',
+    '12',
     '--augment',
     'flip',
   ],

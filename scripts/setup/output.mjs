@@ -1,5 +1,8 @@
 /** What the set-up says while it works: one line a step, and a bar for long ones where a terminal shows it. */
 
+/** Smaller ones are over before a line about them is read. */
+const worthTelling = 20e6;
+
 const isTerminal = process.stderr.isTTY === true;
 
 /** @param {string} text */
@@ -49,7 +52,7 @@ export function byteProgress(label, total) {
           drawn = now;
           draw();
         }
-      } else if (total && Math.floor((done / total) * 4) > quarter) {
+      } else if (total && total > worthTelling && Math.floor((done / total) * 4) > quarter) {
         quarter = Math.floor((done / total) * 4);
         say(`${label} ${quarter * 25}% of ${megabytes(total)}`);
       }
