@@ -29,7 +29,7 @@ const training = {
     '--batch-size',
     '16',
     '--epochs',
-    '12',
+    '10',
     '--augment',
     'flip',
   ],
