@@ -20,7 +20,9 @@ export const skip: string | false = python === undefined ? 'this needs PyTorch: 
 export async function reference(script: string, folder: string, job: unknown): Promise<unknown> {
   writeFileSync(join(folder, 'job.json'), JSON.stringify(job));
   const path = join(projectRoot, 'test', 'parity', `${script}.py`);
-  const env = { ...process.env, PYTHONDONTWRITEBYTECODE: '1' };
+  // glibc gives large tensors back to the system at once, and PyTorch spends its time on fresh pages, unless told not to.
+  const keepPages = { MALLOC_MMAP_THRESHOLD_: '1073741824', MALLOC_TRIM_THRESHOLD_: '1073741824' };
+  const env = { ...process.env, ...keepPages, PYTHONDONTWRITEBYTECODE: '1' };
   await promisify(execFile)(python ?? 'python3', [path, folder], { env, maxBuffer: 1 << 26 });
   const answer = join(folder, 'answer.json');
   return existsSync(answer) ? JSON.parse(readFileSync(answer, 'utf8')) : null;

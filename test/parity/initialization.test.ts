@@ -13,7 +13,7 @@ describe('initialization', { skip }, () => {
     const answer = (await reference('initialization', folder, head)) as Record<string, readonly [number, number]>;
     // The worst of 500 sound figures lies about 3 standard errors out; of a wrong distribution, tens or hundreds.
     const ours = new Comparison('Initialisation: mean, deviation, tails of each tensor, in standard errors', 5);
-    const theirs = new Comparison("The same of torchvision's own draw", 5);
+    const theirs = new Comparison("Initialisation: the same of torchvision's own draw", 5);
     for (const [name, [mine, other]] of Object.entries(answer)) {
       ours.add(name, mine ?? Number.POSITIVE_INFINITY);
       theirs.add(name, other ?? Number.POSITIVE_INFINITY);
