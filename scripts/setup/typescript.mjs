@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { seconds, step } from './output.mjs';
@@ -16,10 +17,13 @@ export async function buildTypeScript(root, { force = false }) {
   const require = createRequire(join(root, 'package.json'));
   const compiler = require('typescript/package.json').version;
   const hash = hashInputs(root, ['src', 'test', 'tsconfig.json', 'package.json'], [compiler]);
-  if (!force && existsSync(join(root, 'dist', 'src', 'index.js')) && isCurrent(stamp, hash)) {
+  const written = existsSync(join(root, 'dist', 'src', 'index.js'));
+  if (!force && written && isCurrent(stamp, hash)) {
     step('typescript', 'built already');
     return;
   }
+  // The compiler trusts its own record of what it wrote, whether it is still there or not.
+  if (force || !written) await rm(join(root, 'dist', '.tsbuildinfo'), { force: true });
   const start = Date.now();
   const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
   await run('The TypeScript build', process.execPath, [tsc, '-p', 'tsconfig.json'], { cwd: root, show: true });
