@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, realpathSync } from 'node:fs';
-import { cp, mkdir, readdir, symlink } from 'node:fs/promises';
+import { cp, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { runProgram } from '../scripts/support/script.js';
+import { installedCopy, runProgram, runSetup } from '../scripts/support/script.js';
 import { projectRoot, temporaryDirectory } from '../support/paths.js';
 
 describe('a prebuilt addon', () => {
@@ -20,13 +20,14 @@ describe('a prebuilt addon', () => {
     );
     assert.ok(existsSync(join(projectRoot, 'addons/cpu/build/Release/resnet_torch.node')), 'the build stays as it was');
 
-    const root = await temporaryDirectory(t);
-    await cp(join(projectRoot, 'package.json'), join(root, 'package.json'));
+    const root = await installedCopy(join(await temporaryDirectory(t), 'package'));
     await cp(join(projectRoot, 'dist/src'), join(root, 'dist/src'), { recursive: true });
     await cp(prebuilds, join(root, 'addons/cpu/prebuilds'), { recursive: true });
-    await mkdir(join(root, 'vendor'));
-    await symlink(realpathSync(join(projectRoot, 'vendor/libtorch-cpu')), join(root, 'vendor/libtorch-cpu'));
-    await symlink(join(projectRoot, 'node_modules'), join(root, 'node_modules'));
+    const libtorch = realpathSync(join(projectRoot, 'vendor/libtorch-cpu'));
+    const setup = await runSetup(root, [], { RESNET_TORCH_LIBTORCH: libtorch });
+    assert.equal(setup.code, 0, setup.stderr);
+    assert.match(setup.stderr, /the prebuilt addon of the package fits/);
+    assert.ok(!existsSync(join(root, 'addons/cpu/build')));
 
     const script = `
       const { native } = await import(${JSON.stringify(join(root, 'dist/src/native/load.js'))});
