@@ -162,12 +162,12 @@ function tables() {
   return { text: lines.join('\n'), failures };
 }
 
-const helper = join(root, 'dist', 'test', 'support', 'paths.js');
-if (!existsSync(helper) || !existsSync(join(root, 'dist', 'src', 'cli', 'cli.js'))) {
+const paths = join(root, 'dist', 'test', 'support', 'paths.js');
+if (!existsSync(paths) || !existsSync(join(root, 'dist', 'src', 'cli', 'cli.js'))) {
   say('The package is not built: run `npm run setup`.');
   process.exit(1);
 }
-const { sharedRoot } = await import(helper);
+const { sharedRoot } = await import(paths);
 const shared = sharedRoot();
 if (shared === null) {
   say(

@@ -33,7 +33,8 @@ def forward_cases() -> tuple[list[dict], dict[str, torch.Tensor]]:
     for dtype in (torch.float32, torch.float64):
         model = recipe_model(dtype)
         for stream, shape in enumerate(SHAPES):
-            case = {"name": f"{shape[3]}x{shape[2]}", "dtype": str(dtype).split(".")[1], "shape": shape, "stream": stream}
+            name, kind = f"{shape[3]}x{shape[2]}", str(dtype).split(".")[1]
+            case = {"name": name, "dtype": kind, "shape": shape, "stream": stream}
             images = recipe.images(shape, stream).to(dtype)
             with torch.no_grad():
                 out[f"{case['name']}/{case['dtype']}/logits"] = model(images)
@@ -67,12 +68,14 @@ def training_cases() -> tuple[list[dict], dict[str, torch.Tensor]]:
     last = [name for name in norms if name.startswith("layer4")]
     rows = [[scale * rate for rate in (1e-3, 3e-3, 1e-2)] for scale in (0.5, 1, 1, 1, 0.9, 0.8, 0.6, 0.4, 0.2, 0.1)]
     small = [[rate / 10 for rate in row] for row in rows]
-    end = ("layer4.2.conv2", "layer4.2.bn3")
+    every = three_groups(names, ("conv1", "layer3"), 1e-3)
+    end = three_groups(names, ("layer4.2.conv2", "layer4.2.bn3"), 1e-3)
+    decaying = three_groups(names, ("layer4.2.conv2", "layer4.2.bn3"), 0.05)
     cases = [
-        {"name": "sgd-all", "optimizer": NESTEROV, "groups": three_groups(names, ("conv1", "layer3"), 1e-3), "rates": rows[:2], "batchNormTraining": norms},
-        {"name": "sgd", "optimizer": SGD, "groups": three_groups(names, end, 1e-3), "rates": rows, "batchNormTraining": last},
-        {"name": "adam", "optimizer": ADAM, "groups": three_groups(names, end, 1e-3), "rates": small, "batchNormTraining": last},
-        {"name": "adamw", "optimizer": ADAMW, "groups": three_groups(names, end, 0.05), "rates": small, "batchNormTraining": last},
+        {"name": "sgd-all", "optimizer": NESTEROV, "groups": every, "rates": rows[:2], "batchNormTraining": norms},
+        {"name": "sgd", "optimizer": SGD, "groups": end, "rates": rows, "batchNormTraining": last},
+        {"name": "adam", "optimizer": ADAM, "groups": end, "rates": small, "batchNormTraining": last},
+        {"name": "adamw", "optimizer": ADAMW, "groups": decaying, "rates": small, "batchNormTraining": last},
     ]
     out = {}
     for case in cases:
@@ -81,7 +84,8 @@ def training_cases() -> tuple[list[dict], dict[str, torch.Tensor]]:
         images, labels = recipe.images(case["shape"], 10), recipe.labels(6, CLASSES, 10)
         result = train(model, case, images[None], labels[None])
         trainable = [name for group in case["groups"] for name in group["parameters"]]
-        statistics = [f"{norm}.{buffer}" for norm in case["batchNormTraining"] for buffer in ("running_mean", "running_var", "num_batches_tracked")]
+        buffers = ("running_mean", "running_var", "num_batches_tracked")
+        statistics = [f"{norm}.{buffer}" for norm in case["batchNormTraining"] for buffer in buffers]
         state = model.state_dict()
         out[f"{case['name']}/losses"] = torch.tensor(result["losses"], dtype=torch.float64)
         out[f"{case['name']}/gradients"] = torch.stack([recipe.digest(result["gradients"][name]) for name in trainable])
@@ -100,7 +104,10 @@ def optimizer_cases() -> tuple[list[dict], dict[str, torch.Tensor]]:
     for name, spec in {"sgd": SGD, "nesterov": NESTEROV, "dampened": DAMPENED, "adam": ADAM, "adamw": ADAMW}.items():
         model = recipe_model(torch.float32)
         decays = [0.0, 1e-2, 1e-3]
-        groups = [{"name": p, "parameters": [p], "weightDecay": decay} for p, decay in zip(RECORDED, decays, strict=True)]
+        groups = [
+            {"name": parameter, "parameters": [parameter], "weightDecay": decay}
+            for parameter, decay in zip(RECORDED, decays, strict=True)
+        ]
         case = {"name": name, "optimizer": spec, "groups": groups}
         case["rates"] = [[1e-2 / (1 + step), 1e-3, 3e-3] for step in range(RECORDED_STEPS)]
         optimizer = make_optimizer(spec, parameter_groups(model, groups))
