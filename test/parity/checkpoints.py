@@ -35,10 +35,14 @@ def main() -> None:
     exchange = Exchange()
     head, images = exchange.job, exchange.load("images.safetensors")["images"].float()
     if exchange.job["task"] == "write":
-        state = write_weights(exchange.path("weights.safetensors"), head["classes"], head["hidden"], seed=4).state_dict()
+        model = write_weights(exchange.path("weights.safetensors"), head["classes"], head["hidden"], seed=4)
+        state = model.state_dict()
         written_forms(exchange, state)
         rounded = {
-            kind: {name: value.to(dtype).to(value.dtype) if value.is_floating_point() else value for name, value in state.items()}
+            kind: {
+                name: value.to(dtype).to(value.dtype) if value.is_floating_point() else value
+                for name, value in state.items()
+            }
             for kind, dtype in (("fp32", torch.float32), ("fp16", torch.float16), ("bf16", torch.bfloat16))
         }
         exchange.save("expected.safetensors", {kind: logits(head, values, images) for kind, values in rounded.items()})

@@ -25,7 +25,9 @@ def main() -> None:
             for name in group["parameters"]:
                 parameter = model.get_parameter(name)
                 out[name] = parameter.data
-                out |= {f"{name}.{key}": torch.as_tensor(value) for key, value in optimizer.state[parameter].items() if value is not None}
+                for key, value in optimizer.state[parameter].items():
+                    if value is not None:
+                        out[f"{name}.{key}"] = torch.as_tensor(value)
         exchange.save(f"{case['name']}.safetensors", out)
 
 

@@ -64,7 +64,8 @@ def randomize_batch_norm(model: nn.Module) -> None:
     """A fresh network's BatchNorm does nothing in evaluation mode; this gives every figure of it a part to play."""
     for name, module in model.named_modules():
         if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.2, 0.4) if name.endswith("bn3") else nn.init.uniform_(module.weight, 0.5, 1.5)
+            low, high = (0.2, 0.4) if name.endswith("bn3") else (0.5, 1.5)
+            nn.init.uniform_(module.weight, low, high)
             nn.init.uniform_(module.bias, -0.2, 0.2)
             nn.init.uniform_(module.running_mean, -0.2, 0.2)
             nn.init.uniform_(module.running_var, 0.5, 1.5)
@@ -94,7 +95,10 @@ class Exchange:
         return load_file(self.folder / name)
 
     def save(self, name: str, tensors: dict[str, torch.Tensor]) -> None:
-        save_file({key: value.detach().clone(memory_format=torch.contiguous_format) for key, value in tensors.items()}, self.folder / name)
+        whole = {
+            key: value.detach().clone(memory_format=torch.contiguous_format) for key, value in tensors.items()
+        }
+        save_file(whole, self.folder / name)
 
     def answer(self, value: object) -> None:
         (self.folder / "answer.json").write_text(json.dumps(value))

@@ -25,7 +25,8 @@ def parameter_groups(model: nn.Module, groups: list[dict]) -> list[dict]:
     for name, parameter in parameters.items():
         parameter.requires_grad_(name in trainable)
     return [
-        {"params": [parameters[name] for name in group["parameters"]], "weight_decay": group["weightDecay"]} for group in groups
+        {"params": [parameters[name] for name in group["parameters"]], "weight_decay": group["weightDecay"]}
+        for group in groups
     ]
 
 
