@@ -36,6 +36,8 @@ Napi::Value initialize(const Napi::CallbackInfo& info) {
     Environment::of(env).setErrorClass(options.Get("errorClass").As<Napi::Function>());
     if (!options.Get("vips").IsNull()) setVipsLibrary(toText(options.Get("vips"), "vips"));
     installCachingAllocator();
+    // Where NNPACK cannot run it says so on standard error; convolutions are left to oneDNN everywhere.
+    at::globalContext().setUserEnabledNNPACK(false);
     Executor::setHooks(
         [](int threads) {
           if (threads > 0) at::set_num_threads(threads);
