@@ -8,7 +8,8 @@
 
 namespace resnet_torch::binding {
 
-std::shared_ptr<Pending> Pending::create(Napi::Env env, CancelFlagPtr cancel) {
+std::shared_ptr<Pending> Pending::create(const Napi::CallbackInfo& info, CancelFlagPtr cancel) {
+  const auto env = info.Env();
   auto& environment = Environment::of(env);
   std::shared_ptr<Pending> pending(new Pending);
   pending->channel_ = environment.channel_;
@@ -17,6 +18,10 @@ std::shared_ptr<Pending> Pending::create(Napi::Env env, CancelFlagPtr cancel) {
   if (napi_create_promise(env, &call.deferred, &pending->promise_) != napi_ok) throw Napi::Error::New(env);
   // The stack of the caller, for errors that are made later, when it is gone.
   call.callSite = Napi::Persistent(Napi::Error::New(env, "").Value());
+  auto held = Napi::Array::New(env);
+  held.Set(0U, info.This());
+  for (std::size_t i = 0; i < info.Length(); ++i) held.Set(static_cast<std::uint32_t>(i + 1), info[i]);
+  call.held = Napi::Persistent(held.As<Napi::Object>());
   call.cancel = std::move(cancel);
   if (environment.calls_.empty()) environment.keepLoopAlive(true);
   environment.calls_.emplace(pending->id_, std::move(call));
@@ -127,16 +132,17 @@ class PromiseJob final : public Job {
 
 }  // namespace
 
-Napi::Value runUnits(Napi::Env env, Executor& executor, Priority priority, CancelFlagPtr cancel, Unit unit) {
-  auto pending = Pending::create(env, cancel);
-  const Napi::Value promise = pending->promise(env);
+Napi::Value runUnits(const Napi::CallbackInfo& info, Executor& executor, Priority priority, CancelFlagPtr cancel,
+                     Unit unit) {
+  auto pending = Pending::create(info, cancel);
+  const Napi::Value promise = pending->promise(info.Env());
   executor.submit(std::make_shared<PromiseJob>(std::move(cancel), std::move(pending), std::move(unit)), priority);
   return promise;
 }
 
-Napi::Value runOnce(Napi::Env env, Executor& executor, Priority priority, CancelFlagPtr cancel,
+Napi::Value runOnce(const Napi::CallbackInfo& info, Executor& executor, Priority priority, CancelFlagPtr cancel,
                     std::function<Answer()> work) {
-  return runUnits(env, executor, priority, std::move(cancel), [work = std::move(work)](Answer& answer) {
+  return runUnits(info, executor, priority, std::move(cancel), [work = std::move(work)](Answer& answer) {
     answer = work();
     return Job::Progress::kDone;
   });

@@ -13,8 +13,10 @@ namespace resnet_torch::binding {
 /// pending, the event loop stays alive.
 class Pending {
  public:
-  /// On the JavaScript thread. `cancel` is set when the environment ends first.
-  static std::shared_ptr<Pending> create(Napi::Env env, CancelFlagPtr cancel);
+  /// On the JavaScript thread. `cancel` is set when the environment ends first. The call's own object and its
+  /// arguments are kept from garbage collection until the promise is settled: a loader that is collected stops its
+  /// work.
+  static std::shared_ptr<Pending> create(const Napi::CallbackInfo& info, CancelFlagPtr cancel);
 
   Napi::Value promise(Napi::Env env) const;
   void resolve(Answer answer) const;
@@ -52,11 +54,12 @@ auto guarded(Napi::Env env, Body&& body) -> decltype(body()) {
 /// One unit of a job; fills `answer` when it returns kDone.
 using Unit = std::function<Job::Progress(Answer& answer)>;
 
-/// Runs `unit` on the executor until it is done, and answers a promise.
-Napi::Value runUnits(Napi::Env env, Executor& executor, Priority priority, CancelFlagPtr cancel, Unit unit);
+/// Runs `unit` on the executor until it is done, and answers the call `info` with a promise.
+Napi::Value runUnits(const Napi::CallbackInfo& info, Executor& executor, Priority priority, CancelFlagPtr cancel,
+                     Unit unit);
 
 /// Runs `work` on the executor as one unit.
-Napi::Value runOnce(Napi::Env env, Executor& executor, Priority priority, CancelFlagPtr cancel,
+Napi::Value runOnce(const Napi::CallbackInfo& info, Executor& executor, Priority priority, CancelFlagPtr cancel,
                     std::function<Answer()> work);
 
 }  // namespace resnet_torch::binding

@@ -55,6 +55,7 @@ class Environment {
   struct Call {
     napi_deferred deferred;
     Napi::ObjectReference callSite;
+    Napi::ObjectReference held;
     CancelFlagPtr cancel;
   };
 

@@ -160,7 +160,7 @@ class LoaderWrap final : public Napi::ObjectWrap<LoaderWrap> {
       const auto format = toText(info[0], "format");
       if (format != "uint8" && format != "float32") invalid("format", "'uint8' or 'float32'");
       const auto cancel = toCancelFlag(info[1]);
-      const std::shared_ptr<Pending> pending = Pending::create(env, cancel);
+      const std::shared_ptr<Pending> pending = Pending::create(info, cancel);
       const Napi::Value promise = pending->promise(env);
       try {
         loader->requestNext([pending, cancel, asFloat = format == "float32"](data::Loader::Answer answer) {

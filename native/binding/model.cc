@@ -119,7 +119,7 @@ Napi::Value Model::load(const Napi::CallbackInfo& info) {
       if (model->find(tensor.name).tensor.sizes() != at::IntArrayRef(tensor.shape))
         throw Error("ERR_SHAPE_MISMATCH", path + ": " + tensor.name + " has another shape than the model's");
     }
-    return runOnce(env, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
+    return runOnce(info, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
                    [model, path, stored = std::move(stored)]() -> Answer {
                      const at::NoGradGuard noGrad;
                      model::readStored(path, stored, [&](const model::StoredTensor& from, const at::Tensor& tensor) {
@@ -136,7 +136,7 @@ Napi::Value Model::read(const Napi::CallbackInfo& info) {
   return guarded(env, [&] {
     const auto model = this->model();
     const auto tensor = model->find(toText(info[0], "name")).tensor;
-    return runOnce(env, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
+    return runOnce(info, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
                    [model, tensor]() -> Answer {
                      model->initialise();
                      const auto copy = tensor.detach().cpu().to(model->dtype()).clone(at::MemoryFormat::Contiguous);
@@ -155,7 +155,7 @@ Napi::Value Model::write(const Napi::CallbackInfo& info) {
     if (values.size() != static_cast<std::size_t>(tensor.numel()))
       throw Error("ERR_SHAPE_MISMATCH",
                   name + " has " + std::to_string(tensor.numel()) + " values, not " + std::to_string(values.size()));
-    return runOnce(env, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
+    return runOnce(info, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
                    [model, name, tensor, values = std::move(values)]() -> Answer {
                      const at::NoGradGuard noGrad;
                      const auto from = at::from_blob(const_cast<void*>(values.data()), tensor.sizes(),
@@ -179,7 +179,7 @@ Napi::Value Model::forward(const Napi::CallbackInfo& info) {
     const bool bf16 = toBf16(options.Get("compute"));
     toImages(*model, values, shape);  // for its checks
     const auto cancel = toCancelFlag(info[3]);
-    return runOnce(env, executorOf(*model), Priority::kPrediction, cancel,
+    return runOnce(info, executorOf(*model), Priority::kPrediction, cancel,
                    [model, values = std::move(values), shape, bf16, logits = output == "logits"]() -> Answer {
                      const at::NoGradGuard noGrad;
                      model->initialise();
@@ -205,13 +205,13 @@ struct Pass {
 
 /// Takes up to `maxBatches` batches from the loader, a batch a unit, and answers with `answer(env, pass)`.
 template <class Sums, class Batch, class Convert>
-Napi::Value overBatches(Napi::Env env, const std::shared_ptr<ResNet50>& model, const Napi::Object& options,
-                        CancelFlagPtr cancel, Batch batch, Convert convert) {
+Napi::Value overBatches(const Napi::CallbackInfo& info, const std::shared_ptr<ResNet50>& model,
+                        const Napi::Object& options, CancelFlagPtr cancel, Batch batch, Convert convert) {
   const auto loader = toLoader(options.Get("loader"));
   const auto maxBatches = toInteger(options.Get("maxBatches"), "maxBatches", 1, kSafeInteger);
   auto pass = std::make_shared<Pass<Sums>>();
   auto& executor = executorOf(*model);
-  return runUnits(env, executor, Priority::kTraining, std::move(cancel),
+  return runUnits(info, executor, Priority::kTraining, std::move(cancel),
                   [model, loader, maxBatches, pass, batch, convert, &executor](Answer& answer) {
                     auto taken = train::takeBatch(*loader, executor);
                     if (taken.waiting) return Job::Progress::kWaiting;
@@ -246,7 +246,7 @@ Napi::Value Model::evaluate(const Napi::CallbackInfo& info) {
     const auto options = toObject(info[0], "options");
     const bool bf16 = toBf16(options.Get("compute"));
     return overBatches<train::Evaluation>(
-        env, model(), options, toCancelFlag(info[1]),
+        info, model(), options, toCancelFlag(info[1]),
         [bf16](const ResNet50& model, const data::Batch& batch, train::Evaluation& sums) {
           train::evaluateBatch(model, train::batchImages(model, batch, bf16), train::batchLabels(model, batch), bf16,
                                sums);
@@ -268,7 +268,7 @@ Napi::Value Model::classify(const Napi::CallbackInfo& info) {
     const bool bf16 = toBf16(options.Get("compute"));
     const auto topK = toInteger(options.Get("topK"), "topK", 1, model()->headShape().classes);
     return overBatches<train::Classification>(
-        env, model(), options, toCancelFlag(info[1]),
+        info, model(), options, toCancelFlag(info[1]),
         [bf16, topK](const ResNet50& model, const data::Batch& batch, train::Classification& sums) {
           train::classifyBatch(model, train::batchImages(model, batch, bf16), bf16, topK, sums);
         },
@@ -285,7 +285,7 @@ Napi::Value Model::save(const Napi::CallbackInfo& info) {
     const auto model = this->model();
     const auto path = toText(info[0], "path");
     const auto metadata = toTextMap(info[1], "metadata");
-    return runOnce(env, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
+    return runOnce(info, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
                    [model, path, metadata]() -> Answer {
                      model->initialise();
                      std::vector<model::TensorToStore> tensors;

@@ -74,7 +74,7 @@ Napi::Value scanImages(const Napi::CallbackInfo& info) {
     const auto progress =
         report.IsFunction() ? std::make_shared<Progress>(Environment::of(env).channel(), report.As<Napi::Function>())
                             : nullptr;
-    const std::shared_ptr<Pending> pending = Pending::create(env, cancel);
+    const std::shared_ptr<Pending> pending = Pending::create(info, cancel);
     const Napi::Value promise = pending->promise(env);
     const auto finished = [pending, progress](std::vector<data::ScannedImage> images, std::exception_ptr error) {
       if (progress) progress->release();

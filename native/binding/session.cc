@@ -153,9 +153,9 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap> {
   }
 
   /// One unit on the executor in which the session is used.
-  Napi::Value once(Napi::Env env, std::function<Answer(Session&)> work) {
+  Napi::Value once(const Napi::CallbackInfo& info, std::function<Answer(Session&)> work) {
     const auto session = this->session();
-    return runOnce(env, executorOf(session->model()), Priority::kTraining, std::make_shared<CancelFlag>(),
+    return runOnce(info, executorOf(session->model()), Priority::kTraining, std::make_shared<CancelFlag>(),
                    [session, work = std::move(work)] { return work(*session); });
   }
 
@@ -216,7 +216,7 @@ Napi::Value SessionWrap::run(const Napi::CallbackInfo& info) {
     auto chunk = std::make_shared<Chunk>();
     auto& executor = executorOf(session->model());
     return runUnits(
-        env, executor, Priority::kTraining, std::make_shared<CancelFlag>(),
+        info, executor, Priority::kTraining, std::make_shared<CancelFlag>(),
         [session, loader, rates = std::move(rates), stop, chunk, bf16 = bf16_, &executor](Answer& answer) {
           auto progress = Job::Progress::kDone;
           session->throwPostponed();
@@ -273,7 +273,7 @@ Napi::Value SessionWrap::step(const Napi::CallbackInfo& info) {
     const auto batch = std::make_shared<OwnBatch>(toOwnBatch(session->model(), info));
     const auto rates = toFloat64s(info[3], "rates");
     const auto given = toAddress(info[4], batch->shape[0]);
-    return once(env, [batch, rates, given](Session& session) -> Answer {
+    return once(info, [batch, rates, given](Session& session) -> Answer {
       const auto address = given ? *given : session.nextOwnAddress(batch->shape[0]);
       const auto result =
           session.step(toImages(session.model(), batch->values, batch->shape), batch->labels, address, rates);
@@ -286,7 +286,7 @@ Napi::Value SessionWrap::gradients(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   return guarded(env, [&] {
     const auto batch = std::make_shared<OwnBatch>(toOwnBatch(session()->model(), info));
-    return once(env, [batch](Session& session) -> Answer {
+    return once(info, [batch](Session& session) -> Answer {
       auto gradients = std::make_shared<std::map<std::string, at::Tensor>>();
       const auto result = session.gradients(
           toImages(session.model(), batch->values, batch->shape), batch->labels,
@@ -318,7 +318,7 @@ Napi::Value SessionWrap::apply(const Napi::CallbackInfo& info) {
                             .clone();
     }
     const auto rates = toFloat64s(info[1], "rates");
-    return once(env, [gradients, rates](Session& session) -> Answer {
+    return once(info, [gradients, rates](Session& session) -> Answer {
       session.apply(gradients, rates);
       return [](Napi::Env env) { return env.Undefined(); };
     });
@@ -327,7 +327,7 @@ Napi::Value SessionWrap::apply(const Napi::CallbackInfo& info) {
 
 Napi::Value SessionWrap::drift(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    return once(info.Env(), [](Session& session) -> Answer {
+    return once(info, [](Session& session) -> Answer {
       return [drift = session.drift()](Napi::Env env) { return typedArray<Napi::Float64Array>(env, drift); };
     });
   });
@@ -337,7 +337,7 @@ Napi::Value SessionWrap::saveState(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto path = toText(info[0], "path");
     const auto metadata = toTextMap(info[1], "metadata");
-    return once(info.Env(), [path, metadata](Session& session) -> Answer {
+    return once(info, [path, metadata](Session& session) -> Answer {
       session.saveState(path, metadata);
       return [](Napi::Env env) { return env.Undefined(); };
     });
@@ -348,7 +348,7 @@ Napi::Value SessionWrap::loadState(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto path = toText(info[0], "path");
     const auto tensors = toStoredTensors(info[1], "tensors");
-    return once(info.Env(), [path, tensors](Session& session) -> Answer {
+    return once(info, [path, tensors](Session& session) -> Answer {
       session.loadState(path, tensors);
       return [](Napi::Env env) { return env.Undefined(); };
     });
@@ -358,7 +358,7 @@ Napi::Value SessionWrap::loadState(const Napi::CallbackInfo& info) {
 Napi::Value SessionWrap::memory(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   return guarded(env, [&] {
-    return once(env, [](Session& session) -> Answer {
+    return once(info, [](Session& session) -> Answer {
       return [memory = session.memory()](Napi::Env env) {
         auto object = Napi::Object::New(env);
         object.Set("stateBytes", static_cast<double>(memory.stateBytes));

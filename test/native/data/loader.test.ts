@@ -4,6 +4,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import { openDataset } from '../../../src/data/dataset.js';
 import { openLoader, type PassOptions } from '../../../src/data/loader.js';
@@ -261,4 +263,24 @@ test('a worker thread is terminated while its loader decodes', async (t) => {
     });
     await worker.terminate();
   }
+});
+
+test('a loader, and a job over one, are kept from garbage collection while a promise is pending', async (t) => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const { files } = await imageFiles(t, 40);
+  const pending = Array.from({ length: 8 }, () => openLoader({ ...PASS, batchSize: 40, files }).next('uint8'));
+  const model = new (native().Model)({ classes: 40, hidden: [], dropout: 0, dtype: 'float32', device: 'cpu', seed: 0 });
+  t.after(() => model.dispose());
+  const evaluation = model.evaluate({
+    loader: openLoader({ ...PASS, batchSize: 8, files }),
+    compute: 'dtype',
+    maxBatches: 100,
+  });
+  for (let i = 0; i < 5; i++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+  }
+  for (const batch of await Promise.all(pending)) assert.equal(batch?.count, 40);
+  assert.equal((await evaluation).images, 40);
 });
