@@ -3,6 +3,7 @@
 #include "binding/async.h"
 #include "binding/loader.h"
 #include "binding/registration.h"
+#include "model/compiled.h"
 #include "train/classify.h"
 #include "train/pipeline.h"
 
@@ -167,6 +168,37 @@ Napi::Value Model::write(const Napi::CallbackInfo& info) {
   });
 }
 
+namespace {
+
+/// Where a forward pass ends.
+struct ForwardOutput {
+  int units = model::kBackboneUnits;
+  bool pooled = false, logits = false;
+};
+
+ForwardOutput toForwardOutput(const std::string& name) {
+  if (name == "logits") return {model::kBackboneUnits, true, true};
+  if (name == "features") return {model::kBackboneUnits, true, false};
+  for (int unit = 0; unit < model::kBackboneUnits; ++unit)
+    if (name == model::kUnits[static_cast<std::size_t>(unit)]) return {unit + 1};
+  invalid("output", "'logits', 'features' or a unit before the head");
+}
+
+at::Tensor forwardTo(ResNet50& model, const at::Tensor& images, const ForwardOutput& output, bool bf16, bool eager) {
+  if (eager) {
+    model::ForwardOptions options;
+    options.bf16 = bf16;
+    auto x = model.firstUnits(output.units, images, options);
+    if (output.pooled) x = model::averaged(x, model.dtype());
+    return output.logits ? model.logits(x, options) : x;
+  }
+  if (output.logits) return model::compiledLogits(model, images, bf16);
+  if (output.pooled) return model::compiledFeatures(model, images, bf16);
+  return model::compiledUnits(model, 0, output.units, bf16)->activations(images);
+}
+
+}  // namespace
+
 Napi::Value Model::forward(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   return guarded(env, [&] {
@@ -174,20 +206,17 @@ Napi::Value Model::forward(const Napi::CallbackInfo& info) {
     auto values = toFloats(info[0], "images");
     auto shape = toIntegers(info[1], "shape");
     const auto options = toObject(info[2], "options");
-    const auto output = toText(options.Get("output"), "output");
-    if (output != "logits" && output != "features") invalid("output", "'logits' or 'features'");
+    const auto output = toForwardOutput(toText(options.Get("output"), "output"));
     const bool bf16 = toBf16(options.Get("compute"));
+    const bool eager = !options.Get("eager").IsUndefined() && toBoolean(options.Get("eager"), "eager");
     toImages(*model, values, shape);  // for its checks
     const auto cancel = toCancelFlag(info[3]);
     return runOnce(info, executorOf(*model), Priority::kPrediction, cancel,
-                   [model, values = std::move(values), shape, bf16, logits = output == "logits"]() -> Answer {
+                   [model, values = std::move(values), shape, bf16, output, eager]() -> Answer {
                      const at::NoGradGuard noGrad;
                      model->initialise();
-                     model::ForwardOptions forward;
-                     forward.bf16 = bf16;
                      const auto images = toImages(*model, values, shape);
-                     const auto answer = logits ? model->forward(images, forward) : model->features(images, forward);
-                     const auto copy = answer.cpu().contiguous();
+                     const auto copy = forwardTo(*model, images, output, bf16, eager).to(model->dtype()).contiguous();
                      return [copy](Napi::Env env) { return toFloatArray(env, copy); };
                    });
   });
@@ -247,7 +276,7 @@ Napi::Value Model::evaluate(const Napi::CallbackInfo& info) {
     const bool bf16 = toBf16(options.Get("compute"));
     return overBatches<train::Evaluation>(
         info, model(), options, toCancelFlag(info[1]),
-        [bf16](const ResNet50& model, const data::Batch& batch, train::Evaluation& sums) {
+        [bf16](ResNet50& model, const data::Batch& batch, train::Evaluation& sums) {
           train::evaluateBatch(model, train::batchImages(model, batch, bf16), train::batchLabels(model, batch), bf16,
                                sums);
         },
@@ -269,7 +298,7 @@ Napi::Value Model::classify(const Napi::CallbackInfo& info) {
     const auto topK = toInteger(options.Get("topK"), "topK", 1, model()->headShape().classes);
     return overBatches<train::Classification>(
         info, model(), options, toCancelFlag(info[1]),
-        [bf16, topK](const ResNet50& model, const data::Batch& batch, train::Classification& sums) {
+        [bf16, topK](ResNet50& model, const data::Batch& batch, train::Classification& sums) {
           train::classifyBatch(model, train::batchImages(model, batch, bf16), bf16, topK, sums);
         },
         [](Napi::Env env, Napi::Object& object, const train::Classification& sums) {

@@ -52,6 +52,7 @@ train::SessionOptions toOptions(const Napi::Object& object) {
   for (auto& norm : toTexts(object.Get("batchNormTraining"), "batchNormTraining"))
     options.batchNormTraining.insert(std::move(norm));
   options.bf16 = toBf16(object.Get("compute"));
+  if (!object.Get("autograd").IsUndefined()) options.autograd = toBoolean(object.Get("autograd"), "autograd");
   options.seed = static_cast<std::uint64_t>(toInteger(object.Get("seed"), "seed", 0, INT64_C(9007199254740991)));
   return options;
 }
@@ -106,7 +107,7 @@ Job::Progress advanceChunk(Session& session, data::Loader& loader, Executor& exe
   if (images > 0) {
     const std::span<const double> rowRates(rates.data() + row * session.groups(), session.groups());
     try {
-      result = session.step(train::batchImages(session.model(), batch, bf16),
+      result = session.step(session.prefix(train::batchImages(session.model(), batch, bf16)),
                             train::batchLabels(session.model(), batch), train::batchAddress(batch), rowRates);
     } catch (...) {
       if (row == 0) throw;
@@ -275,8 +276,8 @@ Napi::Value SessionWrap::step(const Napi::CallbackInfo& info) {
     const auto given = toAddress(info[4], batch->shape[0]);
     return once(info, [batch, rates, given](Session& session) -> Answer {
       const auto address = given ? *given : session.nextOwnAddress(batch->shape[0]);
-      const auto result =
-          session.step(toImages(session.model(), batch->values, batch->shape), batch->labels, address, rates);
+      const auto result = session.step(session.prefix(toImages(session.model(), batch->values, batch->shape)),
+                                       batch->labels, address, rates);
       return [result](Napi::Env env) { return stepObject(env, result); };
     });
   });
@@ -289,7 +290,7 @@ Napi::Value SessionWrap::gradients(const Napi::CallbackInfo& info) {
     return once(info, [batch](Session& session) -> Answer {
       auto gradients = std::make_shared<std::map<std::string, at::Tensor>>();
       const auto result = session.gradients(
-          toImages(session.model(), batch->values, batch->shape), batch->labels,
+          session.prefix(toImages(session.model(), batch->values, batch->shape)), batch->labels,
           session.nextOwnAddress(batch->shape[0]), [&](const std::string& name, const at::Tensor& gradient) {
             (*gradients)[name] = gradient.detach().cpu().clone(at::MemoryFormat::Contiguous);
           });

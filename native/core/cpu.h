@@ -9,4 +9,9 @@ int usableCores();
 /// slower.
 bool hasFastBf16();
 
+/// The widest vector instructions that the processor and the operating system allow, of those that code is compiled
+/// for.
+enum class VectorSet { kBase, kAvx2, kAvx512, kAvx512Bf16 };
+VectorSet vectorSet();
+
 }  // namespace resnet_torch

@@ -3,9 +3,11 @@
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/impl/alloc_cpu.h>
 #include <malloc.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <bit>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -31,8 +33,26 @@ struct alignas(64) Header {
   std::size_t size;  ///< 0: too small to be kept
 };
 
+/// Blocks of at least so much ask for huge pages: a page fault for 2 MiB instead of 512, and fewer misses of the
+/// address cache.
+constexpr std::size_t kHugePage = std::size_t{1} << 21;
+
+/// Memory on huge pages where the system has them; null where it has no memory at all.
+void* allocateHuge(std::size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  void* raw = nullptr;
+  if (posix_memalign(&raw, kHugePage, bytes) != 0) return nullptr;
+  madvise(raw, bytes, MADV_HUGEPAGE);  // advice: where it is not taken, small pages serve
+  return raw;
+#else
+  static_cast<void>(bytes);
+  return nullptr;
+#endif
+}
+
 void* fresh(std::size_t bytes, std::size_t keptSize) {
-  void* raw = c10::alloc_cpu(sizeof(Header) + bytes);
+  void* raw = keptSize >= kHugePage ? allocateHuge(sizeof(Header) + bytes) : nullptr;
+  if (!raw) raw = c10::alloc_cpu(sizeof(Header) + bytes);
   return new (raw) Header{keptSize} + 1;
 }
 

@@ -1,10 +1,13 @@
 #include "model/resnet50.h"
 
+#include <ATen/Parallel.h>
+
 #include <cmath>
 
 #include "core/errors.h"
 #include "core/executor.h"
 #include "core/rng.h"
+#include "model/compiled.h"
 
 namespace resnet_torch::model {
 
@@ -37,7 +40,7 @@ at::Tensor normaliseBatch(const at::Tensor& input, const BatchNorm& norm, const 
 }  // namespace
 
 ResNet50::ResNet50(HeadShape head, at::ScalarType dtype, at::Device device, std::uint64_t seed)
-    : head_(std::move(head)), dtype_(dtype), device_(device), seed_(seed) {
+    : head_(std::move(head)), dtype_(dtype), device_(device), seed_(seed), compiled_(std::make_unique<Compiled>()) {
   stemConvolution_ = addConvolution("conv1", 3, 64, 7, 2);
   stemNorm_ = addBatchNorm("bn1", 64);
   std::int64_t channels = 64;
@@ -72,6 +75,8 @@ ResNet50::ResNet50(HeadShape head, at::ScalarType dtype, at::Device device, std:
   headLayers_.push_back(addLinear(last, in, head_.classes));
 }
 
+ResNet50::~ResNet50() = default;
+
 at::Tensor ResNet50::add(const std::string& name, at::Tensor tensor, bool parameter, Beginning beginning) {
   byName_[name] = tensors_.size();
   tensors_.push_back({name, tensor, parameter});
@@ -99,6 +104,11 @@ void ResNet50::initialise() {
 
 void ResNet50::setLoaded(const std::string& name) {
   beginnings_[byName_.at(name)] = {};
+  setChanged(unitOf(name));
+}
+
+void ResNet50::setChanged(int unit) {
+  compiled_->drop(unit);
 }
 
 /// torchvision: kaiming_normal_(mode="fan_out", nonlinearity="relu").
@@ -155,17 +165,17 @@ at::Tensor ResNet50::bottleneck(const Bottleneck& block, const at::Tensor& input
   return x.add_(shortcut).relu_();
 }
 
-at::Tensor ResNet50::features(const at::Tensor& images, const ForwardOptions& options) const {
+at::Tensor ResNet50::firstUnits(int units, const at::Tensor& images, const ForwardOptions& options) const {
   const auto compute = options.bf16 ? at::kBFloat16 : dtype_;
   auto x = images.to(at::TensorOptions().dtype(compute).device(device_)).contiguous(at::MemoryFormat::ChannelsLast);
+  if (units == 0) return x;
   x = normaliseBatch(convolve(x, stemConvolution_), stemNorm_, options).relu_();
   x = at::max_pool2d(x, {3, 3}, {2, 2}, {1, 1});
-  for (const auto& block : blocks_) {
+  for (int unit = 1; unit < units; ++unit) {
     Executor::throwIfStopping();
-    x = bottleneck(block, x, options);
+    x = bottleneck(block(unit), x, options);
   }
-  // The mean is taken in the model's dtype, so that bf16 rounds each position once and not their sum again.
-  return at::adaptive_avg_pool2d(x.to(dtype_), {1, 1}).flatten(1);
+  return x;
 }
 
 at::Tensor ResNet50::logits(const at::Tensor& features, const ForwardOptions& options) const {
@@ -179,12 +189,49 @@ at::Tensor ResNet50::logits(const at::Tensor& features, const ForwardOptions& op
   return x;
 }
 
-at::Tensor normalise(const at::Tensor& images, at::ScalarType dtype) {
+at::Tensor averaged(const at::Tensor& x, at::ScalarType dtype) {
+  return at::adaptive_avg_pool2d(x.to(dtype), {1, 1}).flatten(1);
+}
+
+namespace {
+
+/// (x / 255 − mean) / deviation of bytes [.., 3], step by step as torchvision takes them.
+at::Tensor normaliseDirectly(const at::Tensor& images, at::ScalarType dtype) {
   const auto wide = dtype == at::kDouble ? at::kDouble : at::kFloat;
   const auto options = at::TensorOptions().dtype(wide).device(images.device());
   const auto mean = at::tensor({0.485, 0.456, 0.406}, at::kDouble).to(options);
   const auto deviation = at::tensor({0.229, 0.224, 0.225}, at::kDouble).to(options);
-  return images.to(wide).div_(255).sub_(mean).div_(deviation).to(dtype).permute({0, 3, 1, 2});
+  return images.to(wide).div_(255).sub_(mean).div_(deviation).to(dtype);
+}
+
+template <class T>
+void lookUp(const at::Tensor& bytes, const at::Tensor& table, at::Tensor& values) {
+  const auto* from = bytes.const_data_ptr<std::uint8_t>();
+  const auto* entries = table.const_data_ptr<T>();
+  auto* to = values.mutable_data_ptr<T>();
+  constexpr std::int64_t kAtOnce = 1 << 14;
+  at::parallel_for(0, bytes.numel() / 3, kAtOnce, [&](std::int64_t first, std::int64_t last) {
+    for (auto i = 3 * first; i < 3 * last; i += 3)
+      for (int channel = 0; channel < 3; ++channel) to[i + channel] = entries[3 * from[i + channel] + channel];
+  });
+}
+
+}  // namespace
+
+at::Tensor normalise(const at::Tensor& images, at::ScalarType dtype) {
+  if (!images.device().is_cpu()) return normaliseDirectly(images, dtype).permute({0, 3, 1, 2});
+  const auto bytes = images.contiguous();
+  const auto table =
+      normaliseDirectly(at::arange(256, at::kByte).view({256, 1}).expand({256, 3}), dtype).contiguous();
+  auto values = at::empty(bytes.sizes(), table.options());
+  if (dtype == at::kBFloat16) {
+    lookUp<at::BFloat16>(bytes, table, values);
+  } else if (dtype == at::kFloat) {
+    lookUp<float>(bytes, table, values);
+  } else {
+    lookUp<double>(bytes, table, values);
+  }
+  return values.permute({0, 3, 1, 2});
 }
 
 }  // namespace resnet_torch::model

@@ -2,10 +2,13 @@
 
 #include "model/aten.h"
 
+#include <array>
 #include <atomic>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
+
+#include "model/units.h"
 
 namespace resnet_torch::model {
 
@@ -63,12 +66,19 @@ struct ForwardOptions {
   std::vector<at::Tensor> dropoutMasks;
 };
 
+class Compiled;
+
+/// Global average over height and width → [n, c]. Taken in the model's dtype, so that bfloat16 rounds each position
+/// once and not their sum again.
+at::Tensor averaged(const at::Tensor& x, at::ScalarType dtype);
+
 /// ResNet-50 v1.5 as torchvision.models.resnet50 defines it (stride on the 3×3 convolution), with torchvision's names
 /// and initialisation, and a head `fc` of any number of classes, or hidden layers named as nn.Sequential(Linear,
 /// ReLU, Dropout, Linear) names them (`fc.0.weight`, `fc.3.weight`).
 class ResNet50 {
  public:
   ResNet50(HeadShape head, at::ScalarType dtype, at::Device device, std::uint64_t seed);
+  ~ResNet50();
 
   const HeadShape& headShape() const { return head_; }
   at::ScalarType dtype() const { return dtype_; }
@@ -87,12 +97,27 @@ class ResNet50 {
   void setLoaded(const std::string& name);
 
   /// [n, 3, h, w] normalised → [n, 2048] after the global average pool, in the model's dtype.
-  at::Tensor features(const at::Tensor& images, const ForwardOptions& options) const;
+  at::Tensor features(const at::Tensor& images, const ForwardOptions& options) const {
+    return averaged(firstUnits(kBackboneUnits, images, options), dtype_);
+  }
+  /// [n, 3, h, w] normalised → output of the last of the first 0 to 17 units, [n, c, h, w] in the dtype computed in.
+  at::Tensor firstUnits(int units, const at::Tensor& images, const ForwardOptions& options) const;
   /// [n, 2048] → [n, classes], in the model's dtype.
   at::Tensor logits(const at::Tensor& features, const ForwardOptions& options) const;
   at::Tensor forward(const at::Tensor& images, const ForwardOptions& options) const {
     return logits(features(images, options), options);
   }
+
+  const Convolution& stemConvolution() const { return stemConvolution_; }
+  const BatchNorm& stemNorm() const { return stemNorm_; }
+  /// The block that is unit 1 … 16.
+  const Bottleneck& block(int unit) const { return blocks_.at(static_cast<std::size_t>(unit - 1)); }
+  const std::vector<Linear>& headLayers() const { return headLayers_; }
+
+  /// What was compiled from the values for inference; changed values drop it.
+  Compiled& compiled() { return *compiled_; }
+  /// On the executor's thread.
+  void setChanged(int unit);
 
   /// Taken by the one session that may train it.
   std::atomic<bool> inSession{false};
@@ -118,6 +143,7 @@ class ResNet50 {
   BatchNorm stemNorm_;
   std::vector<Bottleneck> blocks_;
   std::vector<Linear> headLayers_;
+  std::unique_ptr<Compiled> compiled_;
 };
 
 /// uint8 [n, h, w, 3] → normalised `dtype` [n, 3, h, w], channels-last: (x / 255 − mean) / deviation with ImageNet's

@@ -1,23 +1,14 @@
 #include "train/classify.h"
 
+#include "model/compiled.h"
 #include "train/loss.h"
 
 namespace resnet_torch::train {
 
-namespace {
-
-at::Tensor evaluationLogits(const model::ResNet50& model, const at::Tensor& images, bool bf16) {
-  model::ForwardOptions options;
-  options.bf16 = bf16;
-  return model.forward(images, options);
-}
-
-}  // namespace
-
-void evaluateBatch(const model::ResNet50& model, const at::Tensor& images, const at::Tensor& labels, bool bf16,
+void evaluateBatch(model::ResNet50& model, const at::Tensor& images, const at::Tensor& labels, bool bf16,
                    Evaluation& into) {
   const at::NoGradGuard noGrad;
-  const auto logits = evaluationLogits(model, images, bf16);
+  const auto logits = model::compiledLogits(model, images, bf16);
   const auto target = labels.to(model.device());
   into.images += images.size(0);
   into.lossSum += at::cross_entropy_loss(logits, target, {}, at::Reduction::Sum).item<double>();
@@ -29,10 +20,10 @@ void evaluateBatch(const model::ResNet50& model, const at::Tensor& images, const
   into.predictions.insert(into.predictions.end(), from, from + narrow.numel());
 }
 
-void classifyBatch(const model::ResNet50& model, const at::Tensor& images, bool bf16, std::int64_t topK,
+void classifyBatch(model::ResNet50& model, const at::Tensor& images, bool bf16, std::int64_t topK,
                    Classification& into) {
   const at::NoGradGuard noGrad;
-  const auto probabilities = evaluationLogits(model, images, bf16).softmax(1);
+  const auto probabilities = model::compiledLogits(model, images, bf16).softmax(1);
   const auto [values, indices] = probabilities.topk(topK, 1);
   const auto cpu = at::TensorOptions().device(at::kCPU);
   const auto classes = indices.to(cpu.dtype(at::kInt)).contiguous();

@@ -13,7 +13,7 @@ struct Evaluation {
 };
 
 /// Adds a batch of normalised images; every sample is counted once.
-void evaluateBatch(const model::ResNet50& model, const at::Tensor& images, const at::Tensor& labels, bool bf16,
+void evaluateBatch(model::ResNet50& model, const at::Tensor& images, const at::Tensor& labels, bool bf16,
                    Evaluation& into);
 
 struct Classification {
@@ -21,7 +21,7 @@ struct Classification {
   std::vector<float> probabilities;   ///< softmax, beside `classes`
 };
 
-void classifyBatch(const model::ResNet50& model, const at::Tensor& images, bool bf16, std::int64_t topK,
+void classifyBatch(model::ResNet50& model, const at::Tensor& images, bool bf16, std::int64_t topK,
                    Classification& into);
 
 }  // namespace resnet_torch::train

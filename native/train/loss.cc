@@ -23,4 +23,16 @@ std::int64_t countTopK(const at::Tensor& logits, const at::Tensor& labels, std::
   return best.eq(labels.unsqueeze(1)).sum().item<std::int64_t>();
 }
 
+CrossEntropy crossEntropy(const at::Tensor& logits, const at::Tensor& target) {
+  const auto logProbabilities = logits.log_softmax(1);
+  const auto index = target.unsqueeze(1);
+  const auto rows = static_cast<double>(logits.size(0));
+  CrossEntropy answer;
+  answer.loss = -logProbabilities.gather(1, index).sum().item<double>() / rows;
+  answer.gradient = logProbabilities.exp();
+  answer.gradient.scatter_add_(1, index, at::full_like(index, -1, logits.options()));
+  answer.gradient.div_(rows);
+  return answer;
+}
+
 }  // namespace resnet_torch::train

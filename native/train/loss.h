@@ -10,4 +10,11 @@ at::Tensor labelTensor(const std::vector<std::int32_t>& labels, std::int64_t cla
 /// How many rows of `logits` have their label among the `k` highest; ties count as PyTorch's topk orders them.
 std::int64_t countTopK(const at::Tensor& logits, const at::Tensor& labels, std::int64_t k);
 
+/// Mean cross-entropy of logits [n, c] and targets int64 [n], as torch.nn.functional.cross_entropy, and its gradient.
+struct CrossEntropy {
+  double loss = 0;
+  at::Tensor gradient;
+};
+CrossEntropy crossEntropy(const at::Tensor& logits, const at::Tensor& target);
+
 }  // namespace resnet_torch::train

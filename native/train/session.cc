@@ -6,6 +6,7 @@
 
 #include "core/errors.h"
 #include "core/rng.h"
+#include "model/compiled.h"
 #include "model/units.h"
 #include "train/loss.h"
 
@@ -23,6 +24,14 @@ optim::Parameter trainable(const model::ResNet50& model, const std::string& name
   if (!seen.insert(name).second)
     throw Error("ERR_INVALID_ARGUMENT", "The parameter " + name + " is in more than one parameter group");
   return {name, entry.tensor};
+}
+
+StepResult resultOf(const at::Tensor& logits, const at::Tensor& target, double loss) {
+  if (!std::isfinite(loss))
+    throw Error("ERR_NON_FINITE",
+                "The training loss is not finite: lower the learning rate, warm up, or use --precision fp32");
+  const at::NoGradGuard noGrad;
+  return {loss, logits.argmax(1).eq(target).sum().item<std::int64_t>()};
 }
 
 }  // namespace
@@ -45,6 +54,10 @@ Session::Session(std::shared_ptr<model::ResNet50> model, SessionOptions options)
   if (model_->inSession.exchange(true))
     throw Error("ERR_BUSY", "The model is being trained by another session: dispose of that one first");
   optimizer_ = std::make_unique<optim::Optimizer>(options_.optimizer, std::move(groups));
+  trainability_ = {std::move(seen), options_.batchNormTraining};
+  changing_ = trainability_.units();
+  frozenUnits_ = options_.autograd ? 0 : trainability_.frozenUnits();
+  suffix_ = std::make_unique<model::TrainableSuffix>(*model_, frozenUnits_, trainability_, options_.bf16);
 }
 
 Session::~Session() {
@@ -65,15 +78,12 @@ void Session::keepStart() {
   for (const auto& group : optimizer_->groups()) {
     for (const auto& [name, tensor] : group.parameters) {
       start_[name] = tensor.detach().clone();
-      tensor.set_requires_grad(true);
+      tensor.set_requires_grad(options_.autograd);
     }
   }
 }
 
-void Session::checkShapes(const at::Tensor& images, const at::Tensor& labels) const {
-  if (images.size(0) != labels.size(0))
-    throw Error("ERR_SHAPE_MISMATCH",
-                std::to_string(images.size(0)) + " images came with " + std::to_string(labels.size(0)) + " labels");
+void Session::checkImages(const at::Tensor& images) const {
   if (!usable(images.size(0), std::max(images.size(2), images.size(3))))
     throw Error(
         "ERR_SHAPE_MISMATCH",
@@ -112,43 +122,61 @@ std::vector<at::Tensor> Session::dropoutMasks(const BatchAddress& address) const
   return masks;
 }
 
-StepResult Session::backward(const at::Tensor& images, const at::Tensor& labels, const BatchAddress& address) {
-  checkShapes(images, labels);
-  keepStart();
+at::Tensor Session::prefix(const at::Tensor& images) {
+  checkImages(images);
+  model_->initialise();
+  if (frozenUnits_ == 0) return images;
+  return model::compiledUnits(*model_, 0, frozenUnits_, options_.bf16)->run(images);
+}
+
+StepResult Session::backwardByAutograd(const at::Tensor& images, const at::Tensor& target,
+                                       const BatchAddress& address) {
   const at::AutoGradMode withGrad(true);
   model::ForwardOptions forward;
   forward.bf16 = options_.bf16;
   forward.training = &options_.batchNormTraining;
   forward.dropoutMasks = dropoutMasks(address);
-  const auto target = labels.to(model_->device());
   const auto logits = model_->forward(images, forward);
   const auto loss = at::cross_entropy_loss(logits, target);
-  StepResult result;
-  result.loss = loss.item<double>();
-  if (!std::isfinite(result.loss))
-    throw Error("ERR_NON_FINITE",
-                "The training loss is not finite: lower the learning rate, warm up, or use --precision fp32");
-  {
-    const at::NoGradGuard noGrad;
-    result.correct = logits.detach().argmax(1).eq(target).sum().item<std::int64_t>();
-  }
+  const auto result = resultOf(logits.detach(), target, loss.item<double>());
   loss.backward();
   return result;
 }
 
-StepResult Session::step(const at::Tensor& images, const at::Tensor& labels, const BatchAddress& address,
+StepResult Session::backward(const at::Tensor& input, const at::Tensor& labels, const BatchAddress& address) {
+  if (input.size(0) != labels.size(0))
+    throw Error("ERR_SHAPE_MISMATCH",
+                std::to_string(input.size(0)) + " images came with " + std::to_string(labels.size(0)) + " labels");
+  keepStart();
+  countChange();
+  const auto target = labels.to(model_->device());
+  if (options_.autograd) return backwardByAutograd(input, target, address);
+  const at::NoGradGuard noGrad;
+  const auto logits = suffix_->forward(input, dropoutMasks(address));
+  const auto [loss, gradient] = crossEntropy(logits, target);
+  const auto result = resultOf(logits, target, loss);
+  suffix_->backward(gradient);
+  return result;
+}
+
+/// Running statistics move with the forward pass, weights with the step after it.
+void Session::countChange() {
+  for (const int unit : changing_) model_->setChanged(unit);
+}
+
+StepResult Session::step(const at::Tensor& input, const at::Tensor& labels, const BatchAddress& address,
                          std::span<const double> rates) {
   optimizer_->clearGradients();
-  const auto result = backward(images, labels, address);
+  const auto result = backward(input, labels, address);
   optimizer_->step(rates);
   optimizer_->clearGradients();
   return result;
 }
 
-StepResult Session::gradients(const at::Tensor& images, const at::Tensor& labels, const BatchAddress& address,
+StepResult Session::gradients(const at::Tensor& input, const at::Tensor& labels, const BatchAddress& address,
                               const std::function<void(const std::string&, const at::Tensor&)>& take) {
   optimizer_->clearGradients();
-  const auto result = backward(images, labels, address);
+  const auto result = backward(input, labels, address);
   for (const auto& group : optimizer_->groups())
     for (const auto& parameter : group.parameters)
       if (parameter.tensor.grad().defined()) take(parameter.name, parameter.tensor.grad());
@@ -158,6 +186,7 @@ StepResult Session::gradients(const at::Tensor& images, const at::Tensor& labels
 
 void Session::apply(const std::map<std::string, at::Tensor>& gradients, std::span<const double> rates) {
   keepStart();
+  countChange();
   optimizer_->clearGradients();
   std::size_t used = 0;
   for (const auto& group : optimizer_->groups()) {

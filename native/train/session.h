@@ -13,6 +13,7 @@
 
 #include "model/resnet50.h"
 #include "model/safetensors.h"
+#include "model/trainable_suffix.h"
 #include "optim/optimizer.h"
 
 namespace resnet_torch::train {
@@ -28,6 +29,9 @@ struct SessionOptions {
   std::unordered_set<std::string> batchNormTraining;
   bool bf16 = false;
   std::uint64_t seed = 0;
+  /// Autograd over the whole network instead of the compiled prefix and the suffix's written-out backward: slower,
+  /// and what that is held against.
+  bool autograd = false;
 };
 
 /// What a batch is, apart from its pixels: where its randomness is addressed.
@@ -55,12 +59,17 @@ class Session {
   void release();
   std::size_t groups() const { return optimizer_->groups().size(); }
 
-  /// `images`: normalised [n, 3, h, w]; `labels`: int64 [n]. A loss that is not finite is ERR_NON_FINITE, and changes
-  /// no weight.
-  StepResult step(const at::Tensor& images, const at::Tensor& labels, const BatchAddress& address,
+  /// Units from the input with nothing trainable and no BatchNorm in training mode: 0 to 17.
+  int frozenUnits() const { return frozenUnits_; }
+  /// What these units make of normalised images [n, 3, h, w], which is what the steps below begin from: the output of
+  /// unit frozenUnits() − 1, pooled features [n, 2048] after all 17, the images themselves where there is none.
+  at::Tensor prefix(const at::Tensor& images);
+
+  /// `input`: of prefix(); `labels`: int64 [n]. A loss that is not finite is ERR_NON_FINITE, and changes no weight.
+  StepResult step(const at::Tensor& input, const at::Tensor& labels, const BatchAddress& address,
                   std::span<const double> rates);
   /// Forward and backward alone; `take` gets every trainable parameter's gradient.
-  StepResult gradients(const at::Tensor& images, const at::Tensor& labels, const BatchAddress& address,
+  StepResult gradients(const at::Tensor& input, const at::Tensor& labels, const BatchAddress& address,
                        const std::function<void(const std::string&, const at::Tensor&)>& take);
   /// Whether a batch of so many images of this side can be trained on: not an empty one, nor one that leaves
   /// BatchNorm a single value a channel.
@@ -86,15 +95,21 @@ class Session {
   Memory memory() const;
 
  private:
-  StepResult backward(const at::Tensor& images, const at::Tensor& labels, const BatchAddress& address);
+  StepResult backward(const at::Tensor& input, const at::Tensor& labels, const BatchAddress& address);
   std::vector<at::Tensor> dropoutMasks(const BatchAddress& address) const;
   /// Copies of what trains, made before the first change.
   void keepStart();
-  void checkShapes(const at::Tensor& images, const at::Tensor& labels) const;
+  void checkImages(const at::Tensor& images) const;
+  StepResult backwardByAutograd(const at::Tensor& images, const at::Tensor& target, const BatchAddress& address);
+  void countChange();
 
   std::shared_ptr<model::ResNet50> model_;
   SessionOptions options_;
   std::unique_ptr<optim::Optimizer> optimizer_;
+  model::Trainability trainability_;
+  int frozenUnits_ = 0;
+  std::vector<int> changing_;  ///< units that hold something trainable or a BatchNorm in training mode
+  std::unique_ptr<model::TrainableSuffix> suffix_;
   std::map<std::string, at::Tensor> start_;
   std::int64_t ownSamples_ = 0;
   std::exception_ptr postponed_;

@@ -5,6 +5,7 @@
  */
 
 import type { ResnetTorchError } from '../errors.js';
+import type { UnitName } from '../model/units.js';
 
 /** Where tensors live. `cuda` variants answer `cuda:N`. */
 export type NativeDevice = 'cpu' | `cuda:${number}`;
@@ -118,13 +119,14 @@ export interface NativeModel {
   /** Writes one tensor, row-major. */
   write(name: string, values: Floats): Promise<void>;
   /**
-   * Evaluation mode. `images` is normalised NCHW; answers row-major `[n, classes]` logits, or `[n, 2048]` features
-   * (after the global average pool).
+   * Evaluation mode. `images` is normalised NCHW; answers row-major `[n, classes]` logits, `[n, 2048]` features (after
+   * the global average pool), or the `[n, c, h, w]` that a unit of the backbone puts out. Computed by the compiled
+   * network, or with `eager` operation by operation, as PyTorch does it and slower: what the compiled form is held against.
    */
   forward(
     images: Floats,
     shape: readonly [number, number, number, number],
-    o: { readonly output: 'logits' | 'features'; readonly compute: Compute },
+    o: { readonly output: 'logits' | 'features' | UnitName; readonly compute: Compute; readonly eager?: boolean },
     cancel?: NativeCancelToken,
   ): Promise<Floats>;
   evaluate(o: NativeEvaluateOptions, cancel?: NativeCancelToken): Promise<NativeEvaluation>;
@@ -157,6 +159,11 @@ export interface NativeSessionOptions {
   readonly compute: Compute;
   /** Addresses dropout masks, with the epoch and sample index of each image. */
   readonly seed: number;
+  /**
+   * Autograd over the whole network, in place of the compiled prefix and the written-out backward: slower, and what
+   * those are held against. Default false.
+   */
+  readonly autograd?: boolean;
 }
 
 /** Where the randomness of a batch (dropout) is addressed: its epoch, and the data set index of each image. */

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "model/aten.h"
+
+#include <vector>
+
+#include "model/frozen_units.h"
+#include "model/resnet50.h"
+
+namespace resnet_torch::model {
+
+/// A model's units as they were compiled for inference, until one of them changes.
+class Compiled {
+ public:
+  std::shared_ptr<FrozenUnits> find(int first, int last, bool bf16) const;
+  void add(std::shared_ptr<FrozenUnits> units, bool bf16);
+  void drop(int changedUnit);
+
+ private:
+  struct Entry {
+    std::shared_ptr<FrozenUnits> units;
+    bool bf16 = false;
+  };
+  std::vector<Entry> entries_;
+};
+
+/// Units first … last − 1 compiled, as the model's values are now. On the executor's thread.
+std::shared_ptr<FrozenUnits> compiledUnits(ResNet50& model, int first, int last, bool bf16);
+
+/// Evaluation mode, compiled: normalised images [n, 3, h, w] → pooled features [n, 2048] in the model's dtype.
+at::Tensor compiledFeatures(ResNet50& model, const at::Tensor& images, bool bf16);
+/// → logits [n, classes].
+at::Tensor compiledLogits(ResNet50& model, const at::Tensor& images, bool bf16);
+
+}  // namespace resnet_torch::model

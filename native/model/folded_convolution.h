@@ -1,0 +1,42 @@
+#pragma once
+
+#include "model/aten.h"
+
+#include <utility>
+
+#include "model/resnet50.h"
+
+namespace resnet_torch::model {
+
+/// A convolution and the BatchNorm behind it in evaluation mode as one convolution: weight · scale and bias
+/// β − mean · scale with scale = γ / √(variance + 1e-5), taken in float64 and rounded once to the dtype it computes
+/// in.
+class FoldedConvolution {
+ public:
+  /// `keepWeight`: for those who take gradients of it too. Otherwise the packed form replaces it.
+  FoldedConvolution(const Convolution& convolution, const BatchNorm& norm, at::ScalarType dtype, bool keepWeight);
+
+  /// conv(x), with `relu` max(conv(x), 0). Runs as one oneDNN operation where there is one for this dtype and
+  /// processor, with weights packed for the size of input that came last.
+  at::Tensor run(const at::Tensor& x, bool relu);
+  /// relu(conv(x) + sum), written over `sum`.
+  void runInto(const at::Tensor& x, at::Tensor& sum);
+
+  /// [out, in, k, k], channels-last; only with `keepWeight`.
+  const at::Tensor& weight() const { return weight_; }
+
+ private:
+  const at::Tensor& packed(const at::Tensor& x);
+
+  at::Tensor weight_, bias_;
+  std::vector<std::int64_t> stride_, padding_;
+  bool fused_;
+  bool keepWeight_;
+  at::Tensor packed_;
+  std::pair<std::int64_t, std::int64_t> packedSize_;  ///< height and width of the input
+};
+
+/// γ / √(variance + 1e-5), by channel in float64.
+at::Tensor foldingScale(const BatchNorm& norm);
+
+}  // namespace resnet_torch::model

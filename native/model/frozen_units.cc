@@ -1,0 +1,55 @@
+#include "model/frozen_units.h"
+
+#include "core/executor.h"
+#include "model/fused_ops.h"
+#include "model/units.h"
+
+namespace resnet_torch::model {
+
+namespace {
+constexpr bool kKeepNoWeight = false;
+}
+
+FrozenUnits::FrozenUnits(const ResNet50& model, int first, int last, bool bf16)
+    : first_(first), last_(last), modelType_(model.dtype()), dtype_(bf16 ? at::kBFloat16 : model.dtype()) {
+  const at::NoGradGuard noGrad;
+  if (first == 0 && last > 0) stem_.emplace(model.stemConvolution(), model.stemNorm(), dtype_, kKeepNoWeight);
+  for (int unit = std::max(first, 1); unit < std::min(last, kBackboneUnits); ++unit) {
+    Executor::throwIfStopping();
+    const auto& from = model.block(unit);
+    Block block;
+    for (std::size_t i = 0; i < from.convolutions.size(); ++i)
+      block.convolutions.emplace_back(from.convolutions[i], from.norms[i], dtype_, kKeepNoWeight);
+    if (from.downsample)
+      block.downsample.emplace(from.downsample->convolution, from.downsample->norm, dtype_, kKeepNoWeight);
+    blocks_.push_back(std::move(block));
+  }
+}
+
+at::Tensor FrozenUnits::run(const at::Tensor& input) {
+  const at::NoGradGuard noGrad;
+  const auto x = activations(input);
+  return first_ < last_ && last_ == kBackboneUnits ? averaged(x, modelType_) : x;
+}
+
+at::Tensor FrozenUnits::activations(const at::Tensor& input) {
+  const at::NoGradGuard noGrad;
+  if (first_ >= last_) return input;
+  auto x = input.to(dtype_).contiguous(at::MemoryFormat::ChannelsLast);
+  if (stem_) {
+    const auto convolved = stem_->run(x, /*relu=*/false);
+    x = normReluPool(convolved, identityState(convolved), nullptr);
+  }
+  bool own = stem_.has_value();  // whether x may be written over
+  for (auto& block : blocks_) {
+    Executor::throwIfStopping();
+    auto sum = block.downsample ? block.downsample->run(x, /*relu=*/false) : own ? x : x.clone();
+    const auto narrow = block.convolutions[0].run(x, /*relu=*/true);
+    block.convolutions[2].runInto(block.convolutions[1].run(narrow, /*relu=*/true), sum);
+    x = sum;
+    own = true;
+  }
+  return x;
+}
+
+}  // namespace resnet_torch::model

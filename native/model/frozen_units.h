@@ -1,0 +1,41 @@
+#pragma once
+
+#include "model/aten.h"
+
+#include <optional>
+
+#include "model/folded_convolution.h"
+#include "model/resnet50.h"
+
+namespace resnet_torch::model {
+
+/// Units first … last − 1 of the backbone compiled for inference: BatchNorm in evaluation mode and folded,
+/// convolution
+/// + bias + ReLU and convolution + add + ReLU as one operation each, no autograd. Holds copies of the weights: what
+/// the model learns afterwards does not reach it. Computes in bfloat16 or in the model's dtype.
+class FrozenUnits {
+ public:
+  FrozenUnits(const ResNet50& model, int first, int last, bool bf16);
+
+  int first() const { return first_; }
+  int last() const { return last_; }
+
+  /// The input of unit `first` → the output of unit `last` − 1, channels-last [n, c, h, w]; after all of the
+  /// backbone's 17 units the global average of it, [n, 2048] in the model's dtype.
+  at::Tensor run(const at::Tensor& input);
+  /// The output of unit `last` − 1 itself, also after all of them.
+  at::Tensor activations(const at::Tensor& input);
+
+ private:
+  struct Block {
+    std::vector<FoldedConvolution> convolutions;  ///< three
+    std::optional<FoldedConvolution> downsample;
+  };
+
+  int first_, last_;
+  at::ScalarType modelType_, dtype_;
+  std::optional<FoldedConvolution> stem_;
+  std::vector<Block> blocks_;
+};
+
+}  // namespace resnet_torch::model

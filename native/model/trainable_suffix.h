@@ -1,0 +1,101 @@
+#pragma once
+
+#include "model/aten.h"
+
+#include <optional>
+#include <unordered_set>
+
+#include "model/folded_convolution.h"
+#include "model/fused_ops.h"
+#include "model/resnet50.h"
+
+namespace resnet_torch::model {
+
+/// Which tensors of a model learn, and how.
+struct Trainability {
+  std::unordered_set<std::string> parameters;         ///< names of those that get a gradient
+  std::unordered_set<std::string> batchNormTraining;  ///< BatchNorm modules that take the statistics of the batch
+
+  /// The longest run of units from the input that hold nothing trainable and no BatchNorm in training mode.
+  int frozenUnits() const;
+  /// Units that hold something of either kind, in order.
+  std::vector<int> units() const;
+};
+
+/// Units first … 17 in training, forward and backward written out: a fixed network has a fixed backward. Forward
+/// keeps exactly what backward needs, which lets go of each tensor once it is used. The same arithmetic as autograd
+/// over torchvision's modules, with BatchNorm, ReLU and the residual addition in one sweep each way. BatchNorm in
+/// evaluation mode is folded into its convolution, and gradients of both follow by the chain rule.
+class TrainableSuffix {
+ public:
+  TrainableSuffix(const ResNet50& model, int first, const Trainability& trainability, bool bf16);
+
+  int first() const { return first_; }
+
+  /// The input of unit `first` → logits [n, classes] in the model's dtype. `dropoutMasks` as in ForwardOptions.
+  at::Tensor forward(const at::Tensor& input, const std::vector<at::Tensor>& dropoutMasks);
+  /// Sets the gradient of every trainable parameter behind the last forward(), which it uses up.
+  void backward(const at::Tensor& logitsGradient);
+
+ private:
+  /// A convolution with its BatchNorm.
+  struct Layer {
+    const Convolution* convolution = nullptr;
+    const BatchNorm* norm = nullptr;
+    bool trainsWeight = false, trainsScale = false, trainsBias = false;
+    bool batchStatistics = false;
+    bool inputGradient = false;  ///< whether something before it trains
+    bool trains() const { return trainsWeight || trainsScale || trainsBias; }
+    bool passes() const { return trains() || inputGradient; }
+
+    std::optional<FoldedConvolution> folded;  ///< in evaluation mode; kept from step to step where it is frozen
+
+    // From forward to backward.
+    at::Tensor input, weight, convolved;
+    NormState state;
+  };
+
+  struct Block {
+    std::array<Layer, 3> layers;
+    std::optional<Layer> downsample;
+    at::Tensor output;
+    std::array<at::Tensor, 2> activations;  ///< outputs of the first two layers
+  };
+
+  struct HeadLayer {
+    const Linear* linear = nullptr;
+    bool trainsWeight = false, trainsBias = false, inputGradient = false;
+    at::Tensor input, mask;
+  };
+
+  Layer makeLayer(const Convolution& convolution, const BatchNorm& norm, const Trainability& trainability,
+                  const std::string& convolutionName, bool inputGradient) const;
+
+  at::Tensor convolve(Layer& layer, const at::Tensor& x, bool relu);
+  at::Tensor activate(Layer& layer, const at::Tensor& x);
+  at::Tensor forwardBlock(Block& block, const at::Tensor& x);
+  at::Tensor forwardHead(const at::Tensor& features, const std::vector<at::Tensor>& dropoutMasks);
+
+  /// The gradient of what a block put out, in two parts that are to be added; either may be undefined.
+  struct Incoming {
+    at::Tensor first, second;
+  };
+  Incoming backwardBlock(Block& block, Incoming incoming);
+  at::Tensor backwardActivated(Layer& layer, at::Tensor dy, const at::Tensor& y);
+  at::Tensor backwardConvolution(Layer& layer, const at::Tensor& gradient);
+  void backwardFolded(Layer& layer, const at::Tensor& gradient, const at::Tensor& sum, at::Tensor* inputGradient);
+  void setAffine(Layer& layer, const at::Tensor& weight, const at::Tensor& bias);
+  void backwardStem(at::Tensor dy);
+  at::Tensor backwardHead(const at::Tensor& logitsGradient);
+
+  int first_;
+  at::ScalarType modelType_, dtype_;
+  std::optional<Layer> stem_;
+  std::vector<Block> blocks_;
+  std::vector<HeadLayer> head_;
+  bool backboneGradient_ = false;  ///< whether anything before the head trains
+  at::Tensor pooled_, places_;     ///< of the stem
+  std::vector<std::int64_t> lastSizes_;
+};
+
+}  // namespace resnet_torch::model

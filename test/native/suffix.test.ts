@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { resolveFreeze } from '../../src/model/freeze.js';
+import { describeUnits } from '../../src/model/units.js';
+import type { NativeModel } from '../../src/native/binding.js';
+import { native } from '../../src/native/load.js';
+import { randomiseNorms } from './support/networks.js';
+import { distance, uniform } from './support/numbers.js';
+
+native().setThreads(1);
+
+const SHAPE = [3, 3, 64, 64] as const;
+const IMAGES = uniform(3 * 3 * 64 * 64, 7);
+const LABELS = Int32Array.of(0, 4, 2);
+const ADAM = { kind: 'adam', beta1: 0.9, beta2: 0.999, eps: 1e-8 } as const;
+
+interface Case {
+  readonly name: string;
+  readonly trains: (parameter: string) => boolean;
+  /** Which BatchNorms take the statistics of the batch. */
+  readonly statistics: (module: string) => boolean;
+}
+
+const half = resolveFreeze(describeUnits({ classes: 5, hidden: [16], dropout: 0 }), { fraction: 0.5 }).trainable;
+const isNorm = (name: string): boolean => /(^|\.)(bn\d|downsample\.1)\.(weight|bias)$/.test(name);
+const all = () => true;
+const none = () => false;
+
+const CASES: readonly Case[] = [
+  { name: 'everything', trains: all, statistics: all },
+  { name: 'everything, BatchNorm in evaluation mode', trains: all, statistics: none },
+  {
+    name: 'from layer2.1 on',
+    trains: (p) => /^(layer2\.[123]|layer[34]|fc)/.test(p),
+    statistics: (m) => /^(layer2\.[123]|layer[34])/.test(m),
+  },
+  {
+    name: 'the second half of the convolutions',
+    trains: (p) => half.has(p),
+    statistics: (m) => half.has(`${m}.weight`),
+  },
+  {
+    name: 'layer4 and the head, mixed statistics',
+    trains: (p) => /^(layer4|fc)/.test(p),
+    statistics: (m) => /^layer4\.\d\.(bn[13]|downsample\.1)$/.test(m),
+  },
+  {
+    name: 'layer4 and the head, other mixed statistics',
+    trains: (p) => /^(layer4|fc)/.test(p),
+    statistics: (m) => /^layer4\.\d\.bn2$/.test(m),
+  },
+  { name: 'BatchNorm alone', trains: isNorm, statistics: all },
+  { name: 'BatchNorm alone, in evaluation mode', trains: isNorm, statistics: none },
+  {
+    name: 'biases of BatchNorm alone, in evaluation mode',
+    trains: (p) => isNorm(p) && p.endsWith('bias'),
+    statistics: none,
+  },
+  { name: 'convolutions alone, statistics of the batch', trains: (p) => p.includes('conv'), statistics: all },
+  { name: 'shortcuts alone', trains: (p) => /downsample\.0/.test(p), statistics: (m) => /downsample/.test(m) },
+  { name: 'the stem alone, in evaluation mode', trains: (p) => /^(conv1|bn1)\./.test(p), statistics: none },
+  {
+    name: 'frozen convolutions under statistics of the batch',
+    trains: (p) => p.startsWith('fc'),
+    statistics: (m) => m.startsWith('layer3'),
+  },
+  { name: 'the head', trains: (p) => p.startsWith('fc'), statistics: none },
+  { name: 'the last layer of the head', trains: (p) => p.startsWith('fc.3'), statistics: none },
+  { name: 'the first layer of the head', trains: (p) => p === 'fc.0.weight', statistics: none },
+];
+
+interface Outcome {
+  readonly loss: number;
+  readonly gradients: Readonly<Record<string, Float64Array>>;
+  readonly buffers: Readonly<Record<string, Float64Array>>;
+}
+
+async function outcome(given: Case, o: { autograd: boolean; bf16?: boolean; dropout?: number }): Promise<Outcome> {
+  const dtype = o.bf16 ? 'float32' : 'float64';
+  const model = new (native().Model)({
+    classes: 5,
+    hidden: [16],
+    dropout: o.dropout ?? 0,
+    dtype,
+    device: 'cpu',
+    seed: 3,
+  });
+  try {
+    await randomiseNorms(model);
+    const names = (kind: 'parameter' | 'buffer') =>
+      model
+        .tensors()
+        .filter((t) => t.kind === kind)
+        .map((t) => t.name);
+    const modules = names('buffer')
+      .filter((n) => n.endsWith('.running_mean'))
+      .map((n) => n.replace('.running_mean', ''));
+    const session = new (native().Session)(model, {
+      groups: [{ name: 'all', parameters: names('parameter').filter(given.trains), weightDecay: 0 }],
+      optimizer: ADAM,
+      batchNormTraining: modules.filter(given.statistics),
+      compute: o.bf16 ? 'bf16' : 'dtype',
+      seed: 0,
+      autograd: o.autograd,
+    });
+    const { loss, gradients } = await session.gradients(IMAGES, SHAPE, LABELS);
+    session.dispose();
+    return { loss, gradients: await wide(gradients), buffers: await buffersOf(model, names('buffer')) };
+  } finally {
+    model.dispose();
+  }
+}
+
+async function buffersOf(model: NativeModel, names: readonly string[]): Promise<Record<string, Float64Array>> {
+  const found: Record<string, Float64Array> = {};
+  for (const name of names) found[name] = Float64Array.from(await model.read(name));
+  return found;
+}
+
+async function wide(values: Readonly<Record<string, ArrayLike<number>>>): Promise<Record<string, Float64Array>> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Float64Array.from(value)]));
+}
+
+for (const given of CASES) {
+  test(`the written-out backward equals autograd in float64: ${given.name}`, async () => {
+    const expected = await outcome(given, { autograd: true });
+    const found = await outcome(given, { autograd: false });
+    assert.ok(Math.abs(found.loss - expected.loss) <= 1e-11 * Math.abs(expected.loss), 'loss');
+    const named = Object.keys(expected.gradients).sort();
+    assert.deepEqual(Object.keys(found.gradients).sort(), named);
+    for (const [part, values] of [
+      ['gradients', found.gradients],
+      ['buffers', found.buffers],
+    ] as const) {
+      for (const [name, value] of Object.entries(values)) {
+        const off = distance(value, expected[part][name] ?? assert.fail(name));
+        assert.ok(off < 1e-9, `${name}: ${off}`);
+      }
+    }
+  });
+}
+
+test('dropout falls where autograd lets it fall', async () => {
+  const given = CASES[0] ?? assert.fail();
+  const expected = await outcome(given, { autograd: true, dropout: 0.4 });
+  const found = await outcome(given, { autograd: false, dropout: 0.4 });
+  for (const [name, value] of Object.entries(found.gradients)) {
+    const off = distance(value, expected.gradients[name] ?? assert.fail(name));
+    assert.ok(off < 1e-9, `${name}: ${off}`);
+  }
+});
+
+test('in bfloat16 the written-out backward is as near to float64 as autograd is', async () => {
+  for (const given of CASES.slice(0, 4)) {
+    const exact = await outcome(given, { autograd: false });
+    const apart = async (autograd: boolean): Promise<number> => {
+      const { gradients } = await outcome(given, { autograd, bf16: true });
+      const offs = Object.entries(gradients).map(([name, value]) => distance(value, exact.gradients[name] ?? value));
+      return offs.reduce((sum, off) => sum + off, 0) / offs.length;
+    };
+    const [written, autograd] = [await apart(false), await apart(true)];
+    assert.ok(written < 1.1 * autograd, `${given.name}: written ${written}, autograd ${autograd}`);
+  }
+});
