@@ -3,6 +3,8 @@
 #include "binding/async.h"
 #include "binding/loader.h"
 #include "binding/registration.h"
+#include "core/hash.h"
+#include "model/units.h"
 #include "train/classify.h"
 #include "train/pipeline.h"
 
@@ -56,12 +58,13 @@ class Model final : public Napi::ObjectWrap<Model> {
   }
 
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Model",
-                       {InstanceMethod<&Model::tensors>("tensors"), InstanceMethod<&Model::load>("load"),
-                        InstanceMethod<&Model::read>("read"), InstanceMethod<&Model::write>("write"),
-                        InstanceMethod<&Model::forward>("forward"), InstanceMethod<&Model::evaluate>("evaluate"),
-                        InstanceMethod<&Model::classify>("classify"), InstanceMethod<&Model::save>("save"),
-                        InstanceMethod<&Model::dispose>("dispose")});
+    return DefineClass(
+        env, "Model",
+        {InstanceMethod<&Model::tensors>("tensors"), InstanceMethod<&Model::load>("load"),
+         InstanceMethod<&Model::read>("read"), InstanceMethod<&Model::write>("write"),
+         InstanceMethod<&Model::forward>("forward"), InstanceMethod<&Model::evaluate>("evaluate"),
+         InstanceMethod<&Model::classify>("classify"), InstanceMethod<&Model::save>("save"),
+         InstanceMethod<&Model::prefixHash>("prefixHash"), InstanceMethod<&Model::dispose>("dispose")});
   }
 
  private:
@@ -73,6 +76,7 @@ class Model final : public Napi::ObjectWrap<Model> {
   Napi::Value evaluate(const Napi::CallbackInfo& info);
   Napi::Value classify(const Napi::CallbackInfo& info);
   Napi::Value save(const Napi::CallbackInfo& info);
+  Napi::Value prefixHash(const Napi::CallbackInfo& info);
 
   Napi::Value dispose(const Napi::CallbackInfo& info) {
     letGo(info.Env());
@@ -292,6 +296,39 @@ Napi::Value Model::save(const Napi::CallbackInfo& info) {
                      for (const auto& entry : model->tensors()) tensors.push_back({entry.name, entry.tensor});
                      model::writeSafetensors(path, tensors, metadata);
                      return [](Napi::Env env) { return env.Undefined(); };
+                   });
+  });
+}
+
+/// Over the name, shape and every byte of each tensor of the first `units` units, in order.
+std::string prefixDigest(const ResNet50& model, int units) {
+  std::string tensors;
+  for (const auto& entry : model.tensors()) {
+    if (model::unitOf(entry.name) >= units) continue;
+    const auto values = entry.tensor.detach().cpu().contiguous();
+    const auto hash = hash128(values.const_data_ptr(), values.nbytes());
+    tensors += entry.name + '\0' + c10::toString(values.scalar_type());
+    for (const auto side : values.sizes()) tensors += ' ' + std::to_string(side);
+    tensors.append(reinterpret_cast<const char*>(&hash), sizeof(hash));
+  }
+  const auto hash = hash128(tensors.data(), tensors.size());
+  char digest[33];
+  std::snprintf(digest, sizeof(digest), "%016llx%016llx", static_cast<unsigned long long>(hash.high),
+                static_cast<unsigned long long>(hash.low));
+  return digest;
+}
+
+Napi::Value Model::prefixHash(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  return guarded(env, [&] {
+    const auto model = this->model();
+    const auto units =
+        static_cast<int>(toInteger(info[0], "units", 1, static_cast<std::int64_t>(model::kUnits.size()) - 1));
+    return runOnce(info, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
+                   [model, units]() -> Answer {
+                     model->initialise();
+                     const auto digest = prefixDigest(*model, units);
+                     return [digest](Napi::Env env) { return Napi::String::New(env, digest); };
                    });
   });
 }
