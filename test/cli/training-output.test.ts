@@ -33,6 +33,7 @@ describe('trainingTeller', () => {
       train: { loss: 0.41126, top1: 0.8, images: 245 },
       val: { loss: 0.35, top1: 0.915, top5: 0.99, images: 153 },
       drift: drift({ head: 0.12 }),
+      cache: null,
       best: true,
       seconds: { train: 10, val: 2 },
       imagesPerSecond: 24.46,
