@@ -56,6 +56,17 @@ Napi::Value inBackground(const Napi::CallbackInfo& info, std::function<void()> w
   return promise;
 }
 
+/// Giving gigabytes back to the system takes a while.
+void releaseElsewhere(std::shared_ptr<FeatureCache> cache) {
+  // Held once, so that the thread's is the last reference.
+  const auto held = std::make_shared<std::shared_ptr<FeatureCache>>(std::move(cache));
+  try {
+    data::ThreadGroup([] {}).start(1, [held] { held->reset(); });
+  } catch (const Error&) {
+    held->reset();
+  }
+}
+
 class FeatureCacheWrap final : public Napi::ObjectWrap<FeatureCacheWrap> {
  public:
   explicit FeatureCacheWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<FeatureCacheWrap>(info) {
@@ -114,7 +125,7 @@ class FeatureCacheWrap final : public Napi::ObjectWrap<FeatureCacheWrap> {
 
   void letGo(Napi::Env env) {
     if (!cache_) return;
-    cache_.reset();
+    releaseElsewhere(std::move(cache_));
     report(env, 0);
   }
 

@@ -98,6 +98,9 @@ class MemoryStore final : public FeatureStore {
       stopped_ = "the system has no more memory to give";
       return false;
     }
+#ifdef MADV_HUGEPAGE
+    madvise(data, bytes, MADV_HUGEPAGE);
+#endif
     slabs_.back() = {static_cast<std::uint8_t*>(data), bytes};
     return true;
   }

@@ -92,7 +92,7 @@ function viewsOf({ augment, cacheViews, epochs }: CacheSettings): number | null 
 function obstacle(settings: CacheSettings): string | null {
   if (settings.frozenPrefixUnits === 0) {
     return (
-      'nothing is frozen from the input on, so that no outputs stay the same; freeze more (freeze: { until: "layer2" }, ' +
+      "nothing is frozen from the input on, so that no outputs stay the same; freeze more (freeze: { until: 'layer2' }, " +
       '--freeze-until layer2), with BatchNorm that follows'
     );
   }
