@@ -3,7 +3,7 @@
 #include "binding/async.h"
 #include "binding/loader.h"
 #include "binding/registration.h"
-#include "core/hash.h"
+#include "model/prefix_hash.h"
 #include "model/units.h"
 #include "train/classify.h"
 #include "train/pipeline.h"
@@ -300,24 +300,6 @@ Napi::Value Model::save(const Napi::CallbackInfo& info) {
   });
 }
 
-/// Over the name, shape and every byte of each tensor of the first `units` units, in order.
-std::string prefixDigest(const ResNet50& model, int units) {
-  std::string tensors;
-  for (const auto& entry : model.tensors()) {
-    if (model::unitOf(entry.name) >= units) continue;
-    const auto values = entry.tensor.detach().cpu().contiguous();
-    const auto hash = hash128(values.const_data_ptr(), values.nbytes());
-    tensors += entry.name + '\0' + c10::toString(values.scalar_type());
-    for (const auto side : values.sizes()) tensors += ' ' + std::to_string(side);
-    tensors.append(reinterpret_cast<const char*>(&hash), sizeof(hash));
-  }
-  const auto hash = hash128(tensors.data(), tensors.size());
-  char digest[33];
-  std::snprintf(digest, sizeof(digest), "%016llx%016llx", static_cast<unsigned long long>(hash.high),
-                static_cast<unsigned long long>(hash.low));
-  return digest;
-}
-
 Napi::Value Model::prefixHash(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   return guarded(env, [&] {
@@ -327,7 +309,7 @@ Napi::Value Model::prefixHash(const Napi::CallbackInfo& info) {
     return runOnce(info, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
                    [model, units]() -> Answer {
                      model->initialise();
-                     const auto digest = prefixDigest(*model, units);
+                     const auto digest = model::prefixHash(*model, units);
                      return [digest](Napi::Env env) { return Napi::String::New(env, digest); };
                    });
   });
