@@ -54,6 +54,8 @@ export { type Schedule, type ScheduleOptions, type ScheduleSpec, schedules } fro
 export type {
   AbortedEvent,
   BestEpoch,
+  CacheEvent,
+  CacheFigures,
   CheckpointEvent,
   EpochEvent,
   ErrorEvent,
@@ -65,6 +67,7 @@ export type {
   TrainingEvent,
   TrainingResult,
 } from './training/events.js';
+export type { CacheMode } from './training/feature-cache.js';
 export type { StrategyOverrides, TrainOptions } from './training/options.js';
 export type { TrainingRun } from './training/run.js';
 export {

@@ -4,6 +4,7 @@
 
 #include "binding/arguments.h"
 #include "binding/async.h"
+#include "binding/feature_cache.h"
 #include "binding/file_list.h"
 #include "binding/registration.h"
 #include "data/normalise.h"
@@ -58,6 +59,8 @@ data::LoaderOptions toOptions(const Napi::Object& object) {
   options.prefetch = static_cast<int>(integer("prefetch", 1, 1 << 16));
   options.skipCorrupt = toBoolean(object.Get("skipCorrupt"), "skipCorrupt");
   options.firstBatch = integer("firstBatch", 0, kSafeInteger);
+  options.views = integer("views", 0, UINT32_MAX);
+  options.features = toFeatureCache(object.Get("cache"));
   return options;
 }
 
@@ -115,7 +118,9 @@ class LoaderWrap final : public Napi::ObjectWrap<LoaderWrap> {
  public:
   explicit LoaderWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<LoaderWrap>(info), env_(info.Env()) {
     guarded(env_, [&] {
-      loader_ = std::make_shared<data::Loader>(toOptions(toObject(info[0], "options")));
+      auto options = toOptions(toObject(info[0], "options"));
+      cached_ = options.features != nullptr;
+      loader_ = std::make_shared<data::Loader>(std::move(options));
       hooked_ = napi_add_env_cleanup_hook(env_, environmentEnds, this) == napi_ok;
     });
   }
@@ -157,6 +162,8 @@ class LoaderWrap final : public Napi::ObjectWrap<LoaderWrap> {
     const auto env = info.Env();
     return guarded(env, [&] {
       const auto loader = this->loader();
+      // Its batches lack the pixels of what is cached.
+      if (cached_) throw Error("ERR_INVALID_ARGUMENT", "A loader with a cache is for training and evaluation alone");
       const auto format = toText(info[0], "format");
       if (format != "uint8" && format != "float32") invalid("format", "'uint8' or 'float32'");
       const auto cancel = toCancelFlag(info[1]);
@@ -193,6 +200,7 @@ class LoaderWrap final : public Napi::ObjectWrap<LoaderWrap> {
   Napi::Env env_;
   std::shared_ptr<data::Loader> loader_;
   bool hooked_ = false;
+  bool cached_ = false;
 };
 
 }  // namespace

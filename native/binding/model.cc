@@ -4,6 +4,8 @@
 #include "binding/loader.h"
 #include "binding/registration.h"
 #include "model/compiled.h"
+#include "model/prefix_hash.h"
+#include "model/units.h"
 #include "train/classify.h"
 #include "train/pipeline.h"
 
@@ -57,12 +59,13 @@ class Model final : public Napi::ObjectWrap<Model> {
   }
 
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Model",
-                       {InstanceMethod<&Model::tensors>("tensors"), InstanceMethod<&Model::load>("load"),
-                        InstanceMethod<&Model::read>("read"), InstanceMethod<&Model::write>("write"),
-                        InstanceMethod<&Model::forward>("forward"), InstanceMethod<&Model::evaluate>("evaluate"),
-                        InstanceMethod<&Model::classify>("classify"), InstanceMethod<&Model::save>("save"),
-                        InstanceMethod<&Model::dispose>("dispose")});
+    return DefineClass(
+        env, "Model",
+        {InstanceMethod<&Model::tensors>("tensors"), InstanceMethod<&Model::load>("load"),
+         InstanceMethod<&Model::read>("read"), InstanceMethod<&Model::write>("write"),
+         InstanceMethod<&Model::forward>("forward"), InstanceMethod<&Model::evaluate>("evaluate"),
+         InstanceMethod<&Model::classify>("classify"), InstanceMethod<&Model::save>("save"),
+         InstanceMethod<&Model::prefixHash>("prefixHash"), InstanceMethod<&Model::dispose>("dispose")});
   }
 
  private:
@@ -74,6 +77,7 @@ class Model final : public Napi::ObjectWrap<Model> {
   Napi::Value evaluate(const Napi::CallbackInfo& info);
   Napi::Value classify(const Napi::CallbackInfo& info);
   Napi::Value save(const Napi::CallbackInfo& info);
+  Napi::Value prefixHash(const Napi::CallbackInfo& info);
 
   Napi::Value dispose(const Napi::CallbackInfo& info) {
     letGo(info.Env());
@@ -321,6 +325,21 @@ Napi::Value Model::save(const Napi::CallbackInfo& info) {
                      for (const auto& entry : model->tensors()) tensors.push_back({entry.name, entry.tensor});
                      model::writeSafetensors(path, tensors, metadata);
                      return [](Napi::Env env) { return env.Undefined(); };
+                   });
+  });
+}
+
+Napi::Value Model::prefixHash(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  return guarded(env, [&] {
+    const auto model = this->model();
+    const auto units =
+        static_cast<int>(toInteger(info[0], "units", 1, static_cast<std::int64_t>(model::kUnits.size()) - 1));
+    return runOnce(info, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
+                   [model, units]() -> Answer {
+                     model->initialise();
+                     const auto digest = model::prefixHash(*model, units);
+                     return [digest](Napi::Env env) { return Napi::String::New(env, digest); };
                    });
   });
 }

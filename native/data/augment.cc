@@ -66,6 +66,11 @@ View centerView(const CropOptions& options, int width, int height) {
 
 }  // namespace
 
+bool flipOf(const CropOptions& options, const Address& address) {
+  return options.flip > 0 &&
+         AddressedRandom(address.seed, address.epoch, address.index, Purpose::kFlip).uniform() < options.flip;
+}
+
 View viewOf(const CropOptions& options, int width, int height, const Address& address) {
   View view;
   if (options.kind == CropOptions::Kind::kRandom) {
@@ -75,8 +80,7 @@ View viewOf(const CropOptions& options, int width, int height, const Address& ad
     view = centerView(options, width, height);
   }
   view.size = options.size;
-  view.flip = options.flip > 0 &&
-              AddressedRandom(address.seed, address.epoch, address.index, Purpose::kFlip).uniform() < options.flip;
+  view.flip = flipOf(options, address);
   return view;
 }
 

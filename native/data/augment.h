@@ -38,6 +38,9 @@ struct View {
   bool flip = false;
 };
 
+/// Whether the view at an address is mirrored, whatever the image.
+bool flipOf(const CropOptions& options, const Address& address);
+
 /// The view of an image of `width`×`height` displayed pixels at an address.
 View viewOf(const CropOptions& options, int width, int height, const Address& address);
 

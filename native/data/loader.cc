@@ -23,6 +23,9 @@ struct Draft {
   Buffer<std::uint8_t> images;
   std::vector<std::string> messages;  ///< what is wrong with each file; empty where nothing is
   std::exception_ptr fault;           ///< not a file's fault: out of memory
+  Buffer<std::uint8_t> features;      ///< of those found; these three only with a cache
+  std::vector<FeatureKey> keys;
+  std::vector<char> found;
   std::size_t started = 0, finished = 0;
 
   bool complete() const { return finished == indices.size(); }
@@ -33,6 +36,11 @@ Error decodeError(const std::string& path, const std::string& message) {
                "Cannot read the image " + path + ": " + message +
                    ". Replace or remove the file, or leave out what is broken with --skip-corrupt "
                    "(skipCorrupt: true)");
+}
+
+/// Moves row `from` of a buffer to row `to`, which comes no later.
+void moveRow(Buffer<std::uint8_t>& rows, std::size_t bytes, std::size_t from, std::size_t to) {
+  if (to != from) std::memcpy(rows.data() + to * bytes, rows.data() + from * bytes, bytes);
 }
 
 std::exception_ptr disposedError() {
@@ -61,6 +69,7 @@ struct Loader::State : std::enable_shared_from_this<Loader::State> {
   std::shared_ptr<Draft> claim(std::size_t& slot);
   void decode(Draft& draft, std::size_t slot) const;
   Answer answer();
+  bool findFeatures(Draft& draft, std::size_t slot, const Address& address) const;
   Batch assemble(Draft& draft) const;
   Calls settle();
   static void callAll(const Calls& calls) {
@@ -129,6 +138,11 @@ std::shared_ptr<Draft> Loader::State::claim(std::size_t& slot) {
   const auto size = static_cast<std::size_t>(options.crop.size);
   draft->images.resize(draft->indices.size() * size * size * 3);
   draft->messages.resize(draft->indices.size());
+  if (options.features) {
+    draft->features.resize(draft->indices.size() * options.features->entryBytes());
+    draft->keys.resize(draft->indices.size());
+    draft->found.resize(draft->indices.size());
+  }
   slot = draft->started++;
   drafts.push_back(draft);
   roomChanged.notify_all();
@@ -138,9 +152,12 @@ std::shared_ptr<Draft> Loader::State::claim(std::size_t& slot) {
 void Loader::State::decode(Draft& draft, std::size_t slot) const {
   const auto index = draft.indices[slot];
   const auto bytes = draft.images.size() / draft.indices.size();
+  const auto views = static_cast<std::uint64_t>(options.views);
+  const Address address{options.seed, views > 0 ? options.epoch % views : options.epoch,
+                        static_cast<std::uint64_t>(index)};
   try {
-    decodeView(options.files->paths[index], options.crop,
-               {options.seed, options.epoch, static_cast<std::uint64_t>(index)}, draft.images.data() + slot * bytes);
+    if (options.features && findFeatures(draft, slot, address)) return;
+    decodeView(options.files->paths[index], options.crop, address, draft.images.data() + slot * bytes);
   } catch (const std::runtime_error& error) {
     draft.messages[slot] = error.what();
     if (draft.messages[slot].empty()) draft.messages[slot] = "it cannot be decoded";
@@ -148,6 +165,13 @@ void Loader::State::decode(Draft& draft, std::size_t slot) const {
     draft.messages[slot] = "it cannot be decoded";
     draft.fault = std::current_exception();
   }
+}
+
+bool Loader::State::findFeatures(Draft& draft, std::size_t slot, const Address& address) const {
+  draft.keys[slot] = featureKey(options.files->paths[draft.indices[slot]], options.crop, address);
+  auto* const row = draft.features.data() + slot * options.features->entryBytes();
+  draft.found[slot] = options.features->read(draft.keys[slot], row);
+  return draft.found[slot];
 }
 
 /// With the mutex held and `answerable()`: takes what comes next.
@@ -176,20 +200,31 @@ Batch Loader::State::assemble(Draft& draft) const {
   Batch batch;
   batch.size = options.crop.size;
   batch.epoch = options.epoch;
-  const auto bytes = draft.images.size() / draft.indices.size();
+  batch.cache = options.features;
+  const auto imageBytes = draft.images.size() / draft.indices.size();
+  const auto entryBytes = batch.cache ? batch.cache->entryBytes() : 0;
+  std::size_t images = 0;
   for (std::size_t slot = 0; slot < draft.indices.size(); ++slot) {
     const auto index = draft.indices[slot];
     if (!draft.messages[slot].empty()) {
       batch.failures.push_back({index, options.files->paths[index], draft.messages[slot]});
       continue;
     }
-    const auto to = static_cast<std::size_t>(batch.count++);
-    if (to != slot) std::memcpy(draft.images.data() + to * bytes, draft.images.data() + slot * bytes, bytes);
+    const auto position = static_cast<std::size_t>(batch.count++);
     batch.labels.push_back(options.files->labels[index]);
     batch.indices.push_back(index);
+    if (batch.cache) batch.keys.push_back(draft.keys[slot]);
+    if (batch.cache && draft.found[slot]) {
+      moveRow(draft.features, entryBytes, slot, position);
+      continue;
+    }
+    moveRow(draft.images, imageBytes, slot, images++);
+    if (batch.cache) batch.missing.push_back(static_cast<std::int32_t>(position));
   }
   batch.images = std::move(draft.images);
-  batch.images.resize(static_cast<std::size_t>(batch.count) * bytes);
+  batch.images.resize(images * imageBytes);
+  batch.features = std::move(draft.features);
+  batch.features.resize(static_cast<std::size_t>(batch.count) * entryBytes);
   return batch;
 }
 

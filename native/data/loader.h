@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "data/augment.h"
+#include "data/feature_cache.h"
 #include "data/uninitialised.h"
 
 namespace resnet_torch::data {
@@ -36,15 +37,26 @@ struct LoaderOptions {
   int prefetch = 2;  ///< batches decoded ahead
   bool skipCorrupt = false;
   std::int64_t firstBatch = 0;
+  /// Views of an image that epochs walk through: in epoch e each has the augmentation of epoch e % views. 0: no
+  /// limit.
+  std::int64_t views = 0;
+  /// Asked for each image's features before its file is read. May be null.
+  std::shared_ptr<FeatureCache> features;
 };
 
-/// Decoded images, fewer than planned (even none) where files were left out.
+/// Decoded images, fewer than planned (even none) where files were left out. Of a loader with a cache, `images` holds
+/// those alone whose features the cache did not have.
 struct Batch {
-  Buffer<std::uint8_t> images;  ///< [count, size, size, 3]
+  Buffer<std::uint8_t> images;  ///< [count, size, size, 3]; with a cache [missing, size, size, 3]
   std::vector<std::int32_t> labels, indices;
   std::vector<ImageFailure> failures;
   std::int64_t count = 0, size = 0;
   std::uint64_t epoch = 0;
+
+  std::shared_ptr<FeatureCache> cache;  ///< the loader's; what follows is empty where it is null
+  Buffer<std::uint8_t> features;        ///< [count, entryBytes]; rows of missing ones are not filled
+  std::vector<std::int32_t> missing;    ///< positions whose pixels are in `images`, ascending
+  std::vector<FeatureKey> keys;         ///< one a position
 };
 
 /// One pass over a file list: worker threads decode ahead, batches come in order, and neither their contents nor

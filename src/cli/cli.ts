@@ -1,5 +1,6 @@
 import yargs, { type Argv, type CommandModule } from 'yargs';
 import { packageVersion } from '../version.js';
+import { cacheCommand } from './commands/cache.js';
 import { evalCommand } from './commands/eval.js';
 import { inspectCommand } from './commands/inspect.js';
 import { predictCommand } from './commands/predict.js';
@@ -32,6 +33,7 @@ const COMMANDS: CommandModule[] = [
   evalCommand,
   predictCommand,
   inspectCommand,
+  cacheCommand,
   setupCommand,
 ] as CommandModule[];
 
@@ -51,7 +53,10 @@ function parser(args: readonly string[]): Argv {
     .scriptName('resnet-torch')
     .usage('$0 COMMAND [options]\n\nFine-tune a ResNet-50 on a folder of images, and use what was trained.')
     .command(COMMANDS)
-    .demandCommand(1, 'Name a command: train, eval, predict, inspect or setup. `resnet-torch --help` lists them.')
+    .demandCommand(
+      1,
+      'Name a command: train, eval, predict, inspect, cache or setup. `resnet-torch --help` lists them.',
+    )
     .strict()
     .locale('en')
     .version(packageVersion())

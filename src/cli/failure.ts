@@ -56,6 +56,9 @@ export function usageError(message: string, args: readonly string[], usages: rea
   return new UsageError(message);
 }
 
+/** What commands of commands have. */
+const PARTS: Readonly<Record<string, string>> = { cache: 'list and clear' };
+
 function nameOf(usage: string): string {
   return usage.split(' ')[0] ?? usage;
 }
@@ -72,6 +75,8 @@ function describeUnknown(
       const near = nearest(typed, commands);
       return `There is no command ${JSON.stringify(typed)}.${near ? ` Did you mean ${near}?` : ''} There are ${commands.join(', ')}.`;
     }
+    const parts = PARTS[args[0] ?? ''];
+    if (parts !== undefined && args[1] === typed) return `${args[0]} has no ${JSON.stringify(typed)}. It has ${parts}.`;
     return `The argument ${JSON.stringify(typed)} is one too many. Quote names with spaces.`;
   }
   const known = cli.parsed === false ? [] : Object.keys(cli.parsed.aliases);

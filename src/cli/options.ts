@@ -141,6 +141,23 @@ export const computeOptions = {
   },
 } as const satisfies Record<string, Options>;
 
+/** Where the outputs of what is frozen are kept. */
+export const cacheOptions = {
+  cache: {
+    group: COMPUTE_GROUP,
+    type: 'string',
+    requiresArg: true,
+    choices: ['auto', 'memory', 'disk', 'off'] as const,
+    description: 'Where outputs of the units frozen from the input on are kept for later epochs; default auto',
+  },
+  'cache-views': {
+    group: COMPUTE_GROUP,
+    requiresArg: true,
+    description: 'Views of each training image that epochs walk through, so that random crops can be cached',
+    coerce: number('cache-views', { integer: true, min: 1 }),
+  },
+} as const satisfies Record<string, Options>;
+
 /** The strategy and the flags that override parts of it. */
 export const planOptions = {
   strategy: {

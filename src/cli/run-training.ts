@@ -46,6 +46,8 @@ async function beginRun(args: Arguments, signal: AbortSignal, output: Output): P
       workers: args.workers,
       precision: args.precision,
       skipCorrupt: args.skipCorrupt,
+      cache: args.cache,
+      cacheViews: args.cacheViews,
       signal,
     }),
   });

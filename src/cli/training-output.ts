@@ -4,14 +4,24 @@ import { grouped, percent, rate } from './table.js';
 
 /** Tells people what a run tells, event by event. */
 export function trainingTeller(output: Output): (event: TrainingEvent) => void {
-  let stepsPerEpoch = 0;
+  const run: Told = { stepsPerEpoch: 0, fills: false };
   return (event) => {
-    if (event.type === 'start') stepsPerEpoch = event.stepsPerEpoch;
-    showEvent(event, stepsPerEpoch, output);
+    if (event.type === 'start') {
+      run.stepsPerEpoch = event.stepsPerEpoch;
+      run.fills = event.cache !== null && event.cache.found < event.cache.entries;
+    }
+    showEvent(event, run, output);
+    if (event.type === 'epoch' || event.type === 'cache') run.fills = false;
   };
 }
 
-function showEvent(event: TrainingEvent, stepsPerEpoch: number, output: Output): void {
+/** What was told of a run, and how far it is: `fills` in the first epoch with a cache. */
+interface Told {
+  stepsPerEpoch: number;
+  fills: boolean;
+}
+
+function showEvent(event: TrainingEvent, { stepsPerEpoch, fills }: Told, output: Output): void {
   switch (event.type) {
     case 'start':
       output.print(describeStart(event));
@@ -20,7 +30,8 @@ function showEvent(event: TrainingEvent, stepsPerEpoch: number, output: Output):
       const { epoch, step, steps, loss, imagesPerSecond } = event;
       // The last step of an epoch is followed by the evaluation, which has no events of its own.
       const doing = step % stepsPerEpoch === 0 ? '  validating' : '';
-      const detail = `loss ${loss.toFixed(4)}  ${imagesPerSecond.toFixed(1)} img/s${doing}`;
+      const filling = fills ? '  filling the cache' : '';
+      const detail = `loss ${loss.toFixed(4)}  ${imagesPerSecond.toFixed(1)} img/s${filling}${doing}`;
       output.progress(`epoch ${epoch}`, step, steps, detail, doing !== '');
       return;
     }
@@ -30,6 +41,9 @@ function showEvent(event: TrainingEvent, stepsPerEpoch: number, output: Output):
       return;
     case 'skipped':
       output.note(`Left out ${event.path}: ${event.message}`);
+      return;
+    case 'cache':
+      output.note(`The feature cache takes no more: ${event.message}. The run goes on, and computes the rest anew.`);
       return;
     case 'aborted':
       output.endProgress();
@@ -54,6 +68,7 @@ function describeStart(event: StartEvent): string {
     `${event.epochs} epochs of ${event.stepsPerEpoch} steps, batch ${event.batchSize}, ` +
       `${event.imageSize}×${event.imageSize} px, ${event.precision} on ${event.device}`,
   ];
+  if (event.frozenPrefixUnits > 0) lines.push(event.cacheNote);
   if (event.resumedAt !== null) lines.push(`continued after step ${event.resumedAt.step} of ${event.steps}`);
   return lines.join('\n');
 }

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { CropOptions, NativeFileList, NativeLoader } from '../native/binding.js';
+import type { CropOptions, NativeFeatureCache, NativeFileList, NativeLoader } from '../native/binding.js';
 import { native } from '../native/load.js';
 
 /** One pass over a file list; what is left out has a default. */
@@ -17,6 +17,10 @@ export interface PassOptions {
   readonly skipCorrupt?: boolean | undefined;
   /** Batches to pass over, for a resumed epoch. Default 0. */
   readonly firstBatch?: number | undefined;
+  /** Views of an image that epochs walk through: epoch e has the augmentation of epoch e % views. Default 0: no limit. */
+  readonly views?: number | undefined;
+  /** Features of the frozen prefix; an image that is in it is not decoded. Default none. */
+  readonly cache?: NativeFeatureCache | null | undefined;
 }
 
 /**
@@ -42,6 +46,8 @@ export function openLoader(pass: PassOptions): NativeLoader {
     prefetch: prefetchedBatches(workers, pass.batchSize),
     skipCorrupt: pass.skipCorrupt ?? false,
     firstBatch: pass.firstBatch ?? 0,
+    views: pass.views ?? 0,
+    cache: pass.cache ?? null,
   });
 }
 

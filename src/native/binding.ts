@@ -136,6 +136,11 @@ export interface NativeModel {
    * folder, fsync, rename, fsync of the folder. `metadata` goes to `__metadata__`.
    */
   save(path: string, metadata: Readonly<Record<string, string>>): Promise<void>;
+  /**
+   * 32 hexadecimal digits over the names, shapes and every byte of the tensors (BatchNorm's included) of the first
+   * `units` units, 1 to 17.
+   */
+  prefixHash(units: number): Promise<string>;
   /** Frees the tensors once the work that uses them is done. Idempotent. */
   dispose(): void;
 }
@@ -248,6 +253,48 @@ export interface CropOptions {
   readonly flip: number;
 }
 
+export type NativeFeatureCacheOptions = {
+  /** Bytes of an entry; all are the same. */
+  readonly entryBytes: number;
+  /** Of the frozen prefix whose outputs are cached, 1 to 17. */
+  readonly units: number;
+} & (
+  | { readonly mode: 'memory' /** Bytes that entries may take. */; readonly memoryLimit: number }
+  | {
+      readonly mode: 'disk';
+      /** Of this store alone; it is made where it is missing. */
+      readonly directory: string;
+      /** Names the weights, the cut and the arithmetic that entries come from. Files of another key are not read. */
+      readonly storeKey: string;
+    }
+);
+
+export interface NativeFeatureCacheStats {
+  /** Entries that loaders asked for, since the beginning: those that were there, and those that were not. */
+  readonly hits: number;
+  readonly misses: number;
+  /** What can be read now; on disk, what other processes had left is among it. */
+  readonly entries: number;
+  readonly bytes: number;
+  /** Entries that were cut short or changed, and were dropped. */
+  readonly damaged: number;
+  /** Why nothing more is taken, or null. */
+  readonly stopped: string | null;
+}
+
+/**
+ * Outputs of the frozen prefix by file and view. Loaders read it, runs write it. It does not fail: a full disk or
+ * memory ends its growth.
+ */
+export interface NativeFeatureCache {
+  /** Takes up what is on disk. To be awaited before it is given to a loader. */
+  open(): Promise<void>;
+  stats(): NativeFeatureCacheStats;
+  /** Waits until all is on disk; nothing more is taken. */
+  close(): Promise<void>;
+  dispose(): void;
+}
+
 export interface NativeLoaderOptions {
   readonly files: NativeFileList;
   readonly crop: CropOptions;
@@ -265,6 +312,10 @@ export interface NativeLoaderOptions {
   readonly skipCorrupt: boolean;
   /** Batches to pass over, for a resumed epoch. */
   readonly firstBatch: number;
+  /** Views of an image: in epoch e each has the augmentation of epoch e % views. 0: no limit. */
+  readonly views: number;
+  /** Images whose features are there are not decoded. Such a loader is for runs and evaluation: `next` is refused. */
+  readonly cache: NativeFeatureCache | null;
 }
 
 export interface ImageFailure {
@@ -320,6 +371,7 @@ export interface NativeBinding {
   readonly Model: new (o: NativeModelOptions) => NativeModel;
   readonly Session: new (model: NativeModel, o: NativeSessionOptions) => NativeSession;
   readonly FileList: new (paths: readonly string[], labels: Int32Array) => NativeFileList;
+  readonly FeatureCache: new (o: NativeFeatureCacheOptions) => NativeFeatureCache;
   readonly Loader: new (o: NativeLoaderOptions) => NativeLoader;
   /** Reads headers (and, in JPEGs, looks for the end marker) on `workers` threads. `progress` gets the files done. */
   scanImages(

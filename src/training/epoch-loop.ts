@@ -13,9 +13,10 @@ import type {
 import { rateRows, type Schedule } from '../optim/schedules.js';
 import type { Progress } from './checkpoint.js';
 import { ChunkSizer } from './chunks.js';
-import type { StepEvent, TrainingEvent } from './events.js';
+import type { CacheEvent, StepEvent, TrainingEvent } from './events.js';
 import type { Gate } from './gate.js';
 import { addSums, NOTHING, perSecond, type Sums } from './metrics.js';
+import type { RunCache } from './run-cache.js';
 import type { RunSettings } from './settings.js';
 
 /** What the epochs of a run work with. */
@@ -31,6 +32,7 @@ export interface Workplace {
   readonly schedule: Schedule;
   readonly stepsPerEpoch: number;
   readonly workers: number;
+  readonly cache: RunCache;
   readonly gate: Gate;
   emit(events: readonly TrainingEvent[]): Promise<void>;
 }
@@ -72,6 +74,8 @@ export class EpochLoop {
       workers: this.#at.workers,
       skipCorrupt: settings.skipCorrupt,
       firstBatch: this.#progress.batch,
+      views: settings.cacheViews ?? 0,
+      cache: this.#at.cache.handle,
     });
     try {
       while (this.#progress.batch < stepsPerEpoch && (await gate.pass())) await this.#chunk(loader);
@@ -95,7 +99,7 @@ export class EpochLoop {
       throw new ResnetTorchError('ERR_INTERNAL', `The loader ended at batch ${batch} of ${stepsPerEpoch}.`);
     }
     this.#sizer.made(chunk.steps, chunk.waitMs + chunk.stepMs);
-    await this.#at.emit([...this.#skip('train', chunk.failures), ...this.#count(chunk, rates)]);
+    await this.#at.emit([...this.#skip('train', chunk.failures), ...this.#count(chunk, rates), ...this.#cacheNews()]);
   }
 
   /** Says where the loss was lost. */
@@ -160,6 +164,12 @@ export class EpochLoop {
     }));
   }
 
+  #cacheNews(): CacheEvent[] {
+    const message = this.#at.cache.news();
+    if (message === null) return [];
+    return [{ type: 'cache', epoch: this.#progress.epoch + 1, step: this.#progress.step, message }];
+  }
+
   /** Evaluates on the whole validation split; null when the gate closes before its end. */
   async evaluate(): Promise<Sums | null> {
     const { settings, gate, model, compute } = this.#at;
@@ -172,6 +182,7 @@ export class EpochLoop {
       training: false,
       workers: this.#at.workers,
       skipCorrupt: settings.skipCorrupt,
+      cache: this.#at.cache.handle,
     });
     const options = { loader, compute, maxBatches: EVALUATED_AT_ONCE };
     let sums = NOTHING;
@@ -180,7 +191,7 @@ export class EpochLoop {
         if (!(await gate.pass())) return null;
         const part = await gate.call({ pausable: false }, (token) => model.handle.evaluate(options, token));
         sums = addSums(sums, part);
-        await this.#at.emit(this.#skip('val', part.failures));
+        await this.#at.emit([...this.#skip('val', part.failures), ...this.#cacheNews()]);
         exhausted = part.exhausted;
       }
     } catch (error) {

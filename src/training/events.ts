@@ -2,7 +2,7 @@ import type { UnitName } from '../model/units.js';
 
 /**
  * What a run tells, in order: `start`, then for each epoch its `step`s, an `epoch` and its `checkpoint`s, and last a
- * `result`; or, instead of that, `aborted` or `error`. `skipped` may come anywhere after `start`. Every event is plain
+ * `result`; or, instead of that, `aborted` or `error`. `skipped` and `cache` may come anywhere after `start`. Every event is plain
  * data: `events.jsonl` of a run directory holds each as one line of JSON.
  *
  * Epochs and steps are counted from 1. The loader's `epoch`, which addresses randomness, is counted from 0:
@@ -13,6 +13,7 @@ export type TrainingEvent =
   | StepEvent
   | EpochEvent
   | CheckpointEvent
+  | CacheEvent
   | SkippedEvent
   | AbortedEvent
   | ErrorEvent
@@ -48,6 +49,20 @@ export interface StartEvent {
     /** Numbers in the group's parameters. */
     readonly parameters: number;
   }[];
+  /** The feature cache that the run has, or null. Sizes are estimates of what it comes to. */
+  readonly cache: {
+    readonly mode: 'memory' | 'disk';
+    /** Of each training image; validation images have one. */
+    readonly views: number;
+    readonly entries: number;
+    readonly bytes: number;
+    /** Entries that earlier runs left there. */
+    readonly found: number;
+    /** The directory of its files; null in memory. */
+    readonly path: string | null;
+  } | null;
+  /** What was decided about the cache, and why, in words. */
+  readonly cacheNote: string;
   /** The run directory, absolute, or null when nothing is written. */
   readonly out: string | null;
   /** Steps already made, when a run is continued; else null. */
@@ -101,10 +116,31 @@ export interface EpochEvent {
   readonly drift: Readonly<Record<UnitName, number>>;
   /** Whether no epoch before was better. */
   readonly best: boolean;
+  /** Of the feature cache, in training and evaluation; null without one. */
+  readonly cache: CacheFigures | null;
   /** Of training and of evaluating. */
   readonly seconds: { readonly train: number; readonly val: number };
   /** In training. */
   readonly imagesPerSecond: number;
+}
+
+/** What a feature cache did in an epoch, and what it has after it. */
+export interface CacheFigures {
+  /** Images whose features were there, and those whose features had to be computed. */
+  readonly hits: number;
+  readonly misses: number;
+  readonly entries: number;
+  readonly bytes: number;
+  /** Entries that were cut short or changed on disk, and are computed again. */
+  readonly damaged: number;
+}
+
+/** The feature cache takes nothing more, since memory or the disk is full; the run goes on with what it has. Once. */
+export interface CacheEvent {
+  readonly type: 'cache';
+  readonly epoch: number;
+  readonly step: number;
+  readonly message: string;
 }
 
 export interface CheckpointEvent {

@@ -4,6 +4,7 @@ import type { Precision } from '../model/precision.js';
 import type { GroupSpec, ParameterGroup } from '../optim/groups.js';
 import type { OptimizerSpec } from '../optim/optimizers.js';
 import type { Schedule, ScheduleSpec } from '../optim/schedules.js';
+import type { CacheMode } from './feature-cache.js';
 import type { Strategy, StrategyName } from './strategies.js';
 
 /** Parts of a strategy that options replace one by one. */
@@ -52,6 +53,18 @@ export interface TrainOptions extends StrategyOverrides {
   readonly workers?: number;
   /** Default `auto`. */
   readonly precision?: Precision;
+  /**
+   * Where outputs of the units that are frozen from the input on are kept, so that later epochs begin behind them. They
+   * are the same as if they were computed again. Default `auto`: in memory where there is plenty, else on disk where
+   * there is plenty, else off.
+   */
+  readonly cache?: CacheMode;
+  /**
+   * Views of each training image: epoch e has the augmentation of epoch e modulo this, 1 or more. Without it every epoch
+   * has views of its own, which the augmentation `standard` leaves nothing to cache of. With as many as there are epochs
+   * the result is that without it.
+   */
+  readonly cacheViews?: number;
   /** The run directory. Without it nothing is written, and the model ends with the last epoch's weights all the same. */
   readonly out?: string;
   /** Replace the run that is in `out`; other files there are left alone. Default false. */

@@ -7,6 +7,7 @@ import type { Compute, NativeFileList, NativeSession } from '../native/binding.j
 import { native } from '../native/load.js';
 import { buildSchedule, type Schedule } from '../optim/schedules.js';
 import { BEGINNING, openLast, type Progress } from './checkpoint.js';
+import { RunCache } from './run-cache.js';
 import { checkConfig, describeRun, type RunConfig } from './run-config.js';
 import type { RunDirectory } from './run-directory.js';
 import type { RunConditions, RunSettings } from './settings.js';
@@ -26,6 +27,7 @@ export interface Prepared {
   readonly compute: Compute;
   readonly schedule: Schedule;
   readonly stepsPerEpoch: number;
+  readonly cache: RunCache;
   readonly resumed: boolean;
   readonly progress: Progress;
 }
@@ -62,7 +64,8 @@ export async function prepare(o: Preparation): Promise<Prepared> {
   } else {
     config = await describeRun(o.settings as RunSettings, model, classes, data);
   }
-  const settings = o.settings ?? config.settings;
+  // A run of an earlier version knew of no cache.
+  const settings = o.settings ?? { ...{ cache: 'auto' as const, cacheViews: null }, ...config.settings };
   const compute: Compute = settings.precision === 'bf16' ? 'bf16' : 'dtype';
   const stepsPerEpoch = countSteps(files.train, settings);
   const session = hold(
@@ -79,19 +82,18 @@ export async function prepare(o: Preparation): Promise<Prepared> {
     }),
   );
   await resumedFrom?.load(model, session);
+  const images = { train: data.split('train').files.length, val: data.split('val').files.length };
   return {
     settings,
     config,
     classes,
     files,
-    images: {
-      train: data.split('train').files.length,
-      val: data.split('val').files.length,
-    },
+    images,
     session,
     compute,
     schedule: scheduleOf(settings, conditions.schedule, stepsPerEpoch),
     stepsPerEpoch,
+    cache: await RunCache.open(model, settings, images),
     resumed: resumedFrom !== null,
     progress: resumedFrom?.progress ?? BEGINNING,
   };

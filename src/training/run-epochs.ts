@@ -5,6 +5,7 @@ import { EpochLoop, type Workplace } from './epoch-loop.js';
 import type { BestEpoch, EpochEvent, ResultEvent, StartEvent, TrainingEvent } from './events.js';
 import { asEpoch, isBetter, metricsOf, perSecond, type Sums } from './metrics.js';
 import type { Prepared } from './prepare.js';
+import type { RunCache } from './run-cache.js';
 import type { RunDirectory } from './run-directory.js';
 import { driftByUnit } from './session.js';
 
@@ -67,6 +68,8 @@ function isBehind(event: TrainingEvent, progress: Progress): boolean {
     case 'epoch':
     case 'checkpoint':
       return event.epoch <= progress.epoch;
+    case 'cache':
+      return event.step <= progress.step;
     case 'skipped':
       return progress.skipped.includes(event.path) || event.split === 'all';
     default:
@@ -125,6 +128,7 @@ async function endEpoch(
       val,
       drift: driftByUnit(await run.session.drift()),
       best,
+      cache: run.cache.figures(),
       seconds,
       imagesPerSecond: perSecond(train.images, progress.sums.ms),
     },
@@ -217,6 +221,8 @@ function startEvent(run: ReadyRun): StartEvent {
     trainable: groups.reduce((sum, { parameters }) => sum + parameters, 0),
     frozenPrefixUnits: settings.frozenPrefixUnits,
     groups,
+    cache: describeCache(run.cache),
+    cacheNote: run.cache.note,
     out: directory?.path ?? null,
     resumedAt: run.resumed
       ? {
@@ -225,6 +231,12 @@ function startEvent(run: ReadyRun): StartEvent {
         }
       : null,
   };
+}
+
+function describeCache({ plan, path, found }: RunCache): StartEvent['cache'] {
+  if (plan === null) return null;
+  const { mode, views, entries, bytes } = plan;
+  return { mode, views, entries, bytes, found, path };
 }
 
 /** What was left out when the data set was opened; a run that goes on has told it before. */

@@ -11,6 +11,7 @@ import { buildGroups, type ParameterGroup } from '../optim/groups.js';
 import type { OptimizerSpec } from '../optim/optimizers.js';
 import type { Schedule, ScheduleSpec } from '../optim/schedules.js';
 import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
+import { CACHE_MODES, type CacheMode, checkCacheSettings } from './feature-cache.js';
 import type { TrainOptions } from './options.js';
 import { OVERRIDE_NAMES, overrideStrategy } from './overrides.js';
 import { DEFAULT_STRATEGY, strategyOf } from './strategies.js';
@@ -35,6 +36,9 @@ export interface RunSettings {
   readonly seed: number;
   readonly precision: 'fp32' | 'bf16' | 'fp64';
   readonly skipCorrupt: boolean;
+  readonly cache: CacheMode;
+  /** Null: every epoch has views of its own. */
+  readonly cacheViews: number | null;
 }
 
 /** How a run is made, which changes nothing about its weights. */
@@ -58,6 +62,8 @@ const SETTING_NAMES = [
   'seed',
   'precision',
   'skipCorrupt',
+  'cache',
+  'cacheViews',
 ] as const satisfies readonly (keyof TrainOptions)[];
 
 const CONDITION_NAMES = ['out', 'overwrite', 'resume', 'workers', 'signal'] as const;
@@ -111,7 +117,7 @@ export function resolveSettings(model: ResNet50, options: TrainOptions): RunSett
     integer: true,
   });
   const precision = requireOneOf(options.precision ?? 'auto', 'precision', PRECISIONS);
-  return {
+  const settings: RunSettings = {
     strategy: strategy.name,
     freeze: rule,
     batchNorm,
@@ -144,7 +150,14 @@ export function resolveSettings(model: ResNet50, options: TrainOptions): RunSett
     }),
     precision: precisionName(resolveCompute(precision, model, native().info()), model.dtype),
     skipCorrupt: requireBoolean(options.skipCorrupt ?? false, 'skipCorrupt'),
+    cache: requireOneOf(options.cache ?? 'auto', 'cache', CACHE_MODES),
+    cacheViews:
+      options.cacheViews === undefined
+        ? null
+        : requireNumber(options.cacheViews, 'cacheViews', { min: 1, max: 1e6, integer: true }),
   };
+  checkCacheSettings(settings);
+  return settings;
 }
 
 /** Groups of the caller's: every trainable parameter must be in exactly one. */

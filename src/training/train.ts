@@ -7,6 +7,7 @@ import { Gate } from './gate.js';
 import type { TrainOptions } from './options.js';
 import { prepare } from './prepare.js';
 import type { TrainingRun } from './run.js';
+import type { RunCache } from './run-cache.js';
 import { RunDirectory } from './run-directory.js';
 import { runEpochs } from './run-epochs.js';
 import { type RunConditions, type RunSettings, resolveConditions, resolveSettings } from './settings.js';
@@ -68,6 +69,7 @@ class Run implements TrainingRun {
   ): Promise<TrainingResult> {
     const directory = conditions.out === null ? null : new RunDirectory(conditions.out);
     const held: { dispose(): void }[] = [];
+    let cache: RunCache | null = null;
     try {
       this.#gate.throwIfAborted();
       const prepared = await prepare({
@@ -78,6 +80,7 @@ class Run implements TrainingRun {
         directory,
         held,
       });
+      cache = prepared.cache;
       this.#gate.throwIfAborted();
       const emit = async (events: readonly TrainingEvent[]): Promise<void> => {
         for (const event of events) this.#queue.push(event);
@@ -93,6 +96,7 @@ class Run implements TrainingRun {
       });
     } finally {
       this.#gate.close();
+      await cache?.close();
       await directory?.close();
       for (const handle of held.reverse()) handle.dispose();
     }

@@ -4,7 +4,7 @@ import { createOutput } from '../../src/cli/output.js';
 import { defaultOut } from '../../src/cli/run-training.js';
 import { describeDrift, trainingTeller } from '../../src/cli/training-output.js';
 import { UNIT_NAMES, type UnitName } from '../../src/model/units.js';
-import type { EpochEvent } from '../../src/training/events.js';
+import type { EpochEvent, StartEvent, StepEvent, TrainingEvent } from '../../src/training/events.js';
 
 function drift(moved: Partial<Record<UnitName, number>>): EpochEvent['drift'] {
   const still = Object.fromEntries(UNIT_NAMES.map((name) => [name, 0])) as Record<UnitName, number>;
@@ -33,6 +33,7 @@ describe('trainingTeller', () => {
       train: { loss: 0.41126, top1: 0.8, images: 245 },
       val: { loss: 0.35, top1: 0.915, top5: 0.99, images: 153 },
       drift: drift({ head: 0.12 }),
+      cache: null,
       best: true,
       seconds: { train: 10, val: 2 },
       imagesPerSecond: 24.46,
@@ -40,6 +41,48 @@ describe('trainingTeller', () => {
     assert.deepEqual(lines, [
       'epoch 2/10  train 0.4113  val 0.3500  top-1 91.50%  top-5 99.00%  drift head 12%  24.5 img/s  best\n',
     ]);
+  });
+});
+
+describe('the first epoch with a cache', () => {
+  const step: StepEvent = {
+    type: 'step',
+    epoch: 1,
+    step: 1,
+    steps: 8,
+    loss: 0.6,
+    accuracy: 0.5,
+    images: 32,
+    lr: { all: 1e-3 },
+    imagesPerSecond: 20,
+  };
+  /** What the bar says of a step after these events. */
+  const detailAfter = (...events: readonly TrainingEvent[]): string => {
+    const details: string[] = [];
+    const silent = createOutput({ stdout: { write: () => true }, stderr: { write: () => true } });
+    const tell = trainingTeller({ ...silent, progress: (_task, _done, _total, detail = '') => details.push(detail) });
+    for (const event of [...events, step]) tell(event);
+    return details.at(-1) ?? '';
+  };
+  const start = (found: number): StartEvent =>
+    ({
+      type: 'start',
+      classes: ['a', 'b'],
+      images: { train: 6, val: 4 },
+      groups: [],
+      stepsPerEpoch: 4,
+      cache: { mode: 'disk', views: 1, entries: 10, bytes: 81_920, found, path: '/cache' },
+      cacheNote: 'The first epoch fills a cache.',
+      trainable: 1,
+      parameters: 1,
+      resumedAt: null,
+    }) as unknown as StartEvent;
+
+  it('says that it fills it, until it is filled or takes no more', () => {
+    assert.match(detailAfter(start(0)), /filling the cache/);
+    assert.doesNotMatch(detailAfter(start(10)), /filling/);
+    const stopped = { type: 'cache', epoch: 1, step: 1, message: 'the memory limit is reached' } as const;
+    assert.doesNotMatch(detailAfter(start(0), stopped), /filling/);
   });
 });
 

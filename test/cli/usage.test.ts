@@ -18,11 +18,11 @@ describe('resnet-torch --help', () => {
   it('lists the commands without loading libtorch', async () => {
     const { code, stdout } = await resnetTorch(['--help'], { env: { RESNET_TORCH_LIBTORCH: '/nowhere' } });
     assert.equal(code, 0);
-    for (const name of ['train', 'eval', 'predict', 'inspect', 'setup'])
+    for (const name of ['train', 'eval', 'predict', 'inspect', 'cache', 'setup'])
       assert.match(stdout, new RegExp(`resnet-torch ${name}`));
   });
 
-  for (const name of ['train', 'eval', 'predict', 'inspect', 'setup']) {
+  for (const name of ['train', 'eval', 'predict', 'inspect', 'cache', 'setup']) {
     it(`has options and examples for ${name}`, async (t) => {
       const stdout = await help(t, name);
       assert.match(stdout, /Examples:/);
@@ -35,7 +35,7 @@ describe('resnet-torch --help', () => {
     const flags =
       'epochs batch-size image-size resize lr head-lr weight-decay optimizer schedule warmup-epochs freeze freeze-until ' +
       'freeze-fraction freeze-match batch-norm lr-tiers augment head dropout seed workers threads device precision ' +
-      'strategy weights out overwrite skip-corrupt val-split json';
+      'strategy weights out overwrite skip-corrupt val-split cache cache-views json';
     for (const name of flags.split(' ')) assert.match(stdout, new RegExp(`--${name}\\b`), name);
   });
 

@@ -49,6 +49,8 @@ function loader(paths: readonly string[], crop: CropOptions, batchSize: number, 
     prefetch: 2,
     skipCorrupt: false,
     firstBatch: 0,
+    views: 0,
+    cache: null,
   });
 }
 

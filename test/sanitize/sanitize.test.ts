@@ -60,6 +60,7 @@ describe('the loader and the executor under sanitizers', () => {
       const list = await images(folder);
       const result = spawnSync(program, vips === null ? [list] : [list, vips], {
         encoding: 'utf8',
+        cwd: folder,
         env: { ...process.env, ASAN_OPTIONS: 'detect_leaks=0', TSAN_OPTIONS: 'halt_on_error=1' },
       });
       assert.equal(result.status, 0, result.stderr);

@@ -110,6 +110,38 @@ void scan(const Files& files) {
   std::printf("scan %zu of %zu\n", readable.get_future().get(), files->paths.size());
 }
 
+/// Writers and readers of a cache that meet, and a pass over what they left while it is written.
+void featureCache(const Files& files, FeatureCacheOptions::Mode mode) {
+  FeatureCacheOptions cached;
+  cached.mode = mode;
+  cached.entryBytes = 5000;
+  cached.units = 1;
+  cached.directory = "features";
+  cached.memoryLimit = 1 << 20;
+  const auto cache = std::make_shared<FeatureCache>(cached);
+  cache->open();
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&, thread] {
+      std::vector<std::uint8_t> row(5000);
+      for (std::uint64_t number = 0; number < 300; ++number) {
+        const auto key = hash128(&number, sizeof(number));
+        if (thread % 2 == 0) cache->write(key, std::vector<std::uint8_t>(5000, number).data());
+        if (cache->read(key, row.data()) && row.back() != number % 256) fail("an entry is another's");
+        if (cache->stats().entries > 300 + files->paths.size()) fail("too many entries");
+      }
+    });
+  }
+  auto options = optionsFor(files, 3, 2);
+  options.features = cache;
+  Loader loader(options);
+  while (auto batch = loader.waitNext(std::chrono::minutes(1)))
+    for (const auto position : batch->missing) cache->write(batch->keys[position], batch->features.data());
+  for (auto& each : threads) each.join();
+  if (mode == FeatureCacheOptions::Mode::kDisk) cache->close();
+  std::printf("cache of %llu\n", static_cast<unsigned long long>(cache->stats().entries));
+}
+
 /// Waits now and then, and counts its ends.
 class CountingJob final : public Job {
  public:
@@ -163,6 +195,8 @@ int main(int count, char** words) {
   equalPasses(files);
   earlyEnds(files);
   scan(files);
+  featureCache(files, FeatureCacheOptions::Mode::kMemory);
+  featureCache(files, FeatureCacheOptions::Mode::kDisk);
   executor();
   // The process ends while threads decode.
   auto* abandoned = new Loader(optionsFor(files, 3, 2));

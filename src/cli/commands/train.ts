@@ -1,6 +1,14 @@
 import type { ArgumentsCamelCase, Argv, CommandModule, InferredOptionTypes } from 'yargs';
 import { interruptible } from '../interrupt.js';
-import { computeOptions, corruptOption, imageOptions, jsonOption, number, planOptions } from '../options.js';
+import {
+  cacheOptions,
+  computeOptions,
+  corruptOption,
+  imageOptions,
+  jsonOption,
+  number,
+  planOptions,
+} from '../options.js';
 
 const RUN_GROUP = 'The run:';
 
@@ -55,6 +63,7 @@ export const trainOptions = {
   ...imageOptions,
   ...corruptOption,
   ...computeOptions,
+  ...cacheOptions,
 } as const;
 
 export interface TrainArguments extends InferredOptionTypes<typeof trainOptions> {
@@ -75,6 +84,10 @@ export const trainCommand: CommandModule<object, TrainArguments> = {
       .example('$0 train data/bees', 'differential rates from ImageNet weights, 10 epochs')
       .example('$0 train data/bees --strategy feature-extraction --out runs/bees', 'the head alone')
       .example('$0 train photos --val-split 0.2 --freeze-until layer2 --lr 3e-4', 'a strategy of your own')
+      .example(
+        '$0 train data/bees --freeze-until layer3 --augment standard --cache-views 4',
+        'four random crops of each',
+      )
       .example('$0 train data/bees --out runs/bees --resume', 'go on where a run was stopped')
       .example('$0 train data/bees --json > events.jsonl', 'events, one JSON object a line; the last is the result')
       .epilogue(

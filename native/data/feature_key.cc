@@ -1,0 +1,71 @@
+#include "data/feature_key.h"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <system_error>
+
+namespace resnet_torch::data {
+
+namespace {
+
+/// The fields of a key, one after the other.
+class Fields {
+ public:
+  template <class Value>
+  void add(Value value) {
+    static_assert(std::is_arithmetic_v<Value>);
+    bytes_.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  }
+  void add(const std::string& text) {
+    add(static_cast<std::uint64_t>(text.size()));
+    bytes_ += text;
+  }
+  FeatureKey key() const { return hash128(bytes_.data(), bytes_.size()); }
+
+ private:
+  std::string bytes_;
+};
+
+void addFile(Fields& fields, const std::string& path) {
+  std::error_code ignored;
+  fields.add(path.starts_with('/') ? path : std::filesystem::absolute(path, ignored).string());
+  struct stat status{};
+  if (stat(path.c_str(), &status) != 0) {
+    fields.add(std::int64_t{-1});
+    return;
+  }
+#ifdef __APPLE__
+  const auto& changed = status.st_mtimespec;
+#else
+  const auto& changed = status.st_mtim;
+#endif
+  fields.add(static_cast<std::int64_t>(status.st_size));
+  fields.add(static_cast<std::int64_t>(changed.tv_sec));
+  fields.add(static_cast<std::int64_t>(changed.tv_nsec));
+}
+
+void addView(Fields& fields, const CropOptions& crop, const Address& address) {
+  fields.add(static_cast<std::int32_t>(crop.size));
+  fields.add(flipOf(crop, address));
+  if (crop.kind == CropOptions::Kind::kCenter) {
+    fields.add('c');
+    fields.add(static_cast<std::int32_t>(crop.resize));
+    return;
+  }
+  fields.add('r');
+  for (const double value : {crop.scale[0], crop.scale[1], crop.ratio[0], crop.ratio[1]}) fields.add(value);
+  // The index too: the crop is drawn at it, and it moves when files come or go.
+  for (const auto value : {address.seed, address.epoch, address.index}) fields.add(value);
+}
+
+}  // namespace
+
+FeatureKey featureKey(const std::string& path, const CropOptions& crop, const Address& address) {
+  Fields fields;
+  addFile(fields, path);
+  addView(fields, crop, address);
+  return fields.key();
+}
+
+}  // namespace resnet_torch::data

@@ -1,0 +1,28 @@
+#include "model/prefix_hash.h"
+
+#include <cinttypes>
+#include <cstdio>
+
+#include "core/hash.h"
+#include "model/resnet50.h"
+#include "model/units.h"
+
+namespace resnet_torch::model {
+
+std::string prefixHash(const ResNet50& model, int units) {
+  std::string tensors;
+  for (const auto& entry : model.tensors()) {
+    if (unitOf(entry.name) >= units) continue;
+    const auto values = entry.tensor.detach().cpu().contiguous();
+    const auto hash = hash128(values.const_data_ptr(), values.nbytes());
+    tensors += entry.name + '\0' + c10::toString(values.scalar_type());
+    for (const auto side : values.sizes()) tensors += ' ' + std::to_string(side);
+    tensors.append(reinterpret_cast<const char*>(&hash), sizeof(hash));
+  }
+  const auto hash = hash128(tensors.data(), tensors.size());
+  char digits[33];
+  std::snprintf(digits, sizeof(digits), "%016" PRIx64 "%016" PRIx64, hash.high, hash.low);
+  return digits;
+}
+
+}  // namespace resnet_torch::model
