@@ -12,6 +12,7 @@ Napi::Function defineCancelToken(Napi::Env env);
 Napi::Function defineModel(Napi::Env env);
 Napi::Function defineSession(Napi::Env env);
 Napi::Function defineFileList(Napi::Env env);
+Napi::Function defineImageCache(Napi::Env env);
 Napi::Function defineLoader(Napi::Env env);
 Napi::Function defineScanImages(Napi::Env env);
 

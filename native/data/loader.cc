@@ -140,7 +140,8 @@ void Loader::State::decode(Draft& draft, std::size_t slot) const {
   const auto bytes = draft.images.size() / draft.indices.size();
   try {
     decodeView(options.files->paths[index], options.crop,
-               {options.seed, options.epoch, static_cast<std::uint64_t>(index)}, draft.images.data() + slot * bytes);
+               {options.seed, options.epoch, static_cast<std::uint64_t>(index)}, draft.images.data() + slot * bytes,
+               options.imageCache.get());
   } catch (const std::runtime_error& error) {
     draft.messages[slot] = error.what();
     if (draft.messages[slot].empty()) draft.messages[slot] = "it cannot be decoded";

@@ -13,6 +13,8 @@
 
 namespace resnet_torch::data {
 
+class ImageCache;
+
 struct FileList {
   std::vector<std::string> paths;
   std::vector<std::int32_t> labels;  ///< one a path
@@ -36,6 +38,7 @@ struct LoaderOptions {
   int prefetch = 2;  ///< batches decoded ahead
   bool skipCorrupt = false;
   std::int64_t firstBatch = 0;
+  std::shared_ptr<ImageCache> imageCache;  ///< or none
 };
 
 /// Decoded images, fewer than planned (even none) where files were left out.

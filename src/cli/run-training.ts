@@ -44,6 +44,7 @@ async function beginRun(args: Arguments, signal: AbortSignal, output: Output): P
       resize: args.resize,
       seed: args.seed,
       workers: args.workers,
+      cacheImages: args.cacheImages,
       precision: args.precision,
       skipCorrupt: args.skipCorrupt,
       signal,
@@ -62,6 +63,7 @@ const CONTINUABLE = [
   'seed',
   'skipCorrupt',
   'workers',
+  'cacheImages',
   'threads',
   'device',
 ];
@@ -80,7 +82,11 @@ async function continueRun(args: Arguments, out: string, signal: AbortSignal, ou
     directory.last.weights,
     given({ device: args.device as Device | undefined, signal }),
   );
-  const run = train(model, data, { out, resume: true, ...given({ workers: args.workers, signal }) });
+  const run = train(model, data, {
+    out,
+    resume: true,
+    ...given({ workers: args.workers, cacheImages: args.cacheImages, signal }),
+  });
   await tell(run, args, output);
 }
 

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { CropOptions, NativeFileList, NativeLoader } from '../native/binding.js';
+import type { CropOptions, NativeFileList, NativeImageCache, NativeLoader } from '../native/binding.js';
 import { native } from '../native/load.js';
 
 /** One pass over a file list; what is left out has a default. */
@@ -17,6 +17,8 @@ export interface PassOptions {
   readonly skipCorrupt?: boolean | undefined;
   /** Batches to pass over, for a resumed epoch. Default 0. */
   readonly firstBatch?: number | undefined;
+  /** Where decoded pictures stay. Default: nowhere. */
+  readonly imageCache?: NativeImageCache | null;
 }
 
 /**
@@ -42,6 +44,7 @@ export function openLoader(pass: PassOptions): NativeLoader {
     prefetch: prefetchedBatches(workers, pass.batchSize),
     skipCorrupt: pass.skipCorrupt ?? false,
     firstBatch: pass.firstBatch ?? 0,
+    imageCache: pass.imageCache ?? null,
   });
 }
 

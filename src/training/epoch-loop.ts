@@ -7,6 +7,7 @@ import type {
   ImageFailure,
   NativeChunk,
   NativeFileList,
+  NativeImageCache,
   NativeLoader,
   NativeSession,
 } from '../native/binding.js';
@@ -31,6 +32,7 @@ export interface Workplace {
   readonly schedule: Schedule;
   readonly stepsPerEpoch: number;
   readonly workers: number;
+  readonly imageCache: NativeImageCache | null;
   readonly gate: Gate;
   emit(events: readonly TrainingEvent[]): Promise<void>;
 }
@@ -72,6 +74,7 @@ export class EpochLoop {
       workers: this.#at.workers,
       skipCorrupt: settings.skipCorrupt,
       firstBatch: this.#progress.batch,
+      imageCache: this.#at.imageCache,
     });
     try {
       while (this.#progress.batch < stepsPerEpoch && (await gate.pass())) await this.#chunk(loader);
@@ -172,6 +175,7 @@ export class EpochLoop {
       training: false,
       workers: this.#at.workers,
       skipCorrupt: settings.skipCorrupt,
+      imageCache: this.#at.imageCache,
     });
     const options = { loader, compute, maxBatches: EVALUATED_AT_ONCE };
     let sums = NOTHING;
