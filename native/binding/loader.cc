@@ -6,6 +6,7 @@
 #include "binding/async.h"
 #include "binding/feature_cache.h"
 #include "binding/file_list.h"
+#include "binding/image_cache.h"
 #include "binding/registration.h"
 #include "data/normalise.h"
 
@@ -29,20 +30,6 @@ void readRange(const Napi::Object& object, const char* name, double most, double
     invalid(full, "two numbers in order, above 0 and at most " + std::to_string(static_cast<int>(most)));
 }
 
-data::CropOptions toCrop(const Napi::Object& object) {
-  data::CropOptions crop;
-  const auto kind = toText(object.Get("kind"), "crop.kind");
-  if (kind != "center" && kind != "random") invalid("crop.kind", "'center' or 'random'");
-  crop.kind = kind == "random" ? data::CropOptions::Kind::kRandom : data::CropOptions::Kind::kCenter;
-  crop.size = static_cast<int>(toInteger(object.Get("size"), "crop.size", 1, kMostSide));
-  crop.resize = static_cast<int>(toInteger(object.Get("resize"), "crop.resize", 1, kMostSide));
-  readRange(object, "scale", 1, crop.scale);
-  readRange(object, "ratio", 1000, crop.ratio);
-  crop.flip = toNumber(object.Get("flip"), "crop.flip");
-  if (!(crop.flip >= 0 && crop.flip <= 1)) invalid("crop.flip", "from 0 to 1");
-  return crop;
-}
-
 data::LoaderOptions toOptions(const Napi::Object& object) {
   const auto integer = [&](const char* name, std::int64_t low, std::int64_t high) {
     return toInteger(object.Get(name), name, low, high);
@@ -58,6 +45,7 @@ data::LoaderOptions toOptions(const Napi::Object& object) {
   options.workers = static_cast<int>(integer("workers", 1, 1024));
   options.prefetch = static_cast<int>(integer("prefetch", 1, 1 << 16));
   options.skipCorrupt = toBoolean(object.Get("skipCorrupt"), "skipCorrupt");
+  options.imageCache = toImageCache(object.Get("imageCache"));
   options.firstBatch = integer("firstBatch", 0, kSafeInteger);
   options.views = integer("views", 0, UINT32_MAX);
   options.features = toFeatureCache(object.Get("cache"));
@@ -209,6 +197,20 @@ Napi::Function defineLoader(Napi::Env env) {
   const auto constructor = LoaderWrap::define(env);
   Environment::of(env).keepConstructor(kName, constructor);
   return constructor;
+}
+
+data::CropOptions toCrop(const Napi::Object& object) {
+  data::CropOptions crop;
+  const auto kind = toText(object.Get("kind"), "crop.kind");
+  if (kind != "center" && kind != "random") invalid("crop.kind", "'center' or 'random'");
+  crop.kind = kind == "random" ? data::CropOptions::Kind::kRandom : data::CropOptions::Kind::kCenter;
+  crop.size = static_cast<int>(toInteger(object.Get("size"), "crop.size", 1, kMostSide));
+  crop.resize = static_cast<int>(toInteger(object.Get("resize"), "crop.resize", 1, kMostSide));
+  readRange(object, "scale", 1, crop.scale);
+  readRange(object, "ratio", 1000, crop.ratio);
+  crop.flip = toNumber(object.Get("flip"), "crop.flip");
+  if (!(crop.flip >= 0 && crop.flip <= 1)) invalid("crop.flip", "from 0 to 1");
+  return crop;
 }
 
 std::shared_ptr<data::Loader> toLoader(const Napi::Value& value) {

@@ -90,6 +90,7 @@ Napi::Object registerAll(Napi::Env env, Napi::Object exports) {
   exports.Set("Session", defineSession(env));
   exports.Set("FileList", defineFileList(env));
   exports.Set("FeatureCache", defineFeatureCache(env));
+  exports.Set("ImageCache", defineImageCache(env));
   exports.Set("Loader", defineLoader(env));
   exports.Set("scanImages", defineScanImages(env));
   return exports;

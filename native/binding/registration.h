@@ -13,6 +13,7 @@ Napi::Function defineModel(Napi::Env env);
 Napi::Function defineSession(Napi::Env env);
 Napi::Function defineFileList(Napi::Env env);
 Napi::Function defineFeatureCache(Napi::Env env);
+Napi::Function defineImageCache(Napi::Env env);
 Napi::Function defineLoader(Napi::Env env);
 Napi::Function defineScanImages(Napi::Env env);
 

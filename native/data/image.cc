@@ -9,11 +9,14 @@
 #include <cstring>
 #include <memory>
 #include <stdexcept>
+#include <utility>
 
+#include "data/image_cache.h"
 #include "data/jpeg.h"
 #include "data/orientation.h"
 #include "data/other_formats.h"
 #include "data/resize.h"
+#include "data/uninitialised.h"
 
 namespace resnet_torch::data {
 
@@ -27,9 +30,14 @@ constexpr std::size_t kScannedHead = 64 * 1024;
 
 constexpr char kTruncated[] = "the JPEG is truncated: its end marker is missing";
 
+/// A thread's buffer for files, kept from one to the next where it is no larger.
+constexpr std::size_t kMostKept = std::size_t{16} << 20;
+thread_local Scratch keptBytes;
+
 class File {
  public:
-  explicit File(const std::string& path) : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  explicit File(const std::string& path)
+      : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC)), bytes_(std::exchange(keptBytes, {})) {
     struct stat status{};
     if (descriptor_ < 0) throw std::runtime_error(std::string("it cannot be opened: ") + std::strerror(errno));
     if (fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
@@ -42,7 +50,10 @@ class File {
       throw std::runtime_error("the file is empty (0 bytes)");
     }
   }
-  ~File() { close(descriptor_); }
+  ~File() {
+    close(descriptor_);
+    if (bytes_.capacity() <= kMostKept) keptBytes = std::move(bytes_);
+  }
   File(const File&) = delete;
   File& operator=(const File&) = delete;
 
@@ -51,23 +62,23 @@ class File {
   /// `size` bytes from `offset` on, or as many as there are.
   Bytes read(std::size_t offset, std::size_t size) {
     size = std::min(size, size_ - std::min(offset, size_));
-    bytes_ = std::make_unique_for_overwrite<std::uint8_t[]>(size);
+    std::uint8_t* const bytes = bytes_.reserve(size);
     std::size_t done = 0;
     while (done < size) {
-      const auto got = pread(descriptor_, bytes_.get() + done, size - done, static_cast<off_t>(offset + done));
+      const auto got = pread(descriptor_, bytes + done, size - done, static_cast<off_t>(offset + done));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) throw std::runtime_error(std::string("it cannot be read: ") + std::strerror(errno));
       if (got == 0) break;
       done += static_cast<std::size_t>(got);
     }
-    return {bytes_.get(), done};
+    return {bytes, done};
   }
   Bytes readAll() { return read(0, size_); }
 
  private:
   int descriptor_;
   std::size_t size_ = 0;
-  std::unique_ptr<std::uint8_t[]> bytes_;
+  Scratch bytes_;
 };
 
 void checkSize(int width, int height) {
@@ -122,9 +133,68 @@ ImageHeader scanHeader(const std::string& path) {
   }
 }
 
+/// A view of an image, and how small the image may be decoded for it.
+struct ViewPlan {
+  ViewPlan(const ImageFacts& facts, const CropOptions& options, const Address& address)
+      : view(viewOf(options, facts.width, facts.height, address)) {
+    if (!facts.reducible) return;
+    const int factor = reductionFor(view);
+    const auto reversed = reversedAxes(facts.orientation);
+    // The grid of reduced pixels begins where the stored picture does.
+    const auto lead = [&](int length) { return reducedLength(length, factor) * factor - length; };
+    reduction = {factor, reversed.x ? lead(facts.width) : 0, reversed.y ? lead(facts.height) : 0};
+  }
+
+  ViewResizer resizer(const ImageFacts& facts) const {
+    return ViewResizer(view, facts.width, facts.height, reduction);
+  }
+
+  View view;
+  Reduction reduction;
+};
+
+bool viewFromCache(const ImageCache& cache, const std::string& path, const CropOptions& options,
+                   const Address& address, std::uint8_t* out) {
+  const auto facts = cache.facts(path);
+  if (!facts) return false;
+  const ViewPlan plan(*facts, options, address);
+  const auto image = cache.find(path, plan.reduction.factor);
+  if (!image) return false;
+  auto resizer = plan.resizer(*facts);
+  image->push(resizer);
+  resizer.finish(out);
+  return true;
+}
+
+/// Decodes what the view needs; or all, to store it. A picture that breaks where the view does not reach is not
+/// stored.
+template <class Decode>
+JpegOutcome makeView(const std::string& path, const ImageFacts& facts, const ViewPlan& plan, ImageCache* cache,
+                     std::uint8_t* out, const Decode& decode) {
+  const int factor = plan.reduction.factor;
+  const int width = reducedLength(facts.width, factor), height = reducedLength(facts.height, factor);
+  if (cache && cache->hasRoom(StoredImage::bytesFor(width, height))) {
+    ImageRecorder recorder(width, height);
+    if (decode(recorder) == JpegOutcome::kDone) {
+      const auto image = std::make_shared<const StoredImage>(recorder.take());
+      cache->keep(path, facts, factor, image);
+      auto resizer = plan.resizer(facts);
+      image->push(resizer);
+      resizer.finish(out);
+      return JpegOutcome::kDone;
+    }
+  }
+  auto resizer = plan.resizer(facts);
+  const auto outcome = decode(resizer);
+  if (outcome == JpegOutcome::kDone) resizer.finish(out);
+  return outcome;
+}
+
 }  // namespace
 
-void decodeView(const std::string& path, const CropOptions& options, const Address& address, std::uint8_t* out) {
+void decodeView(const std::string& path, const CropOptions& options, const Address& address, std::uint8_t* out,
+                ImageCache* cache) {
+  if (cache && viewFromCache(*cache, path, options, address, out)) return;
   File file(path);
   const auto bytes = file.readAll();
   std::string jpegMessage;
@@ -132,9 +202,12 @@ void decodeView(const std::string& path, const CropOptions& options, const Addre
     const auto layout = wholeLayout(bytes);
     if (isPlainJpeg(layout)) {
       const auto size = displayed(layout);
-      ViewResizer resizer(viewOf(options, size.width, size.height, address));
-      const auto outcome = decodeJpeg(bytes, layout, resizer, jpegMessage);
-      if (outcome == JpegOutcome::kDone) return resizer.finish(out);
+      const ImageFacts facts{size.width, size.height, layout.orientation, true};
+      const ViewPlan plan(facts, options, address);
+      const auto outcome = makeView(path, facts, plan, cache, out, [&](RowSink& sink) {
+        return decodeJpeg(bytes, layout, plan.reduction.factor, sink, jpegMessage);
+      });
+      if (outcome == JpegOutcome::kDone) return;
       if (outcome == JpegOutcome::kBroken) throw std::runtime_error(jpegMessage);
     }
   }
@@ -142,9 +215,11 @@ void decodeView(const std::string& path, const CropOptions& options, const Addre
     VipsImage image(bytes);
     const auto size = image.header();
     checkSize(size.width, size.height);
-    ViewResizer resizer(viewOf(options, size.width, size.height, address));
-    image.decode(resizer);
-    resizer.finish(out);
+    const ImageFacts facts{size.width, size.height};
+    makeView(path, facts, ViewPlan(facts, options, address), cache, out, [&](RowSink& sink) {
+      image.decode(sink);
+      return JpegOutcome::kDone;
+    });
   } catch (const std::runtime_error& error) {
     failWith(error.what(), jpegMessage);
   }

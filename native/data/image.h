@@ -7,9 +7,15 @@
 
 namespace resnet_torch::data {
 
+class ImageCache;
+
 /// Reads an image file of any format that is read and writes the view of its address, [size, size, 3] bytes. Throws
-/// std::runtime_error that says what is wrong with the file, without its path.
-void decodeView(const std::string& path, const CropOptions& options, const Address& address, std::uint8_t* out);
+/// std::runtime_error that says what is wrong with the file, without its path. JPEGs are decoded at 1/2, 1/4 or 1/8
+/// of
+/// their size where that leaves the view's box twice the sides of the view, or more. Where a cache is given, the
+/// picture comes from it, without a look at the file, or is stored in it if there is room; the view is the same.
+void decodeView(const std::string& path, const CropOptions& options, const Address& address, std::uint8_t* out,
+                ImageCache* cache = nullptr);
 
 struct ScannedImage {
   bool ok = false;

@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <csetjmp>
 #include <cstdio>
-#include <vector>
+#include <cstring>
 
 // Needs <cstdio> before it.
 #include <jerror.h>
 #include <jpeglib.h>
 
 #include "data/orientation.h"
+#include "data/uninitialised.h"
 
 #ifndef JCS_EXTENSIONS
 #error "libjpeg-turbo is needed: this is another libjpeg"
@@ -48,12 +49,14 @@ void onOutput(j_common_ptr) {}
 /// The stored pixels that are asked for: either handed on row by row, or collected.
 struct Window {
   Box box;
-  ViewResizer* rows = nullptr;
-  std::vector<std::uint8_t>* collected = nullptr;
+  int factor = 1;
+  RowSink* rows = nullptr;
+  std::uint8_t* collected = nullptr;  // [box.height, box.width, kPixelBytes]
 };
 
 struct Decoder {
-  explicit Decoder(const JpegLayout& layout) : row(static_cast<std::size_t>(layout.width) * kPixelBytes) {
+  explicit Decoder(int width) {
+    row.reserve(static_cast<std::size_t>(width) * kPixelBytes);
     info.err = jpeg_std_error(&errors.base);
     errors.base.error_exit = onError;
     errors.base.emit_message = onMessage;
@@ -67,7 +70,7 @@ struct Decoder {
 
   jpeg_decompress_struct info{};
   Errors errors{};
-  std::vector<std::uint8_t> row;
+  Scratch row;
 };
 
 /// Holds no object with a destructor: libjpeg's errors jump back into it.
@@ -81,6 +84,8 @@ JpegOutcome Decoder::run(Bytes file, const JpegLayout& layout, const Window& win
   info.out_color_space = JCS_EXT_RGBX;
   info.dct_method = JDCT_ISLOW;
   info.do_fancy_upsampling = TRUE;
+  info.scale_num = 1;
+  info.scale_denom = static_cast<unsigned>(window.factor);
   jpeg_start_decompress(&info);
 
   const auto left = static_cast<JDIMENSION>(window.box.left), width = static_cast<JDIMENSION>(window.box.width);
@@ -96,7 +101,7 @@ JpegOutcome Decoder::run(Bytes file, const JpegLayout& layout, const Window& win
     if (window.rows) {
       window.rows->pushRow(pixels);
     } else {
-      window.collected->insert(window.collected->end(), pixels, pixels + width * kPixelBytes);
+      std::memcpy(window.collected + static_cast<std::size_t>(y) * width * kPixelBytes, pixels, width * kPixelBytes);
     }
   }
   return JpegOutcome::kDone;
@@ -108,22 +113,24 @@ bool isPlainJpeg(const JpegLayout& layout) {
   return layout.precision == 8 && (layout.components == 1 || layout.components == 3);
 }
 
-JpegOutcome decodeJpeg(Bytes file, const JpegLayout& layout, ViewResizer& resizer, std::string& message) {
-  Decoder decoder(layout);
+JpegOutcome decodeJpeg(Bytes file, const JpegLayout& layout, int factor, RowSink& sink, std::string& message) {
+  const int width = reducedLength(layout.width, factor), height = reducedLength(layout.height, factor);
+  Decoder decoder(width);
   Window window;
-  window.box = storedBox(resizer.source(), layout.orientation, layout.width, layout.height);
-  std::vector<std::uint8_t> collected;
+  window.box = storedBox(sink.source(), layout.orientation, width, height);
+  window.factor = factor;
+  Scratch collected;
   if (layout.orientation == 1) {
-    window.rows = &resizer;
+    window.rows = &sink;
   } else {
-    collected.reserve(static_cast<std::size_t>(window.box.width) * window.box.height * kPixelBytes);
-    window.collected = &collected;
+    window.collected =
+        collected.reserve(static_cast<std::size_t>(window.box.width) * window.box.height * kPixelBytes);
   }
   const auto outcome = decoder.run(file, layout, window);
   if (outcome == JpegOutcome::kBroken) message = "the JPEG's data ends before the picture does";
   if (outcome == JpegOutcome::kUnsupported) message = decoder.errors.message;
   if (outcome == JpegOutcome::kDone && window.collected)
-    pushDisplayed(collected.data(), window.box.width, window.box.height, layout.orientation, resizer);
+    pushDisplayed(collected.data(), window.box.width, window.box.height, layout.orientation, sink);
   return outcome;
 }
 

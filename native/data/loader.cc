@@ -157,7 +157,8 @@ void Loader::State::decode(Draft& draft, std::size_t slot) const {
                         static_cast<std::uint64_t>(index)};
   try {
     if (options.features && findFeatures(draft, slot, address)) return;
-    decodeView(options.files->paths[index], options.crop, address, draft.images.data() + slot * bytes);
+    decodeView(options.files->paths[index], options.crop, address, draft.images.data() + slot * bytes,
+               options.imageCache.get());
   } catch (const std::runtime_error& error) {
     draft.messages[slot] = error.what();
     if (draft.messages[slot].empty()) draft.messages[slot] = "it cannot be decoded";

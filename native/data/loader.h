@@ -14,6 +14,8 @@
 
 namespace resnet_torch::data {
 
+class ImageCache;
+
 struct FileList {
   std::vector<std::string> paths;
   std::vector<std::int32_t> labels;  ///< one a path
@@ -42,6 +44,7 @@ struct LoaderOptions {
   std::int64_t views = 0;
   /// Asked for each image's features before its file is read. May be null.
   std::shared_ptr<FeatureCache> features;
+  std::shared_ptr<ImageCache> imageCache;  ///< or none
 };
 
 /// Decoded images, fewer than planned (even none) where files were left out. Of a loader with a cache, `images` holds

@@ -46,6 +46,11 @@ constexpr Turn turnOf(int orientation) {
 
 }  // namespace
 
+Reversed reversedAxes(int orientation) {
+  const auto turn = turnOf(orientation);
+  return turn.swap ? Reversed{turn.backY, turn.backX} : Reversed{turn.backX, turn.backY};
+}
+
 Box storedBox(const Box& box, int orientation, int width, int height) {
   const auto turn = turnOf(orientation);
   Box stored = turn.swap ? Box{box.top, box.left, box.height, box.width} : box;

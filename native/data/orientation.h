@@ -12,6 +12,12 @@ constexpr bool swapsSides(int orientation) {
   return orientation >= 5;
 }
 
+/// Whether a displayed axis runs against the stored axis that it lies on.
+struct Reversed {
+  bool x, y;
+};
+Reversed reversedAxes(int orientation);
+
 /// The stored rectangle that shows as `box`, in an image of `width`×`height` stored pixels.
 Box storedBox(const Box& box, int orientation, int width, int height);
 

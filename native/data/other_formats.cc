@@ -236,7 +236,7 @@ ImageHeader VipsImage::header() const {
   return header;
 }
 
-void VipsImage::decode(ViewResizer& resizer) {
+void VipsImage::decode(RowSink& sink) {
   const auto& vips = data::vips();
   // One thread an image: the loader's workers are the parallelism.
   vips.setInt(image_, "vips-concurrency", 1);
@@ -260,7 +260,7 @@ void VipsImage::decode(ViewResizer& resizer) {
   const std::unique_ptr<void, void (*)(void*)> samples(vips.toMemory(image, &size), vips.release);
   if (!samples) fail(vips);
 
-  const Box box = storedBox(resizer.source(), orientation_, width, height);
+  const Box box = storedBox(sink.source(), orientation_, width, height);
   const auto rowPixels = static_cast<std::size_t>(box.width);
   std::vector<std::uint8_t> pixels(rowPixels * box.height * kPixelBytes);
   for (int y = 0; y < box.height; ++y) {
@@ -272,7 +272,7 @@ void VipsImage::decode(ViewResizer& resizer) {
       toPixels(static_cast<const std::uint8_t*>(samples.get()) + first, rowPixels, bands, cmyk, to);
     }
   }
-  pushDisplayed(pixels.data(), box.width, box.height, orientation_, resizer);
+  pushDisplayed(pixels.data(), box.width, box.height, orientation_, sink);
 }
 
 void releaseVipsThread() {

@@ -31,9 +31,9 @@ class VipsImage {
   VipsImage& operator=(const VipsImage&) = delete;
 
   ImageHeader header() const;
-  /// Decodes all and pushes the rows that `resizer` needs, in display orientation, as 8-bit RGB: 16-bit samples lose
+  /// Decodes all and pushes the rows of sink.source(), in display orientation, as 8-bit RGB: 16-bit samples lose
   /// their low byte, alpha is dropped and not blended, CMYK becomes RGB by Pillow's formula.
-  void decode(ViewResizer& resizer);
+  void decode(RowSink& sink);
 
  private:
   void open(void* source);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <new>
 #include <vector>
@@ -23,5 +25,24 @@ struct Uninitialised : std::allocator<Element> {
 
 template <class Element>
 using Buffer = std::vector<Element, Uninitialised<Element>>;
+
+/// Bytes to work in, which are lost when more are asked for than ever before.
+class Scratch {
+ public:
+  std::uint8_t* reserve(std::size_t size) {
+    if (size > capacity_) {
+      bytes_.reset();
+      bytes_ = std::make_unique_for_overwrite<std::uint8_t[]>(size);
+      capacity_ = size;
+    }
+    return bytes_.get();
+  }
+  std::uint8_t* data() const { return bytes_.get(); }
+  std::size_t capacity() const { return capacity_; }
+
+ private:
+  std::unique_ptr<std::uint8_t[]> bytes_;
+  std::size_t capacity_ = 0;
+};
 
 }  // namespace resnet_torch::data

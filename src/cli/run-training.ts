@@ -44,6 +44,7 @@ async function beginRun(args: Arguments, signal: AbortSignal, output: Output): P
       resize: args.resize,
       seed: args.seed,
       workers: args.workers,
+      cacheImages: args.cacheImages,
       precision: args.precision,
       skipCorrupt: args.skipCorrupt,
       cache: args.cache,
@@ -64,6 +65,7 @@ const CONTINUABLE = [
   'seed',
   'skipCorrupt',
   'workers',
+  'cacheImages',
   'threads',
   'device',
 ];
@@ -82,7 +84,11 @@ async function continueRun(args: Arguments, out: string, signal: AbortSignal, ou
     directory.last.weights,
     given({ device: args.device as Device | undefined, signal }),
   );
-  const run = train(model, data, { out, resume: true, ...given({ workers: args.workers, signal }) });
+  const run = train(model, data, {
+    out,
+    resume: true,
+    ...given({ workers: args.workers, cacheImages: args.cacheImages, signal }),
+  });
   await tell(run, args, output);
 }
 

@@ -69,8 +69,20 @@ function describeStart(event: StartEvent): string {
       `${event.imageSize}×${event.imageSize} px, ${event.precision} on ${event.device}`,
   ];
   if (event.frozenPrefixUnits > 0) lines.push(event.cacheNote);
+  if (event.imageCache !== null) {
+    const { images, bytes, limit } = event.imageCache;
+    const all = event.images.train + event.images.val;
+    lines.push(
+      `decoded images stay in memory: ${images === all ? 'all' : `up to ${grouped(images)} of`} ${grouped(all)}, ` +
+        `${megabytes(bytes)} of at most ${megabytes(limit)}`,
+    );
+  }
   if (event.resumedAt !== null) lines.push(`continued after step ${event.resumedAt.step} of ${event.steps}`);
   return lines.join('\n');
+}
+
+function megabytes(bytes: number): string {
+  return `${grouped(Math.ceil(bytes / 1e6))} MB`;
 }
 
 /** Such as `epoch 2/10  train 0.4113  val 0.3525  top-1 91.50%  drift layer4 0.5%, head 12%  14.1 img/s  best`. */

@@ -1,5 +1,5 @@
 import { ResnetTorchError } from '../errors.js';
-import type { NativeFileList } from '../native/binding.js';
+import type { NativeFileList, ScannedImage } from '../native/binding.js';
 import { native } from '../native/load.js';
 import { checkOptions, requireBoolean, requireNumber, requireOneOf } from '../options.js';
 import {
@@ -92,6 +92,7 @@ export class Dataset {
   /** The same in sentences for a person; empty where all is used. */
   readonly notes: readonly string[];
   readonly #skipCorrupt: boolean;
+  readonly #sizes: DatasetContent['sizes'];
   readonly #lists = new Map<SplitName, NativeFileList>();
   #all: Split | undefined;
   #disposed = false;
@@ -108,6 +109,16 @@ export class Dataset {
     this.skipped = content.skipped;
     this.notes = describeSkipped(content.skipped, content.path);
     this.#skipCorrupt = skipCorrupt;
+    this.#sizes = content.sizes;
+  }
+
+  /**
+   * Of each file of a split: width and height as displayed, pixels, and 1 where it is a JPEG.
+   *
+   * @internal
+   */
+  imageSizes(name: 'train' | 'val'): Int32Array {
+    return this.#sizes[name];
   }
 
   /** `all` is the training files and then the held-back ones. */
@@ -245,6 +256,10 @@ export async function openDataset(path: string, options: DatasetOptions = {}): P
     classes: parts.classes,
     hasParts: parts.hasParts,
     ...withoutCorrupt(listed, corrupt),
+    sizes: {
+      train: sizesOf(scanned.slice(0, listed.train.length)),
+      val: sizesOf(scanned.slice(listed.train.length)),
+    },
     skipped: { ignored: parts.ignored, corrupt },
   };
   if (forTraining) refuseEmptied(content);
@@ -257,6 +272,7 @@ interface DatasetContent extends ListedFiles {
   readonly classes: readonly string[];
   readonly hasParts: boolean;
   readonly skipped: Skipped;
+  readonly sizes: Readonly<Record<'train' | 'val', Int32Array>>;
 }
 
 interface ListedFiles {
@@ -275,6 +291,13 @@ function withoutCorrupt({ train, val }: ListedFiles, corrupt: readonly CorruptFi
   const broken = new Set(corrupt.map(({ path }) => path));
   const keep = ({ path }: LabelledFile): boolean => !broken.has(path);
   return { train: train.filter(keep), val: val.filter(keep) };
+}
+
+/** Of the files that can be read. */
+function sizesOf(scanned: readonly ScannedImage[]): Int32Array {
+  return Int32Array.from(
+    scanned.filter(({ ok }) => ok).flatMap(({ width, height, format }) => [width, height, format === 'jpeg' ? 1 : 0]),
+  );
 }
 
 function makeSplit(name: 'train' | 'val', content: DatasetContent): Split {

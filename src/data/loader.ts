@@ -1,5 +1,11 @@
 import { availableParallelism } from 'node:os';
-import type { CropOptions, NativeFeatureCache, NativeFileList, NativeLoader } from '../native/binding.js';
+import type {
+  CropOptions,
+  NativeFeatureCache,
+  NativeFileList,
+  NativeImageCache,
+  NativeLoader,
+} from '../native/binding.js';
 import { native } from '../native/load.js';
 
 /** One pass over a file list; what is left out has a default. */
@@ -21,6 +27,8 @@ export interface PassOptions {
   readonly views?: number | undefined;
   /** Features of the frozen prefix; an image that is in it is not decoded. Default none. */
   readonly cache?: NativeFeatureCache | null | undefined;
+  /** Where decoded pictures stay. Default: nowhere. */
+  readonly imageCache?: NativeImageCache | null;
 }
 
 /**
@@ -48,6 +56,7 @@ export function openLoader(pass: PassOptions): NativeLoader {
     firstBatch: pass.firstBatch ?? 0,
     views: pass.views ?? 0,
     cache: pass.cache ?? null,
+    imageCache: pass.imageCache ?? null,
   });
 }
 

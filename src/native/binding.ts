@@ -239,6 +239,22 @@ export interface NativeFileList {
   dispose(): void;
 }
 
+/**
+ * Decoded pictures that stay in memory for the loaders that are given it. Made with a limit in bytes, or null for a
+ * quarter of the memory that is available. What is stored stays until the cache is disposed of, and its loaders are done.
+ */
+export interface NativeImageCache {
+  readonly limit: number;
+  /** Pictures now stored; an image of which views are made at two reductions is two. */
+  held(): { readonly images: number; readonly bytes: number };
+  /**
+   * How many images fit beside `others` bytes, and the most that their pictures take. `sizes`: width and height as
+   * displayed, and 1 for a JPEG, for each image.
+   */
+  plan(sizes: Int32Array, crop: CropOptions, others: number): { readonly images: number; readonly bytes: number };
+  dispose(): void;
+}
+
 export interface CropOptions {
   /** `center`: short side to `resize`, then the centre `size`×`size`. `random`: torchvision's RandomResizedCrop. */
   readonly kind: 'center' | 'random';
@@ -316,6 +332,8 @@ export interface NativeLoaderOptions {
   readonly views: number;
   /** Images whose features are there are not decoded. Such a loader is for runs and evaluation: `next` is refused. */
   readonly cache: NativeFeatureCache | null;
+  /** Where decoded pictures stay; views are the same with and without. */
+  readonly imageCache?: NativeImageCache | null;
 }
 
 export interface ImageFailure {
@@ -372,6 +390,7 @@ export interface NativeBinding {
   readonly Session: new (model: NativeModel, o: NativeSessionOptions) => NativeSession;
   readonly FileList: new (paths: readonly string[], labels: Int32Array) => NativeFileList;
   readonly FeatureCache: new (o: NativeFeatureCacheOptions) => NativeFeatureCache;
+  readonly ImageCache: new (limit: number | null) => NativeImageCache;
   readonly Loader: new (o: NativeLoaderOptions) => NativeLoader;
   /** Reads headers (and, in JPEGs, looks for the end marker) on `workers` threads. `progress` gets the files done. */
   scanImages(

@@ -7,6 +7,7 @@ import type {
   ImageFailure,
   NativeChunk,
   NativeFileList,
+  NativeImageCache,
   NativeLoader,
   NativeSession,
 } from '../native/binding.js';
@@ -33,6 +34,7 @@ export interface Workplace {
   readonly stepsPerEpoch: number;
   readonly workers: number;
   readonly cache: RunCache;
+  readonly imageCache: NativeImageCache | null;
   readonly gate: Gate;
   emit(events: readonly TrainingEvent[]): Promise<void>;
 }
@@ -76,6 +78,7 @@ export class EpochLoop {
       firstBatch: this.#progress.batch,
       views: settings.cacheViews ?? 0,
       cache: this.#at.cache.handle,
+      imageCache: this.#at.imageCache,
     });
     try {
       while (this.#progress.batch < stepsPerEpoch && (await gate.pass())) await this.#chunk(loader);
@@ -183,6 +186,7 @@ export class EpochLoop {
       workers: this.#at.workers,
       skipCorrupt: settings.skipCorrupt,
       cache: this.#at.cache.handle,
+      imageCache: this.#at.imageCache,
     });
     const options = { loader, compute, maxBatches: EVALUATED_AT_ONCE };
     let sums = NOTHING;

@@ -63,10 +63,21 @@ export interface StartEvent {
   } | null;
   /** What was decided about the cache, and why, in words. */
   readonly cacheNote: string;
+  /** With `cacheImages`, what may stay in memory; else null. */
+  readonly imageCache: ImageCachePlan | null;
   /** The run directory, absolute, or null when nothing is written. */
   readonly out: string | null;
   /** Steps already made, when a run is continued; else null. */
   readonly resumedAt: { readonly epoch: number; readonly step: number } | null;
+}
+
+export interface ImageCachePlan {
+  /** Images of both splits of which all that is decoded fits. */
+  readonly images: number;
+  /** The most that their pictures take. */
+  readonly bytes: number;
+  /** A quarter of the memory that was available. */
+  readonly limit: number;
 }
 
 /** One optimizer step. Steps are the only events that are dropped when nobody reads them; `events.jsonl` has them all. */

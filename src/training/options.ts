@@ -51,6 +51,11 @@ export interface TrainOptions extends StrategyOverrides {
   readonly seed?: number;
   /** Threads that read and decode images. Default: half of the cores. Results do not depend on it. */
   readonly workers?: number;
+  /**
+   * Keep decoded images in memory from the first epoch on, as many as fit in a quarter of the memory that is available
+   * when training begins. Changes no result. Default false.
+   */
+  readonly cacheImages?: boolean;
   /** Default `auto`. */
   readonly precision?: Precision;
   /**
@@ -73,7 +78,7 @@ export interface TrainOptions extends StrategyOverrides {
   readonly skipCorrupt?: boolean;
   /**
    * Continue the run in `out` from its last checkpoint, to the weights that it would have ended with. All settings are
-   * that run's own: beside `out`, only `workers` and `signal` may be given, and `schedule` where it was a function.
+   * that run's own: beside `out`, only `workers`, `cacheImages` and `signal` may be given, and `schedule` where it was a function.
    */
   readonly resume?: boolean;
   /** Stops after the step that runs: the last checkpoint is written, and the run rejects with the signal's reason. */

@@ -3,10 +3,11 @@ import { openLoader } from '../data/loader.js';
 import { cropOptions } from '../data/transforms.js';
 import { ResnetTorchError } from '../errors.js';
 import type { ResNet50 } from '../model/resnet50.js';
-import type { Compute, NativeFileList, NativeSession } from '../native/binding.js';
+import type { Compute, NativeFileList, NativeImageCache, NativeSession } from '../native/binding.js';
 import { native } from '../native/load.js';
 import { buildSchedule, type Schedule } from '../optim/schedules.js';
 import { BEGINNING, openLast, type Progress } from './checkpoint.js';
+import type { ImageCachePlan } from './events.js';
 import { RunCache } from './run-cache.js';
 import { checkConfig, describeRun, type RunConfig } from './run-config.js';
 import type { RunDirectory } from './run-directory.js';
@@ -23,6 +24,9 @@ export interface Prepared {
     readonly val: NativeFileList;
   };
   readonly images: { readonly train: number; readonly val: number };
+  /** Where decoded images stay, and what may be in it at most; null where they are to be decoded each time. */
+  readonly imageCache: NativeImageCache | null;
+  readonly cachePlan: ImageCachePlan | null;
   readonly session: NativeSession;
   readonly compute: Compute;
   readonly schedule: Schedule;
@@ -83,12 +87,15 @@ export async function prepare(o: Preparation): Promise<Prepared> {
   );
   await resumedFrom?.load(model, session);
   const images = { train: data.split('train').files.length, val: data.split('val').files.length };
+  const imageCache = conditions.cacheImages ? hold(new (native().ImageCache)(null)) : null;
   return {
     settings,
     config,
     classes,
     files,
     images,
+    imageCache,
+    cachePlan: imageCache === null ? null : planImageCache(imageCache, data, settings),
     session,
     compute,
     schedule: scheduleOf(settings, conditions.schedule, stepsPerEpoch),
@@ -108,6 +115,14 @@ function classesFor(model: ResNet50, data: Dataset): readonly string[] {
     `${data.path} has ${data.classes.length} classes and the model ${model.head.classes} outputs. ` +
       'Make the model with classes: data.classes.',
   );
+}
+
+/** What the images of both splits may take, the training images first. */
+function planImageCache(cache: NativeImageCache, data: Dataset, settings: RunSettings): ImageCachePlan {
+  const crop = (augment: RunSettings['augment']) => cropOptions(augment, settings.imageSize, settings.resize);
+  const train = cache.plan(data.imageSizes('train'), crop(settings.augment), 0);
+  const val = cache.plan(data.imageSizes('val'), crop('none'), train.bytes);
+  return { images: train.images + val.images, bytes: train.bytes + val.bytes, limit: cache.limit };
 }
 
 /** Batches of an epoch, as the loader makes them. */

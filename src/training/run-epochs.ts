@@ -216,6 +216,7 @@ function startEvent(run: ReadyRun): StartEvent {
     seed: settings.seed,
     device: model.device,
     precision: settings.precision,
+    imageCache: run.cachePlan,
     optimizer: settings.optimizer.kind,
     parameters: sizeOf(sizes.keys()),
     trainable: groups.reduce((sum, { parameters }) => sum + parameters, 0),

@@ -48,6 +48,7 @@ export interface RunConditions {
   readonly overwrite: boolean;
   readonly resume: boolean;
   readonly workers: number;
+  readonly cacheImages: boolean;
   readonly signal: AbortSignal | undefined;
   readonly schedule: Schedule | undefined;
 }
@@ -66,7 +67,7 @@ const SETTING_NAMES = [
   'cacheViews',
 ] as const satisfies readonly (keyof TrainOptions)[];
 
-const CONDITION_NAMES = ['out', 'overwrite', 'resume', 'workers', 'signal'] as const;
+const CONDITION_NAMES = ['out', 'overwrite', 'resume', 'workers', 'cacheImages', 'signal'] as const;
 
 /** @throws ERR_INVALID_ARGUMENT for an unknown option, or one that does not go with the others */
 export function resolveConditions(options: TrainOptions): RunConditions {
@@ -95,6 +96,7 @@ export function resolveConditions(options: TrainOptions): RunConditions {
       max: MOST_WORKERS,
       integer: true,
     }),
+    cacheImages: requireBoolean(options.cacheImages ?? false, 'cacheImages'),
     signal,
     schedule: typeof schedule === 'function' ? schedule : undefined,
   };

@@ -4,7 +4,7 @@ import { createOutput } from '../../src/cli/output.js';
 import { defaultOut } from '../../src/cli/run-training.js';
 import { describeDrift, trainingTeller } from '../../src/cli/training-output.js';
 import { UNIT_NAMES, type UnitName } from '../../src/model/units.js';
-import type { EpochEvent, StartEvent, StepEvent, TrainingEvent } from '../../src/training/events.js';
+import type { EpochEvent, ImageCachePlan, StartEvent, StepEvent, TrainingEvent } from '../../src/training/events.js';
 
 function drift(moved: Partial<Record<UnitName, number>>): EpochEvent['drift'] {
   const still = Object.fromEntries(UNIT_NAMES.map((name) => [name, 0])) as Record<UnitName, number>;
@@ -83,6 +83,48 @@ describe('the first epoch with a cache', () => {
     assert.doesNotMatch(detailAfter(start(10)), /filling/);
     const stopped = { type: 'cache', epoch: 1, step: 1, message: 'the memory limit is reached' } as const;
     assert.doesNotMatch(detailAfter(start(0), stopped), /filling/);
+  });
+});
+
+describe('what a run begins with', () => {
+  it('says how many decoded images may stay in memory, where they are to', () => {
+    const start = {
+      type: 'start',
+      strategy: 'full',
+      classes: ['ant', 'bee'],
+      images: { train: 2000, val: 500 },
+      epochs: 10,
+      stepsPerEpoch: 63,
+      steps: 630,
+      batchSize: 32,
+      imageSize: 224,
+      resize: 256,
+      seed: 0,
+      device: 'cpu',
+      precision: 'fp32',
+      optimizer: 'adamw',
+      parameters: 3000,
+      trainable: 2000,
+      frozenPrefixUnits: 0,
+      groups: [{ name: 'all', lr: 1e-4, weightDecay: 0, parameters: 2000 }],
+      imageCache: null,
+      cache: null,
+      cacheNote: '',
+      out: null,
+      resumedAt: null,
+    } as const;
+    const tell = (imageCache: ImageCachePlan | null) => {
+      const lines: string[] = [];
+      trainingTeller(createOutput({ stdout: { write: (text) => lines.push(text) } }))({ ...start, imageCache });
+      return lines.join('').trimEnd().split('\n').slice(3);
+    };
+    assert.deepEqual(tell(null), []);
+    assert.deepEqual(tell({ images: 2500, bytes: 1_234_000_000, limit: 3e9 }), [
+      'decoded images stay in memory: all 2,500, 1,234 MB of at most 3,000 MB',
+    ]);
+    assert.deepEqual(tell({ images: 600, bytes: 299_000_001, limit: 3e8 }), [
+      'decoded images stay in memory: up to 600 of 2,500, 300 MB of at most 300 MB',
+    ]);
   });
 });
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/executor.h"
+#include "data/image_cache.h"
 #include "data/loader.h"
 #include "data/other_formats.h"
 #include "data/scan.h"
@@ -87,6 +88,17 @@ void equalPasses(const Files& files) {
     }
   }
   std::printf("passes of %zu bytes\n", first.size());
+}
+
+void cachedPasses(const Files& files) {
+  const auto plain = pixelsOf(optionsFor(files, 1, 1));
+  for (const std::size_t limit : {std::size_t{100000}, std::size_t{1} << 30}) {
+    auto options = optionsFor(files, 4, 3);
+    options.imageCache = std::make_shared<ImageCache>(limit);
+    for (int pass = 0; pass < 3; ++pass)
+      if (pixelsOf(options) != plain) fail("a pass depends on its cache");
+    std::printf("%zu pictures held\n", options.imageCache->held().images);
+  }
 }
 
 void earlyEnds(const Files& files) {
@@ -193,6 +205,7 @@ int main(int count, char** words) {
   if (count > 2) setVipsLibrary(words[2]);
   const auto files = readList(words[1]);
   equalPasses(files);
+  cachedPasses(files);
   earlyEnds(files);
   scan(files);
   featureCache(files, FeatureCacheOptions::Mode::kMemory);

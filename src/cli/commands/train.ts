@@ -62,6 +62,11 @@ export const trainOptions = {
   },
   ...imageOptions,
   ...corruptOption,
+  'cache-images': {
+    group: 'Images:',
+    type: 'boolean',
+    description: 'Keep decoded images in memory, as many as fit in a quarter of what is available',
+  },
   ...computeOptions,
   ...cacheOptions,
 } as const;
