@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** `npm run bench`: see --help, and docs/benchmarks.md. */
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { interruptSignal } from './lib/interrupt.mjs';
 import { help, parseOptions } from './lib/options.mjs';
@@ -34,11 +34,12 @@ async function run(options, signal) {
   const { runRow } = await import('./lib/pairs.mjs');
   const { runCurves } = await import('./lib/scaling.mjs');
   const { mergeResults, readResults, writeResults } = await import('./lib/results.mjs');
-  const { renderResults } = await import('./lib/report.mjs');
+  const { remarksOf, renderResults } = await import('./lib/report.mjs');
   const { drawChart } = await import('./lib/plot.mjs');
 
   const folder = options.quick ? join(work, 'quick') : bench;
   const file = join(folder, 'results.json');
+  const page = join(folder, 'RESULTS.md');
   mkdirSync(join(folder, 'plots'), { recursive: true });
   /** @param {Parameters<typeof mergeResults>[1]} fresh */
   const keep = (fresh) => {
@@ -47,7 +48,8 @@ async function run(options, signal) {
     for (const curves of fresh.scaling ?? []) {
       if (curves.notRun === null) writeFileSync(join(folder, 'plots', `${curves.name}.svg`), drawChart(curves));
     }
-    writeFileSync(join(folder, 'RESULTS.md'), renderResults(results));
+    const remarks = existsSync(page) ? remarksOf(readFileSync(page, 'utf8')) : '';
+    writeFileSync(page, renderResults(results, remarks));
   };
 
   const amounts = options.quick
@@ -74,7 +76,7 @@ async function run(options, signal) {
     scaling.push(curves);
     keep({ scaling: [curves] });
   }
-  say(`\nWritten to ${join(folder, 'RESULTS.md')}, in ${duration((Date.now() - start) / 1000)}.`);
+  say(`\nWritten to ${page}, in ${duration((Date.now() - start) / 1000)}.`);
   if (options.json) process.stdout.write(`${JSON.stringify({ rows: outcomes, scaling })}\n`);
 }
 

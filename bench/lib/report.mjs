@@ -141,8 +141,15 @@ function machines(results) {
   return [...seen].map(([text, dates]) => `- ${text} (${[...new Set(dates)].sort().join(', ')})`).join('\n');
 }
 
-/** @param {Results} results @returns {string} Markdown */
-export function renderResults(results) {
+const remarksBegin = '<!-- remarks: written by hand, and kept -->';
+
+/** What people wrote at the end of the page: why a row falls short, what was tried. @param {string} page */
+export function remarksOf(page) {
+  return page.split(remarksBegin)[1]?.trim() ?? '';
+}
+
+/** @param {Results} results @param {string} [remarks] @returns {string} Markdown */
+export function renderResults(results, remarks = '') {
   const settings = new Set(
     rows
       .filter(({ kind }) => kind === 'training')
@@ -180,5 +187,9 @@ ${figureTable(results)}
 ## How cost grows
 
 ${scalingSection(results)}
-`;
+
+## Remarks
+
+${remarksBegin}
+${remarks === '' ? '' : `\n${remarks}\n`}`;
 }

@@ -32,7 +32,10 @@ const { forwardOperations, trainingOperations, units } = await importScript<{
 const { mergeResults } = await importScript<{ mergeResults(old: Results, fresh: object): Results }>(
   '../bench/lib/results.mjs',
 );
-const { renderResults } = await importScript<{ renderResults(results: Results): string }>('../bench/lib/report.mjs');
+const { remarksOf, renderResults } = await importScript<{
+  renderResults(results: Results, remarks?: string): string;
+  remarksOf(page: string): string;
+}>('../bench/lib/report.mjs');
 const { axisTicks, drawChart } = await importScript<{
   axisTicks(low: number, high: number, log: boolean): readonly number[];
   drawChart(chart: object): string;
@@ -124,6 +127,14 @@ describe('the benchmark: results', () => {
     assert.match(page, /\| differential \| 1\.00 GiB \| 2\.00 GiB \| \*\*0\.50\*\* \|/);
     const cells = page.split('\n').filter((line) => line.startsWith('|'));
     for (const line of cells) assert.ok(line.endsWith('|'), line);
+  });
+});
+
+describe('the benchmark: remarks', () => {
+  it('outlive the page that they were written on', () => {
+    const page = renderResults({ rows: {}, scaling: {} }, 'One row falls short.\n\nIt is known why.');
+    assert.equal(renderResults({ rows: {}, scaling: {} }, remarksOf(page)), page);
+    assert.equal(remarksOf(renderResults({ rows: {}, scaling: {} })), '');
   });
 });
 
