@@ -92,7 +92,7 @@ export async function runChild(program, args, { cwd, env = {}, watchMemory = fal
 }
 
 /**
- * The memory of a process and its children, on Linux. The resident sizes are summed every 50 ms; where their sum rises,
+ * The memory of a process and its children, on Linux. The resident sizes are summed every 100 ms; where their sum rises,
  * and every two seconds, the kernel is asked for proportional sizes, in which a page that several processes share counts
  * once. That question is dear in a large process, so it is not asked each time. The highest sum of proportional sizes is
  * the answer, for every program alike.
@@ -107,7 +107,7 @@ function watchTree(root) {
   let tree = [root];
   const look = () => {
     const now = Date.now();
-    if (now - looked >= 500 || looked === 0) {
+    if (now - looked >= 1000 || looked === 0) {
       tree = descendants(root);
       looked = now;
     }
@@ -120,7 +120,7 @@ function watchTree(root) {
       tree.reduce((sum, pid) => sum + proportionalBytes(pid), 0),
     );
   };
-  const timer = process.platform === 'linux' ? setInterval(look, 50) : undefined;
+  const timer = process.platform === 'linux' ? setInterval(look, 100) : undefined;
   return {
     stop: () => clearInterval(timer),
     /** @returns {number | null} */

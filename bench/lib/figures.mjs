@@ -26,11 +26,15 @@ function onOneCore(program, args) {
     : /** @type {const} */ ([program, args]);
 }
 
-/** The network as ONNX, made once for a checkpoint. @param {Setting} setting */
+/** The network as ONNX, made once for a checkpoint and an image size. @param {Setting} setting */
 async function onnxModel(setting) {
-  const path = join(work, `${setting.weights.replaceAll(/[^\w.-]+/g, '_')}.onnx`);
+  const path = join(work, `${setting.weights.replaceAll(/[^\w.-]+/g, '_')}-${setting.size}.onnx`);
   if (existsSync(path)) return path;
-  await finish(python, ['-B', script('peers/export_onnx.py'), setting.weights, `${path}.partial`], setting);
+  await finish(
+    python,
+    ['-B', script('peers/export_onnx.py'), setting.weights, String(setting.size), `${path}.partial`],
+    setting,
+  );
   await rename(`${path}.partial`, path);
   return path;
 }

@@ -78,7 +78,8 @@ async function inFolder(body) {
   }
 }
 
-/** @param {string} text */
+/** What a program that failed had to say: the last line that names an error, else the last of all. @param {string} text */
 export function ending(text) {
-  return text.trimEnd().split('\n').slice(-3).join('\n') || 'it said nothing';
+  const lines = text.trimEnd().split('\n');
+  return (lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1))?.trim() || 'it said nothing';
 }
