@@ -17,7 +17,7 @@
  */
 
 const [width, height] = [760, 440];
-const area = { left: 70, right: 20, top: 40, bottom: 90 };
+const area = { left: 70, right: 20, top: 40, bottom: 90, bottomForWords: 130 };
 const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00'];
 const greys = ['#444444', '#8a8a8a'];
 
@@ -60,19 +60,19 @@ export function drawChart({ title, x, y, logX = false, logY = false, ticks, seri
   if (points.length === 0) throw new RangeError(`There is nothing to draw for ${title}.`);
   const xs = points.map(([value]) => value);
   const [left, right] = [area.left, width - area.right];
-  const [top, bottom] = [area.top, height - area.bottom];
+  const [top, bottom] = [area.top, height - (ticks === undefined ? area.bottom : area.bottomForWords)];
   const across = makeScale(xs, logX, left + 10, right - 10);
-  const up = makeScale(
-    points.map(([, value]) => value * 1.05),
-    logY,
-    bottom,
-    top,
-  );
+  const ys = points.map(([, value]) => value);
+  const room = [Math.min(...ys) * 0.9, Math.max(...ys) * 1.05];
+  const up = makeScale([...ys, ...room], logY, bottom, top);
   const grid = axisTicks(up.low, up.high, logY).map((value) => {
     const at = round(up.at(value));
     return `<path d="M${left} ${at}H${right}" stroke="#dddddd"/><text x="${left - 6}" y="${at + 4}" text-anchor="end">${value}</text>`;
   });
-  const marked = ticks === undefined ? axisTicks(across.low, across.high, logX) : Object.keys(ticks).map(Number);
+  const own = [...new Set(xs)];
+  // Few points are marked where they are.
+  const few = own.length <= 8 ? own : axisTicks(across.low, across.high, logX);
+  const marked = ticks === undefined ? few : Object.keys(ticks).map(Number);
   const below = marked.map((value) => {
     const [at, label] = [round(across.at(value)), ticks?.[value] ?? String(value)];
     const turn =
@@ -81,15 +81,17 @@ export function drawChart({ title, x, y, logX = false, logY = false, ticks, seri
   });
   let lines = 0;
   let limits = 0;
-  const drawn = series.map(({ label, points: own, limit = false }, i) => {
+  const drawn = series.map(({ label, points: line, limit = false }, i) => {
     const colour = limit ? greys[limits++ % greys.length] : colours[lines++ % colours.length];
-    const path = own
+    const path = line
       .map(([px, py], at) => `${at === 0 ? 'M' : 'L'}${round(across.at(px))} ${round(up.at(py))}`)
       .join('');
     const dashes = limit ? ' stroke-dasharray="6 4"' : '';
     const marks = limit
       ? []
-      : own.map(([px, py]) => `<circle cx="${round(across.at(px))}" cy="${round(up.at(py))}" r="3" fill="${colour}"/>`);
+      : line.map(
+          ([px, py]) => `<circle cx="${round(across.at(px))}" cy="${round(up.at(py))}" r="3" fill="${colour}"/>`,
+        );
     const legend = { x: left + 10 + (i % 2) * 350, y: height - 34 + Math.floor(i / 2) * 16 };
     return (
       `<path d="${path}" fill="none" stroke="${colour}" stroke-width="2"${dashes}/>${marks.join('')}` +
@@ -104,7 +106,7 @@ export function drawChart({ title, x, y, logX = false, logY = false, ticks, seri
 ${grid.join('\n')}
 <path d="M${left} ${top}V${bottom}H${right}" fill="none" stroke="#333333"/>
 ${below.join('\n')}
-<text x="${(left + right) / 2}" y="${bottom + (ticks === undefined ? 34 : 50)}" text-anchor="middle">${escaped(x)}</text>
+<text x="${(left + right) / 2}" y="${bottom + (ticks === undefined ? 34 : 74)}" text-anchor="middle">${escaped(x)}</text>
 <text transform="rotate(-90 16 ${(top + bottom) / 2})" x="16" y="${(top + bottom) / 2}" text-anchor="middle">${escaped(y)}</text>
 ${drawn.join('\n')}
 </svg>

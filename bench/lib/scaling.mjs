@@ -268,7 +268,6 @@ const curves = {
       title: 'Images a second in training by threads, everything trains',
       x: 'threads of the arithmetic',
       y: 'images a second',
-      ticks: Object.fromEntries(counts.map((count) => [count, String(count)])),
       note: 'The second epoch of two over drawn photographs, batch 32. Images are read by other threads.',
       series: filled([
         { label: 'ours', points: own },
