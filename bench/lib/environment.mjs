@@ -1,0 +1,133 @@
+/** Installs the peers: Python's with pip into a virtual environment, onnxruntime with npm, both below .cache/. */
+
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pinnedLibtorch, pipIndex, wheelRequirement } from '../../scripts/setup/pins.mjs';
+import { pythonNames } from '../../scripts/setup/python.mjs';
+import { runChild } from './children.mjs';
+import { nodePeers, python, root, venv } from './places.mjs';
+import { say } from './say.mjs';
+
+const pip = ['-m', 'pip', 'install', '--retries', '0', '--timeout', '5', '--disable-pip-version-check', '--no-input'];
+
+/**
+ * What each peer needs. The sets are installed one by one, so that one that cannot be had does not take the others along.
+ * torchvision asks for another torch than the pinned one; bench/peers/common.py makes them agree.
+ *
+ * @type {Readonly<Record<'torchvision' | 'keras', readonly (readonly string[])[]>>}
+ */
+const pythonSets = {
+  torchvision: [
+    [`torch==${pinnedLibtorch.cpu}`, 'numpy', 'pillow', 'safetensors', 'onnx'],
+    ['--no-deps', 'torchvision==0.29.1'],
+  ],
+  keras: [['tensorflow-cpu==2.21.0', 'safetensors', 'pillow']],
+};
+const onnxruntime = 'onnxruntime-node@1.30.0';
+
+/** @typedef {'torchvision' | 'keras' | 'onnxruntime'} PeerName */
+/** @typedef {Readonly<Record<PeerName, string | null>>} Peers why a peer cannot be had; null where it can */
+
+/**
+ * @param {readonly PeerName[]} wanted
+ * @param {AbortSignal} signal
+ * @returns {Promise<Peers>}
+ */
+export async function providePeers(wanted, signal) {
+  const missing = 'not asked for';
+  /** @type {Record<PeerName, string | null>} */
+  const peers = { torchvision: missing, keras: missing, onnxruntime: missing };
+  // onnxruntime's model is exported by PyTorch.
+  const needed = new Set(wanted.includes('onnxruntime') ? [...wanted, /** @type {const} */ ('torchvision')] : wanted);
+  for (const name of /** @type {const} */ (['torchvision', 'keras'])) {
+    if (needed.has(name)) peers[name] = await providePython(name, signal);
+  }
+  if (needed.has('onnxruntime')) {
+    const own = await provideOnnxruntime(signal);
+    peers.onnxruntime =
+      own ?? (peers.torchvision === null ? null : `its model is exported by PyTorch: ${peers.torchvision}`);
+  }
+  for (const name of needed) say(`${name.padEnd(12)} ${peers[name] === null ? 'is there' : `NOT RUN: ${peers[name]}`}`);
+  return peers;
+}
+
+/** @param {'torchvision' | 'keras'} name @param {AbortSignal} signal @returns {Promise<string | null>} */
+async function providePython(name, signal) {
+  const stamp = join(venv, `${name}.installed`);
+  const wanted = pythonSets[name].flat().join(' ');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return null;
+  if (!existsSync(python)) {
+    const problem = await makeVenv(signal);
+    if (problem !== null) return problem;
+  }
+  say(`pip          ${wanted}`);
+  for (const set of pythonSets[name]) {
+    const problem = await install(set, signal);
+    if (problem !== null) return problem;
+  }
+  await writeFile(stamp, wanted);
+  return null;
+}
+
+/** @param {AbortSignal} signal */
+async function makeVenv(signal) {
+  for (const base of pythonNames()) {
+    if ((await runChild(base, ['--version'], { signal })).code !== 0) continue;
+    await rm(venv, { recursive: true, force: true });
+    const { code, stderr, stdout } = await runChild(base, ['-m', 'venv', venv], { signal });
+    return code === 0 ? null : `${base} made no virtual environment: ${lastLine(stderr || stdout)}`;
+  }
+  return 'there is no python3 (RESNET_TORCH_PYTHON names another)';
+}
+
+/**
+ * The pinned build for the CPU is asked for by its own name, from PyTorch's index as well, where the plain one might bring
+ * gigabytes of CUDA; then whatever pip finds under the plain one.
+ *
+ * @param {readonly string[]} set
+ * @param {AbortSignal} signal
+ */
+async function install(set, signal) {
+  const plain = `torch==${pinnedLibtorch.cpu}`;
+  const exact = set.map((item) => (item === plain ? wheelRequirement('cpu') : item));
+  const attempts = set.includes(plain) ? [[...exact], [...exact, '--extra-index-url', pipIndex.cpu], [...set]] : [set];
+  let problem = '';
+  for (const attempt of attempts) {
+    const { code, stderr } = await runChild(python, [...pip, '--quiet', ...attempt], { signal });
+    if (code === 0) return null;
+    problem = lastLine(stderr);
+  }
+  return `pip could not install ${set.filter((item) => !item.startsWith('-')).join(', ')}: ${problem}`;
+}
+
+/** @param {AbortSignal} signal @returns {Promise<string | null>} */
+async function provideOnnxruntime(signal) {
+  const stamp = join(nodePeers, 'installed');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === onnxruntime) return null;
+  say(`npm          ${onnxruntime}`);
+  await mkdir(nodePeers, { recursive: true });
+  await writeFile(join(nodePeers, 'package.json'), '{ "private": true }\n');
+  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+  // Its install script downloads CUDA libraries.
+  const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', onnxruntime];
+  const { code, stderr } = await runChild(npm, args, { cwd: nodePeers, signal });
+  if (code !== 0) return `npm could not install ${onnxruntime}: ${lastLine(stderr)}`;
+  await writeFile(stamp, onnxruntime);
+  return null;
+}
+
+/** The project's own set-up, which ends at once where all is in place. @param {AbortSignal} signal */
+export async function buildProject(signal) {
+  const { code } = await runChild(process.execPath, [join(root, 'scripts', 'setup.mjs')], { show: true, signal });
+  if (code !== 0) throw new Error('The set-up of the project failed; its output is above.');
+}
+
+/** @param {string} text */
+function lastLine(text) {
+  const lines = text
+    .trimEnd()
+    .split('\n')
+    .filter((line) => !/^(WARNING|npm warn)/.test(line));
+  return lines.at(-1)?.trim() || 'it did not say why';
+}

@@ -1,0 +1,156 @@
+/** The table of the benchmark: what is run on both sides of each row, and the ratio to beat. */
+
+/** @typedef {'feature-extraction' | 'partial' | 'layer4' | 'differential'} Job */
+/** @typedef {'torchvision' | 'keras' | 'onnxruntime'} PeerName */
+
+/**
+ * @typedef {object} TrainingRow
+ * @property {'training'} kind
+ * @property {string} name as --only has it
+ * @property {Job} job
+ * @property {string} against
+ * @property {'torchvision' | 'keras'} peer
+ * @property {readonly string[]} args of the peer's script
+ * @property {boolean} [keepPages] glibc is told to keep freed pages
+ * @property {number | null} target ratio to beat
+ */
+
+/**
+ * @typedef {object} FigureRow
+ * @property {'loading' | 'prediction' | 'start'} kind
+ * @property {string} name
+ * @property {string} what
+ * @property {string} against
+ * @property {PeerName | null} peer null where there is only a bound to keep
+ * @property {number | null} target
+ * @property {number} [batch] images a call, in prediction
+ * @property {'help' | 'import' | 'native'} [start]
+ */
+
+/** @typedef {TrainingRow | FigureRow} Row */
+
+/** Our flags of each job, and the frozen part as the peers' scripts name it. */
+export const jobs = {
+  'feature-extraction': { flags: ['--strategy', 'feature-extraction'], freeze: 'backbone' },
+  partial: { flags: ['--strategy', 'partial'], freeze: 'half' },
+  layer4: { flags: ['--strategy', 'partial', '--freeze-until', 'layer3'], freeze: 'until-layer3' },
+  differential: { flags: ['--strategy', 'differential'], freeze: 'none' },
+};
+
+const words = {
+  best: 'torchvision, best known settings',
+  kept: 'torchvision, best known settings, pages kept',
+  once: 'torchvision, features computed once, pages kept',
+  tutorial: 'torchvision, as the tutorial has it',
+  keras: 'Keras',
+};
+
+/** @param {Job} job @param {keyof typeof words} how @param {number | null} target @returns {TrainingRow} */
+function training(job, how, target) {
+  const freeze = ['--freeze', jobs[job].freeze];
+  const recipe = ['--recipe', how === 'tutorial' ? 'tutorial' : 'best'];
+  return {
+    kind: 'training',
+    name: `${job}/${how}`,
+    job,
+    against: words[how],
+    peer: how === 'keras' ? 'keras' : 'torchvision',
+    args: how === 'keras' ? freeze : [...freeze, ...recipe, ...(how === 'once' ? ['--features-once'] : [])],
+    keepPages: how === 'kept' || how === 'once',
+    target,
+  };
+}
+
+/** @type {readonly Row[]} */
+export const rows = [
+  training('feature-extraction', 'best', 30),
+  training('feature-extraction', 'kept', null),
+  training('feature-extraction', 'once', 1.5),
+  training('feature-extraction', 'tutorial', null),
+  training('feature-extraction', 'keras', 40),
+  training('partial', 'best', 4),
+  training('partial', 'kept', null),
+  training('partial', 'tutorial', null),
+  training('partial', 'keras', 8),
+  training('layer4', 'best', 8),
+  training('layer4', 'kept', null),
+  training('layer4', 'tutorial', null),
+  training('differential', 'best', 3),
+  training('differential', 'kept', 1.3),
+  training('differential', 'tutorial', null),
+  training('differential', 'keras', 6),
+  {
+    kind: 'loading',
+    name: 'loading',
+    what: 'loading on one core, random-resized-crop to 224 and flip',
+    against: 'torchvision with Pillow',
+    peer: 'torchvision',
+    target: 2.5,
+  },
+  ...[
+    { batch: 16, target: 1.7 },
+    { batch: 1, target: 1.4 },
+  ].map(({ batch, target }) => ({
+    kind: /** @type {const} */ ('prediction'),
+    name: `prediction/batch-${batch}`,
+    what: `prediction, batch ${batch}: ours in bf16`,
+    against: 'onnxruntime-node in fp32',
+    peer: /** @type {const} */ ('onnxruntime'),
+    batch,
+    target,
+  })),
+  {
+    kind: 'start',
+    name: 'start/help',
+    what: '`resnet-torch --help`',
+    against: 'a bound of 0.2 s',
+    peer: null,
+    start: 'help',
+    target: null,
+  },
+  {
+    kind: 'start',
+    name: 'start/import',
+    what: "`import 'resnet-torch'`",
+    against: '`import torch, torchvision`',
+    peer: 'torchvision',
+    start: 'import',
+    target: 3,
+  },
+  {
+    kind: 'start',
+    name: 'start/native',
+    what: 'the same, and libtorch loaded, as the first call does',
+    against: '`import torch, torchvision`',
+    peer: 'torchvision',
+    start: 'native',
+    target: null,
+  },
+];
+
+export const scalingNames = /** @type {const} */ (['images', 'epochs', 'frozen', 'batch', 'threads']);
+/** @typedef {(typeof scalingNames)[number]} ScalingName */
+
+/**
+ * The rows and curves that --only names: a name, or what stands before its slash; `table` and `scaling` are all of each.
+ *
+ * @param {string | undefined} only
+ * @returns {{ rows: readonly Row[], scaling: readonly ScalingName[] }}
+ * @throws {RangeError} for a name that is neither
+ */
+export function choose(only) {
+  if (only === undefined) return { rows, scaling: scalingNames };
+  const named = only.split(',').map((name) => name.trim());
+  const known = new Set(['table', 'scaling', ...scalingNames.map((name) => `scaling/${name}`)]);
+  for (const { name } of rows) known.add(name).add(String(name.split('/')[0]));
+  const unknown = named.find((name) => !known.has(name));
+  if (unknown !== undefined) {
+    throw new RangeError(`--only knows no ${JSON.stringify(unknown)}. It knows:\n  ${[...known].join('\n  ')}`);
+  }
+  const has = (/** @type {string} */ name, /** @type {string} */ all) =>
+    named.includes(all) || named.includes(name) || named.includes(String(name.split('/')[0]));
+  return {
+    rows: rows.filter(({ name }) => has(name, 'table')),
+    scaling: scalingNames.filter((name) => has(`scaling/${name}`, 'scaling')),
+  };
+}
