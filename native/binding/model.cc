@@ -280,9 +280,8 @@ Napi::Value Model::evaluate(const Napi::CallbackInfo& info) {
     const bool bf16 = toBf16(options.Get("compute"));
     return overBatches<train::Evaluation>(
         info, model(), options, toCancelFlag(info[1]),
-        [bf16](ResNet50& model, const data::Batch& batch, train::Evaluation& sums) {
-          train::evaluateBatch(model, train::batchImages(model, batch, bf16), train::batchLabels(model, batch), bf16,
-                               sums);
+        [bf16](ResNet50& model, data::Batch& batch, train::Evaluation& sums) {
+          train::evaluateBatch(model, batch, bf16, sums);
         },
         [](Napi::Env env, Napi::Object& object, const train::Evaluation& sums) {
           object.Set("images", static_cast<double>(sums.images));
@@ -302,8 +301,8 @@ Napi::Value Model::classify(const Napi::CallbackInfo& info) {
     const auto topK = toInteger(options.Get("topK"), "topK", 1, model()->headShape().classes);
     return overBatches<train::Classification>(
         info, model(), options, toCancelFlag(info[1]),
-        [bf16, topK](ResNet50& model, const data::Batch& batch, train::Classification& sums) {
-          train::classifyBatch(model, train::batchImages(model, batch, bf16), bf16, topK, sums);
+        [bf16, topK](ResNet50& model, data::Batch& batch, train::Classification& sums) {
+          train::classifyBatch(model, batch, bf16, topK, sums);
         },
         [](Napi::Env env, Napi::Object& object, const train::Classification& sums) {
           object.Set("classes", typedArray<Napi::Int32Array>(env, sums.classes));

@@ -87,7 +87,7 @@ Napi::Value chunkObject(Napi::Env env, const Chunk& chunk) {
 /// One unit of a chunk: a batch, and its step.
 Job::Progress advanceChunk(Session& session, data::Loader& loader, Executor& executor,
                            const std::vector<double>& rates, bool bf16, Chunk& chunk) {
-  const auto taken = train::takeBatch(loader, executor);
+  auto taken = train::takeBatch(loader, executor);
   const auto now = std::chrono::steady_clock::now();
   if (taken.waiting) {
     if (chunk.waitingSince.time_since_epoch().count() == 0) chunk.waitingSince = now;
@@ -99,7 +99,7 @@ Job::Progress advanceChunk(Session& session, data::Loader& loader, Executor& exe
     chunk.exhausted = true;
     return Job::Progress::kDone;
   }
-  const auto& batch = *taken.batch;
+  auto& batch = *taken.batch;
   chunk.failures.insert(chunk.failures.end(), batch.failures.begin(), batch.failures.end());
   const std::size_t row = chunk.losses.size();
   train::StepResult result;
@@ -107,7 +107,8 @@ Job::Progress advanceChunk(Session& session, data::Loader& loader, Executor& exe
   if (images > 0) {
     const std::span<const double> rowRates(rates.data() + row * session.groups(), session.groups());
     try {
-      result = session.step(session.prefix(train::batchImages(session.model(), batch, bf16)),
+      result = session.step(train::prefixOutput(session.model(), batch, session.frozenUnits(), bf16,
+                                                [&](const at::Tensor& x) { return session.prefix(x); }),
                             train::batchLabels(session.model(), batch), train::batchAddress(batch), rowRates);
     } catch (...) {
       if (row == 0) throw;
@@ -267,6 +268,13 @@ Napi::Object stepObject(Napi::Env env, const train::StepResult& result) {
   return object;
 }
 
+/// What a step on images of the caller's begins with. On the executor.
+at::Tensor ownInput(Session& session, const OwnBatch& batch) {
+  const auto images = toImages(session.model(), batch.values, batch.shape);
+  session.checkImages(images);
+  return session.prefix(images);
+}
+
 Napi::Value SessionWrap::step(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   return guarded(env, [&] {
@@ -276,8 +284,7 @@ Napi::Value SessionWrap::step(const Napi::CallbackInfo& info) {
     const auto given = toAddress(info[4], batch->shape[0]);
     return once(info, [batch, rates, given](Session& session) -> Answer {
       const auto address = given ? *given : session.nextOwnAddress(batch->shape[0]);
-      const auto result = session.step(session.prefix(toImages(session.model(), batch->values, batch->shape)),
-                                       batch->labels, address, rates);
+      const auto result = session.step(ownInput(session, *batch), batch->labels, address, rates);
       return [result](Napi::Env env) { return stepObject(env, result); };
     });
   });
@@ -289,11 +296,11 @@ Napi::Value SessionWrap::gradients(const Napi::CallbackInfo& info) {
     const auto batch = std::make_shared<OwnBatch>(toOwnBatch(session()->model(), info));
     return once(info, [batch](Session& session) -> Answer {
       auto gradients = std::make_shared<std::map<std::string, at::Tensor>>();
-      const auto result = session.gradients(
-          session.prefix(toImages(session.model(), batch->values, batch->shape)), batch->labels,
-          session.nextOwnAddress(batch->shape[0]), [&](const std::string& name, const at::Tensor& gradient) {
-            (*gradients)[name] = gradient.detach().cpu().clone(at::MemoryFormat::Contiguous);
-          });
+      const auto result =
+          session.gradients(ownInput(session, *batch), batch->labels, session.nextOwnAddress(batch->shape[0]),
+                            [&](const std::string& name, const at::Tensor& gradient) {
+                              (*gradients)[name] = gradient.detach().cpu().clone(at::MemoryFormat::Contiguous);
+                            });
       return [result, gradients](Napi::Env env) {
         auto object = Napi::Object::New(env);
         for (const auto& [name, gradient] : *gradients) object.Set(name, toFloatArray(env, gradient));

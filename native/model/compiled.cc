@@ -35,7 +35,11 @@ at::Tensor compiledFeatures(ResNet50& model, const at::Tensor& images, bool bf16
 }
 
 at::Tensor compiledLogits(ResNet50& model, const at::Tensor& images, bool bf16) {
-  return model.logits(compiledFeatures(model, images, bf16), {});
+  return compiledLogitsFrom(model, 0, images, bf16);
+}
+
+at::Tensor compiledLogitsFrom(ResNet50& model, int units, const at::Tensor& input, bool bf16) {
+  return model.logits(compiledUnits(model, units, kBackboneUnits, bf16)->run(input), {});
 }
 
 }  // namespace resnet_torch::model

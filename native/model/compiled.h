@@ -31,5 +31,7 @@ std::shared_ptr<FrozenUnits> compiledUnits(ResNet50& model, int first, int last,
 at::Tensor compiledFeatures(ResNet50& model, const at::Tensor& images, bool bf16);
 /// → logits [n, classes].
 at::Tensor compiledLogits(ResNet50& model, const at::Tensor& images, bool bf16);
+/// The same from what the first `units` units put out.
+at::Tensor compiledLogitsFrom(ResNet50& model, int units, const at::Tensor& input, bool bf16);
 
 }  // namespace resnet_torch::model

@@ -8,7 +8,9 @@ namespace resnet_torch::model {
 
 namespace {
 constexpr bool kKeepNoWeight = false;
-}
+constexpr std::int64_t kStemChannels = 64;
+constexpr std::int64_t kFeatures = 2048;
+}  // namespace
 
 FrozenUnits::FrozenUnits(const ResNet50& model, int first, int last, bool bf16)
     : first_(first), last_(last), modelType_(model.dtype()), dtype_(bf16 ? at::kBFloat16 : model.dtype()) {
@@ -50,6 +52,14 @@ at::Tensor FrozenUnits::activations(const at::Tensor& input) {
     own = true;
   }
   return x;
+}
+
+std::vector<std::int64_t> outputSizes(int units, std::int64_t size) {
+  if (units == kBackboneUnits) return {kFeatures};
+  const auto name = kUnits[static_cast<std::size_t>(units - 1)];
+  const int stage = units == 1 ? 1 : name[5] - '0';  // "layer3.2"
+  for (int halving = 0; halving < stage + 1; ++halving) size = (size + 1) / 2;
+  return {units == 1 ? kStemChannels : kStemChannels << (stage + 1), size, size};
 }
 
 }  // namespace resnet_torch::model

@@ -38,4 +38,7 @@ class FrozenUnits {
   std::vector<Block> blocks_;
 };
 
+/// Sizes [c, h, w] of what the first 1 … 17 units make of an image of a side of `size`; [2048] after all 17, pooled.
+std::vector<std::int64_t> outputSizes(int units, std::int64_t size);
+
 }  // namespace resnet_torch::model

@@ -2,15 +2,27 @@
 
 #include "model/compiled.h"
 #include "train/loss.h"
+#include "train/pipeline.h"
 
 namespace resnet_torch::train {
 
-void evaluateBatch(model::ResNet50& model, const at::Tensor& images, const at::Tensor& labels, bool bf16,
-                   Evaluation& into) {
+namespace {
+
+at::Tensor evaluationLogits(model::ResNet50& model, data::Batch& batch, bool bf16) {
+  const int units = batch.cache ? batch.cache->units() : 0;
+  const auto input = prefixOutput(model, batch, units, bf16, [&](const at::Tensor& images) {
+    return model::compiledUnits(model, 0, units, bf16)->run(images);
+  });
+  return model::compiledLogitsFrom(model, units, input, bf16);
+}
+
+}  // namespace
+
+void evaluateBatch(model::ResNet50& model, data::Batch& batch, bool bf16, Evaluation& into) {
   const at::NoGradGuard noGrad;
-  const auto logits = model::compiledLogits(model, images, bf16);
-  const auto target = labels.to(model.device());
-  into.images += images.size(0);
+  const auto target = batchLabels(model, batch).to(model.device());
+  const auto logits = evaluationLogits(model, batch, bf16);
+  into.images += logits.size(0);
   into.lossSum += at::cross_entropy_loss(logits, target, {}, at::Reduction::Sum).item<double>();
   into.top5 += countTopK(logits, target, 5);
   const auto predicted = logits.argmax(1);
@@ -20,10 +32,9 @@ void evaluateBatch(model::ResNet50& model, const at::Tensor& images, const at::T
   into.predictions.insert(into.predictions.end(), from, from + narrow.numel());
 }
 
-void classifyBatch(model::ResNet50& model, const at::Tensor& images, bool bf16, std::int64_t topK,
-                   Classification& into) {
+void classifyBatch(model::ResNet50& model, data::Batch& batch, bool bf16, std::int64_t topK, Classification& into) {
   const at::NoGradGuard noGrad;
-  const auto probabilities = model::compiledLogits(model, images, bf16).softmax(1);
+  const auto probabilities = evaluationLogits(model, batch, bf16).softmax(1);
   const auto [values, indices] = probabilities.topk(topK, 1);
   const auto cpu = at::TensorOptions().device(at::kCPU);
   const auto classes = indices.to(cpu.dtype(at::kInt)).contiguous();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "data/loader.h"
 #include "model/aten.h"
 #include "model/resnet50.h"
 
@@ -12,16 +13,14 @@ struct Evaluation {
   std::vector<std::int32_t> predictions;
 };
 
-/// Adds a batch of normalised images; every sample is counted once.
-void evaluateBatch(model::ResNet50& model, const at::Tensor& images, const at::Tensor& labels, bool bf16,
-                   Evaluation& into);
+/// Adds a batch; every sample is counted once.
+void evaluateBatch(model::ResNet50& model, data::Batch& batch, bool bf16, Evaluation& into);
 
 struct Classification {
   std::vector<std::int32_t> classes;  ///< [images × topK], likeliest first
   std::vector<float> probabilities;   ///< softmax, beside `classes`
 };
 
-void classifyBatch(model::ResNet50& model, const at::Tensor& images, bool bf16, std::int64_t topK,
-                   Classification& into);
+void classifyBatch(model::ResNet50& model, data::Batch& batch, bool bf16, std::int64_t topK, Classification& into);
 
 }  // namespace resnet_torch::train

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "model/aten.h"
 
 #include <optional>
@@ -25,5 +27,11 @@ Taken takeBatch(data::Loader& loader, Executor& executor);
 at::Tensor batchImages(const model::ResNet50& model, const data::Batch& batch, bool bf16);
 at::Tensor batchLabels(const model::ResNet50& model, const data::Batch& batch);
 BatchAddress batchAddress(const data::Batch& batch);
+
+/// What the units behind a frozen prefix of `units` begin with, for every image of a batch: the features that the
+/// loader found in its cache, and for the others what `prefix` makes of their normalised images, which the cache is
+/// given too. The batch must outlive the tensor.
+using Prefix = std::function<at::Tensor(const at::Tensor& images)>;
+at::Tensor prefixOutput(const model::ResNet50& model, data::Batch& batch, int units, bool bf16, const Prefix& prefix);
 
 }  // namespace resnet_torch::train

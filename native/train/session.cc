@@ -123,7 +123,6 @@ std::vector<at::Tensor> Session::dropoutMasks(const BatchAddress& address) const
 }
 
 at::Tensor Session::prefix(const at::Tensor& images) {
-  checkImages(images);
   model_->initialise();
   if (frozenUnits_ == 0) return images;
   return model::compiledUnits(*model_, 0, frozenUnits_, options_.bf16)->run(images);

@@ -64,6 +64,8 @@ class Session {
   /// What these units make of normalised images [n, 3, h, w], which is what the steps below begin from: the output of
   /// unit frozenUnits() − 1, pooled features [n, 2048] after all 17, the images themselves where there is none.
   at::Tensor prefix(const at::Tensor& images);
+  /// ERR_SHAPE_MISMATCH where a batch of these images is not `usable()`.
+  void checkImages(const at::Tensor& images) const;
 
   /// `input`: of prefix(); `labels`: int64 [n]. A loss that is not finite is ERR_NON_FINITE, and changes no weight.
   StepResult step(const at::Tensor& input, const at::Tensor& labels, const BatchAddress& address,
@@ -99,7 +101,6 @@ class Session {
   std::vector<at::Tensor> dropoutMasks(const BatchAddress& address) const;
   /// Copies of what trains, made before the first change.
   void keepStart();
-  void checkImages(const at::Tensor& images) const;
   StepResult backwardByAutograd(const at::Tensor& images, const at::Tensor& target, const BatchAddress& address);
   void countChange();
 

@@ -14,7 +14,7 @@ import { temporaryDirectory } from '../support/paths.js';
 import { collect, tinyData, tinyModel, tinyOptions } from './support/tiny.js';
 
 /** Set once the trainer begins behind what it finds in the cache, and keeps what it computes. */
-const NOT_YET = 'TODO: the trainer does not write features yet';
+
 
 async function trained(t: TestContext, data: Dataset, options: TrainOptions): Promise<readonly TrainingEvent[]> {
   const model = await tinyModel();
