@@ -73,6 +73,7 @@ describe('the first epoch with a cache', () => {
       stepsPerEpoch: 4,
       cache: { mode: 'disk', views: 1, entries: 10, bytes: 81_920, found, path: '/cache' },
       cacheNote: 'The first epoch fills a cache.',
+      imageCache: null,
       trainable: 1,
       parameters: 1,
       resumedAt: null,
