@@ -144,6 +144,7 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap> {
         {InstanceMethod<&SessionWrap::run>("run"), InstanceMethod<&SessionWrap::step>("step"),
          InstanceMethod<&SessionWrap::gradients>("gradients"), InstanceMethod<&SessionWrap::apply>("apply"),
          InstanceMethod<&SessionWrap::drift>("drift"), InstanceMethod<&SessionWrap::saveState>("saveState"),
+         InstanceMethod<&SessionWrap::keepWeights>("keepWeights"), InstanceMethod<&SessionWrap::saveKept>("saveKept"),
          InstanceMethod<&SessionWrap::loadState>("loadState"), InstanceMethod<&SessionWrap::memory>("memory"),
          InstanceMethod<&SessionWrap::dispose>("dispose")});
   }
@@ -166,6 +167,8 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap> {
   Napi::Value gradients(const Napi::CallbackInfo& info);
   Napi::Value apply(const Napi::CallbackInfo& info);
   Napi::Value drift(const Napi::CallbackInfo& info);
+  Napi::Value keepWeights(const Napi::CallbackInfo& info);
+  Napi::Value saveKept(const Napi::CallbackInfo& info);
   Napi::Value saveState(const Napi::CallbackInfo& info);
   Napi::Value loadState(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
@@ -337,6 +340,26 @@ Napi::Value SessionWrap::drift(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     return once(info, [](Session& session) -> Answer {
       return [drift = session.drift()](Napi::Env env) { return typedArray<Napi::Float64Array>(env, drift); };
+    });
+  });
+}
+
+Napi::Value SessionWrap::keepWeights(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return once(info, [](Session& session) -> Answer {
+      session.keepWeights();
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  });
+}
+
+Napi::Value SessionWrap::saveKept(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto path = toText(info[0], "path");
+    const auto metadata = toTextMap(info[1], "metadata");
+    return once(info, [path, metadata](Session& session) -> Answer {
+      session.saveKept(path, metadata);
+      return [](Napi::Env env) { return env.Undefined(); };
     });
   });
 }

@@ -1,6 +1,7 @@
 #include "model/folded_convolution.h"
 
 #include <ATen/Context.h>
+#include <ATen/Parallel.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 
 #include "core/cpu.h"
@@ -38,6 +39,36 @@ bool canFuse(at::ScalarType dtype, at::Device device) {
          pointwiseInto();
 }
 
+/// weight · scale of its output channel: float64 products, rounded by way of float32 where the dtype is narrower.
+/// Laid out channels-last, or plainly [out, in, k, k].
+at::Tensor scaled(const at::Tensor& weight, const at::Tensor& scale, at::ScalarType dtype, bool channelsLast) {
+  const auto layout = channelsLast ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+  const auto wide = weight.scalar_type();
+  if (wide != at::kFloat || !weight.device().is_cpu())
+    return (weight.to(at::kDouble) * scale.view({-1, 1, 1, 1})).to(wide).to(dtype).contiguous(layout);
+  const auto from = weight.contiguous(at::MemoryFormat::ChannelsLast);
+  auto to = at::empty(weight.sizes(), weight.options(), layout);
+  const auto* values = from.const_data_ptr<float>();
+  const auto* factors = scale.const_data_ptr<double>();
+  auto* out = to.mutable_data_ptr<float>();
+  const auto inputs = weight.size(1), places = weight.size(2) * weight.size(3), each = inputs * places;
+  at::parallel_for(0, weight.size(0), 1, [&](std::int64_t first, std::int64_t last) {
+    for (auto channel = first; channel < last; ++channel) {
+      const auto* row = values + channel * each;
+      auto* target = out + channel * each;
+      const double factor = factors[channel];
+      if (channelsLast || places == 1) {
+        for (std::int64_t i = 0; i < each; ++i) target[i] = static_cast<float>(row[i] * factor);
+      } else {
+        for (std::int64_t input = 0; input < inputs; ++input)
+          for (std::int64_t place = 0; place < places; ++place)
+            target[input * places + place] = static_cast<float>(row[place * inputs + input] * factor);
+      }
+    }
+  });
+  return to.to(dtype);
+}
+
 }  // namespace
 
 at::Tensor foldingScale(const BatchNorm& norm) {
@@ -51,21 +82,22 @@ FoldedConvolution::FoldedConvolution(const Convolution& convolution, const Batch
       fused_(canFuse(dtype, convolution.weight.device())),
       keepWeight_(keepWeight) {
   const auto scale = foldingScale(norm);
-  weight_ = (convolution.weight.detach().to(at::kDouble) * scale.view({-1, 1, 1, 1}))
-                .to(dtype)
-                .contiguous(at::MemoryFormat::ChannelsLast);
+  weight_ = scaled(convolution.weight.detach(), scale, dtype, keepWeight_ || !fused_);
   bias_ = (norm.bias.detach().to(at::kDouble) - norm.runningMean.to(at::kDouble) * scale).to(dtype);
 }
 
 const at::Tensor& FoldedConvolution::packed(const at::Tensor& x) {
-  const std::pair size(x.size(2), x.size(3));
-  if (packed_.defined() && packedSize_ == size) return packed_;
-  const auto from = packed_.defined() ? packed_ : weight_.contiguous().to_mkldnn();
-  packed_ =
-      at::mkldnn_reorder_conv2d_weight(from, padding_, stride_, kNoDilation, 1, at::OptionalIntArrayRef(x.sizes()));
-  packedSize_ = size;
+  auto& mine = x.size(0) == 1 ? forSingle_ : forBatch_;
+  const auto& other = x.size(0) == 1 ? forBatch_ : forSingle_;
+  if (mine.weight.defined() && mine.height == x.size(2) && mine.width == x.size(3)) return mine.weight;
+  const auto from = mine.weight.defined()    ? mine.weight
+                    : other.weight.defined() ? other.weight
+                                             : weight_.contiguous().to_mkldnn();
+  mine = {
+      at::mkldnn_reorder_conv2d_weight(from, padding_, stride_, kNoDilation, 1, at::OptionalIntArrayRef(x.sizes())),
+      x.size(2), x.size(3)};
   if (!keepWeight_) weight_.reset();
-  return packed_;
+  return mine.weight;
 }
 
 at::Tensor FoldedConvolution::run(const at::Tensor& x, bool relu) {

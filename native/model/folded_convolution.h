@@ -17,7 +17,8 @@ class FoldedConvolution {
   FoldedConvolution(const Convolution& convolution, const BatchNorm& norm, at::ScalarType dtype, bool keepWeight);
 
   /// conv(x), with `relu` max(conv(x), 0). Runs as one oneDNN operation where there is one for this dtype and
-  /// processor, with weights packed for the size of input that came last.
+  /// processor, with weights packed once for a size of input: for single images and for batches, which oneDNN lays
+  /// out differently, the size that came last.
   at::Tensor run(const at::Tensor& x, bool relu);
   /// relu(conv(x) + sum), written over `sum`.
   void runInto(const at::Tensor& x, at::Tensor& sum);
@@ -32,8 +33,11 @@ class FoldedConvolution {
   std::vector<std::int64_t> stride_, padding_;
   bool fused_;
   bool keepWeight_;
-  at::Tensor packed_;
-  std::pair<std::int64_t, std::int64_t> packedSize_;  ///< height and width of the input
+  struct Packed {
+    at::Tensor weight;
+    std::int64_t height = 0, width = 0;  ///< of the input
+  };
+  Packed forSingle_, forBatch_;
 };
 
 /// γ / √(variance + 1e-5), by channel in float64.

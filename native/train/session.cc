@@ -255,6 +255,29 @@ void Session::loadState(const std::string& path, const std::vector<model::Stored
   });
 }
 
+void Session::keepWeights() {
+  const at::NoGradGuard noGrad;
+  keepStart();
+  const auto keep = [&](const std::string& name, const at::Tensor& tensor) {
+    auto& kept = kept_[name];
+    kept = kept.defined() ? kept.copy_(tensor) : tensor.detach().clone();
+  };
+  for (const auto& name : trainability_.parameters) keep(name, model_->find(name).tensor);
+  for (const auto& norm : options_.batchNormTraining)
+    for (const char* buffer : {".running_mean", ".running_var", ".num_batches_tracked"})
+      keep(norm + buffer, model_->find(norm + buffer).tensor);
+}
+
+void Session::saveKept(const std::string& path, const std::map<std::string, std::string>& metadata) const {
+  if (kept_.empty()) throw Error("ERR_INTERNAL", "No weights were kept");
+  std::vector<model::TensorToStore> tensors;
+  for (const auto& entry : model_->tensors()) {
+    const auto kept = kept_.find(entry.name);
+    tensors.push_back({entry.name, kept == kept_.end() ? entry.tensor : kept->second});
+  }
+  model::writeSafetensors(path, tensors, metadata);
+}
+
 Session::Memory Session::memory() const {
   Memory memory;
   memory.stateBytes = optimizer_->stateBytes();

@@ -91,6 +91,11 @@ class Session {
   void saveState(const std::string& path, const std::map<std::string, std::string>& metadata);
   void loadState(const std::string& path, const std::vector<model::StoredTensor>& tensors);
 
+  /// Copies what this session changes of the model, in the place of an earlier copy.
+  void keepWeights();
+  /// Writes the model as it was at keepWeights().
+  void saveKept(const std::string& path, const std::map<std::string, std::string>& metadata) const;
+
   struct Memory {
     std::size_t stateBytes = 0, gradientBytes = 0;
   };
@@ -112,6 +117,7 @@ class Session {
   std::vector<int> changing_;  ///< units that hold something trainable or a BatchNorm in training mode
   std::unique_ptr<model::TrainableSuffix> suffix_;
   std::map<std::string, at::Tensor> start_;
+  std::map<std::string, at::Tensor> kept_;
   std::int64_t ownSamples_ = 0;
   std::exception_ptr postponed_;
   std::atomic<bool> released_{false};

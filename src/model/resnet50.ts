@@ -306,10 +306,15 @@ export class ResNet50 {
    * @throws ERR_FILE when it cannot be written
    */
   async save(path: string, metadata: Metadata = {}): Promise<void> {
+    await this.handle.save(path, this.checkpointMetadata(metadata));
+  }
+
+  /** @internal What a checkpoint says of itself. */
+  checkpointMetadata(metadata: Metadata): Readonly<Record<string, string>> {
     checkOptions(metadata, ['transform', 'strategy', 'extra'], 'save()');
     const transform = metadata.transform ?? this.#transform;
     const strategy = metadata.strategy ?? this.#strategy;
-    await this.handle.save(path, {
+    return {
       ...metadata.extra,
       format: CHECKPOINT_FORMAT,
       classes: JSON.stringify(this.#classes),
@@ -320,7 +325,7 @@ export class ResNet50 {
       ...(transform === null ? {} : { transform: JSON.stringify(transform) }),
       ...(strategy === null ? {} : { strategy }),
       versions: JSON.stringify(versions()),
-    });
+    };
   }
 
   /**

@@ -224,6 +224,10 @@ export interface NativeSession {
   apply(gradients: Readonly<Record<string, Floats>>, rates: Float64Array): Promise<void>;
   /** ‖w − w₀‖ / ‖w₀‖ of each of the 18 units since the session began; 0 for a unit with nothing trainable. */
   drift(): Promise<Float64Array>;
+  /** Copies what the session changes of the model, in the place of an earlier copy. */
+  keepWeights(): Promise<void>;
+  /** Writes the model as `Model.save` does, with the weights that it had at `keepWeights`. */
+  saveKept(path: string, metadata: Readonly<Record<string, string>>): Promise<void>;
   /** Writes optimizer state as safetensors (`<parameter>.<state>`), atomically. */
   saveState(path: string, metadata: Readonly<Record<string, string>>): Promise<void>;
   /** Reads what `saveState` wrote. */

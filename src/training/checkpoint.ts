@@ -42,6 +42,37 @@ export const BEGINNING: Progress = {
 
 const PROGRESS_KEY = 'progress';
 
+/** The share of a run's time that writing checkpoints may take. */
+const WRITING_SHARE = 0.05;
+/** What writing is taken to last until it was done once, seconds. */
+const EXPECTED_SECONDS = 0.5;
+
+/**
+ * When the checkpoints of a run are written: at the end of an epoch, but not so often that writing takes more than a
+ * twentieth of the time. Short epochs are written together; the best weights among them are kept in memory until then.
+ */
+export class CheckpointPace {
+  #seconds = EXPECTED_SECONDS;
+  #since: number;
+
+  /** @param now a clock, milliseconds */
+  constructor(private readonly now: () => number = () => performance.now()) {
+    this.#since = now();
+  }
+
+  get due(): boolean {
+    return (this.now() - this.#since) / 1000 >= this.#seconds / WRITING_SHARE;
+  }
+
+  /** Times what writes both checkpoints. */
+  async write(body: () => Promise<void>): Promise<void> {
+    const started = this.now();
+    await body();
+    this.#since = this.now();
+    this.#seconds = (this.#since - started) / 1000;
+  }
+}
+
 /** Writes the last checkpoint, in the place of the one before when both of its files are complete. */
 export async function saveLast(
   directory: RunDirectory,

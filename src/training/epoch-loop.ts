@@ -12,9 +12,9 @@ import type {
   NativeSession,
 } from '../native/binding.js';
 import { rateRows, type Schedule } from '../optim/schedules.js';
-import type { Progress } from './checkpoint.js';
+import { CheckpointPace, type Progress } from './checkpoint.js';
 import { ChunkSizer } from './chunks.js';
-import type { CacheEvent, StepEvent, TrainingEvent } from './events.js';
+import type { BestEpoch, CacheEvent, StepEvent, TrainingEvent } from './events.js';
 import type { Gate } from './gate.js';
 import { addSums, NOTHING, perSecond, type Sums } from './metrics.js';
 import type { RunCache } from './run-cache.js';
@@ -47,6 +47,9 @@ export class EpochLoop {
   readonly #sizer = new ChunkSizer();
   readonly #steps: number;
   #progress: Progress;
+  readonly pace = new CheckpointPace();
+  /** The best epoch so far where its weights are kept in memory and not written yet. */
+  unwritten: { readonly best: BestEpoch; readonly step: number } | null = null;
 
   constructor(at: Workplace, progress: Progress) {
     this.#at = at;

@@ -26,12 +26,16 @@ export async function runEpochs(run: ReadyRun): Promise<ResultEvent> {
     await run.emit([startEvent(run), ...skippedBefore(run)]);
     while (loop.progress.epoch < run.settings.epochs && !gate.aborted) await runEpoch(run, loop);
     // Told to stop when all was done, a run has ended as it should.
-    if (loop.progress.epoch < run.settings.epochs) return await abort(run, loop.progress);
+    if (loop.progress.epoch < run.settings.epochs) return await abort(run, loop);
     const result = resultEvent(run, loop.progress, performance.now() - started);
     await directory?.append([result]);
     return result;
   } catch (error) {
-    if (!(error instanceof Aborted)) await tellFailure(run, loop.progress, error);
+    if (!(error instanceof Aborted)) {
+      // What was learned before the failure is not lost with it, nor hides a failure to write it the failure itself.
+      if (directory !== null) await bestOf(run, directory, loop).catch(() => undefined);
+      await tellFailure(run, loop.progress, error);
+    }
     throw error instanceof Aborted ? error.cause : error;
   }
 }
@@ -39,8 +43,9 @@ export async function runEpochs(run: ReadyRun): Promise<ResultEvent> {
 /** Carries the reason of an abortion, which may be any value, past what failures are told by. */
 class Aborted extends Error {}
 
-async function abort(run: ReadyRun, progress: Progress): Promise<never> {
-  await checkpointOf(run, progress);
+async function abort(run: ReadyRun, loop: EpochLoop): Promise<never> {
+  const { progress } = loop;
+  await checkpointOf(run, loop);
   const checkpoint = run.directory?.last.weights ?? null;
   await run.emit([{ type: 'aborted', epoch: progress.epoch + 1, step: progress.step, checkpoint }]);
   throw new Aborted('The run was aborted.', { cause: run.gate.reason });
@@ -133,28 +138,37 @@ async function endEpoch(
       imagesPerSecond: perSecond(train.images, progress.sums.ms),
     },
   ]);
-  if (best) await bestOf(run, last, progress.step);
-  await checkpointOf(run, loop.progress);
+  if (run.directory === null) return;
+  if (best) await keepBest(run, loop, last, progress.step);
+  if (loop.pace.due || epoch === run.settings.epochs) await checkpointOf(run, loop);
 }
 
-async function bestOf(run: ReadyRun, best: BestEpoch, step: number): Promise<void> {
-  const { directory, model } = run;
-  if (directory === null) return;
-  await model.save(directory.best, { extra: { best: JSON.stringify(best) } });
-  await run.emit([
-    {
-      type: 'checkpoint',
-      kind: 'best',
-      epoch: best.epoch,
-      step,
-      path: directory.best,
-    },
-  ]);
+async function keepBest(run: ReadyRun, loop: EpochLoop, best: BestEpoch, step: number): Promise<void> {
+  await run.session.keepWeights();
+  loop.unwritten = { best, step };
 }
 
-async function checkpointOf(run: ReadyRun, progress: Progress): Promise<void> {
-  const { directory, model, session } = run;
+/** Writes the best weights where they are not on disk yet, and the last ones. */
+async function checkpointOf(run: ReadyRun, loop: EpochLoop): Promise<void> {
+  const { directory } = run;
   if (directory === null) return;
+  await loop.pace.write(async () => {
+    await bestOf(run, directory, loop);
+    await lastOf(run, directory, loop.progress);
+  });
+}
+
+async function bestOf(run: ReadyRun, directory: RunDirectory, loop: EpochLoop): Promise<void> {
+  if (loop.unwritten === null) return;
+  const { best, step } = loop.unwritten;
+  const metadata = run.model.checkpointMetadata({ extra: { best: JSON.stringify(best) } });
+  await run.session.saveKept(directory.best, metadata);
+  loop.unwritten = null;
+  await run.emit([{ type: 'checkpoint', kind: 'best', epoch: best.epoch, step, path: directory.best }]);
+}
+
+async function lastOf(run: ReadyRun, directory: RunDirectory, progress: Progress): Promise<void> {
+  const { model, session } = run;
   await saveLast(directory, model, session, progress);
   const epoch = progress.batch === 0 ? progress.epoch : progress.epoch + 1;
   await run.emit([
