@@ -29,6 +29,7 @@ struct Vips {
   void* (*sourceFromFile)(const char*);
   void* (*sourceFromMemory)(const void*, std::size_t);
   void* (*imageFromSource)(void*, const char*, ...);
+  const char* (*findLoader)(void*);
   int (*width)(const void*);
   int (*height)(const void*);
   int (*bands)(const void*);
@@ -82,6 +83,7 @@ void openLibrary(Library& library) {
   find(vips.sourceFromFile, "vips_source_new_from_file");
   find(vips.sourceFromMemory, "vips_source_new_from_memory");
   find(vips.imageFromSource, "vips_image_new_from_source");
+  find(vips.findLoader, "vips_foreign_find_load_source");
   find(vips.width, "vips_image_get_width");
   find(vips.height, "vips_image_get_height");
   find(vips.bands, "vips_image_get_bands");
@@ -125,12 +127,17 @@ const Vips& vips() {
   return shared.vips;
 }
 
-/// The first line of libvips' error buffer, which is then empty. One buffer serves all threads.
-[[noreturn]] void fail(const Vips& vips) {
+/// What libvips says of a file whose format it does not know.
+constexpr const char* kUnknownFormat = "not in a known format";
+
+/// The first line of libvips' error buffer, which is then empty, or words that are known to fit. One buffer serves
+/// all threads.
+[[noreturn]] void fail(const Vips& vips, const char* known = nullptr) {
   char* buffer = vips.takeErrors();
   std::string message = buffer ? buffer : "";
   vips.release(buffer);
   message.erase(std::min(message.find('\n'), message.size()));
+  if (known) throw std::runtime_error(known);
   throw std::runtime_error(message.empty() ? "libvips cannot read it" : message);
 }
 
@@ -215,6 +222,11 @@ void VipsImage::open(void* source) {
   const auto& vips = data::vips();
   if (!source) fail(vips);
   image_ = vips.imageFromSource(source, "", "access", kSequential, "fail_on", kFailOnError, nullptr);
+  // The error buffer is the whole process's, and another thread may have taken the words: so whether the format is
+  // known at all is asked again.
+  if (!image_ && !vips.findLoader(source)) {
+    fail(vips, kUnknownFormat);
+  }
   if (!image_) fail(vips);
   const auto format = formatName(vips, image_);
   if (!isKnownFormat(format)) {
