@@ -5,6 +5,7 @@ import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { lastJson, runChild } from './children.mjs';
+import { makePhotographs } from './photographs.mjs';
 import { built, cli, python, root, script, work } from './places.mjs';
 import { ending } from './train-runs.mjs';
 
@@ -39,11 +40,20 @@ async function onnxModel(setting) {
   return path;
 }
 
+/** The images that a row loads. @param {FigureRow} row @param {Setting} setting */
+async function imagesFor({ drawn }, { data, signal }) {
+  if (drawn === undefined) return data;
+  return makePhotographs(join(work, 'data', `drawn-${drawn.width}x${drawn.height}-${drawn.train}`), {
+    ...drawn,
+    signal,
+  });
+}
+
 /** @param {FigureRow} row @param {Setting} setting @returns {Promise<number>} */
 export async function figureOfOurs(row, setting) {
-  const { data, weights, size, seconds, passes } = setting;
+  const { weights, size, seconds, passes } = setting;
   if (row.kind === 'loading') {
-    const args = [script('ours/loader.mjs'), data, String(size), String(passes)];
+    const args = [script('ours/loader.mjs'), await imagesFor(row, setting), String(size), String(passes)];
     return lastJson((await finish(...onOneCore(process.execPath, args), setting)).stdout).imagesPerSecond;
   }
   if (row.kind === 'prediction') {
@@ -59,9 +69,10 @@ export async function figureOfOurs(row, setting) {
 
 /** @param {FigureRow} row @param {Setting} setting @returns {Promise<number>} */
 export async function figureOfPeer(row, setting) {
-  const { data, size, seconds, passes } = setting;
+  const { size, seconds, passes } = setting;
   if (row.kind === 'loading') {
-    const args = ['-B', script('peers/loader.py'), data, '--size', String(size), '--passes', String(passes)];
+    const images = await imagesFor(row, setting);
+    const args = ['-B', script('peers/loader.py'), images, '--size', String(size), '--passes', String(passes)];
     return lastJson((await finish(...onOneCore(python, args), setting)).stdout).imagesPerSecond;
   }
   if (row.kind === 'prediction') {

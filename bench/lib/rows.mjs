@@ -25,6 +25,7 @@
  * @property {number | null} target
  * @property {number} [batch] images a call, in prediction
  * @property {'help' | 'import' | 'native'} [start]
+ * @property {{ width: number, height: number, train: number, val: number }} [drawn] photographs to load instead
  */
 
 /** @typedef {TrainingRow | FigureRow} Row */
@@ -87,6 +88,18 @@ export const rows = [
     peer: 'torchvision',
     target: 2.5,
   },
+  ...[
+    { name: '500x375', words: 'drawn photographs of 500×375', drawn: { width: 500, height: 375, train: 200, val: 50 } },
+    { name: '12-megapixels', words: 'of 4000×3000', drawn: { width: 4000, height: 3000, train: 12, val: 4 } },
+  ].map(({ name, words: of, drawn }) => ({
+    kind: /** @type {const} */ ('loading'),
+    name: `loading/${name}`,
+    what: `the same, ${of}`,
+    against: 'torchvision with Pillow',
+    peer: /** @type {const} */ ('torchvision'),
+    drawn,
+    target: null,
+  })),
   ...[
     { batch: 16, target: 1.7 },
     { batch: 1, target: 1.4 },

@@ -105,6 +105,7 @@ void ResNet50::initialise() {
 void ResNet50::setLoaded(const std::string& name) {
   beginnings_[byName_.at(name)] = {};
   setChanged(unitOf(name));
+  ++loads_;
 }
 
 void ResNet50::setChanged(int unit) {

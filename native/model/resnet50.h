@@ -118,6 +118,8 @@ class ResNet50 {
   Compiled& compiled() { return *compiled_; }
   /// On the executor's thread.
   void setChanged(int unit);
+  /// Counts the values that came from elsewhere.
+  std::uint64_t loads() const { return loads_; }
 
   /// Taken by the one session that may train it.
   std::atomic<bool> inSession{false};
@@ -144,6 +146,7 @@ class ResNet50 {
   std::vector<Bottleneck> blocks_;
   std::vector<Linear> headLayers_;
   std::unique_ptr<Compiled> compiled_;
+  std::uint64_t loads_ = 0;
 };
 
 /// uint8 [n, h, w, 3] → normalised `dtype` [n, 3, h, w], channels-last: (x / 255 − mean) / deviation with ImageNet's

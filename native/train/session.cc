@@ -57,7 +57,6 @@ Session::Session(std::shared_ptr<model::ResNet50> model, SessionOptions options)
   trainability_ = {std::move(seen), options_.batchNormTraining};
   changing_ = trainability_.units();
   frozenUnits_ = options_.autograd ? 0 : trainability_.frozenUnits();
-  suffix_ = std::make_unique<model::TrainableSuffix>(*model_, frozenUnits_, trainability_, options_.bf16);
 }
 
 Session::~Session() {
@@ -151,6 +150,10 @@ StepResult Session::backward(const at::Tensor& input, const at::Tensor& labels, 
   const auto target = labels.to(model_->device());
   if (options_.autograd) return backwardByAutograd(input, target, address);
   const at::NoGradGuard noGrad;
+  if (!suffix_ || suffixLoads_ != model_->loads()) {
+    suffix_ = std::make_unique<model::TrainableSuffix>(*model_, frozenUnits_, trainability_, options_.bf16);
+    suffixLoads_ = model_->loads();
+  }
   const auto logits = suffix_->forward(input, dropoutMasks(address));
   const auto [loss, gradient] = crossEntropy(logits, target);
   const auto result = resultOf(logits, target, loss);

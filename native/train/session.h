@@ -116,6 +116,7 @@ class Session {
   int frozenUnits_ = 0;
   std::vector<int> changing_;  ///< units that hold something trainable or a BatchNorm in training mode
   std::unique_ptr<model::TrainableSuffix> suffix_;
+  std::uint64_t suffixLoads_ = 0;  ///< of the model, when the suffix was made
   std::map<std::string, at::Tensor> start_;
   std::map<std::string, at::Tensor> kept_;
   std::int64_t ownSamples_ = 0;

@@ -63,7 +63,8 @@ function parser(args: readonly string[]): Argv {
     .alias({ help: 'h', version: 'v' })
     .epilogue('Exit codes: 0 done, 1 failure, 2 wrong usage, 130 stopped by Ctrl-C.')
     .wrap(Math.min(110, process.stdout.columns ?? 100))
-    .parserConfiguration({ 'greedy-arrays': false })
+    // Numbers stay text until `number()` reads them: the parser takes a second 1 for one more, and 2024 may be a folder.
+    .parserConfiguration({ 'greedy-arrays': false, 'parse-numbers': false, 'parse-positional-numbers': false })
     .middleware(takeLast, true)
     .exitProcess(false)
     .fail((message, error) => {

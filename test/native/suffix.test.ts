@@ -140,6 +140,31 @@ for (const given of CASES) {
   });
 }
 
+test('frozen units in the suffix follow values that are written to them', async () => {
+  const model = new (native().Model)({ classes: 5, hidden: [16], dropout: 0, dtype: 'float64', device: 'cpu', seed: 3 });
+  await randomiseNorms(model);
+  const session = new (native().Session)(model, {
+    groups: [{ name: 'all', parameters: ['layer4.0.conv1.weight'], weightDecay: 0 }],
+    optimizer: ADAM,
+    batchNormTraining: [],
+    compute: 'dtype',
+    seed: 0,
+  });
+  const before = await session.gradients(IMAGES, SHAPE, LABELS);
+  await model.write('layer4.2.bn3.bias', new Float64Array(2048).fill(0.3));
+  const after = await session.gradients(IMAGES, SHAPE, LABELS);
+  assert.notEqual(after.loss, before.loss);
+  const logits = await model.forward(IMAGES, SHAPE, { output: 'logits', compute: 'dtype', eager: true });
+  const loss = LABELS.reduce((sum, label, row) => {
+    const own = logits.subarray(row * 5, row * 5 + 5);
+    const whole = own.reduce((total, value) => total + Math.exp(value), 0);
+    return sum + (Math.log(whole) - (own[label] ?? 0)) / LABELS.length;
+  }, 0);
+  assert.ok(Math.abs(after.loss - loss) < 1e-12 * loss);
+  session.dispose();
+  model.dispose();
+});
+
 test('dropout falls where autograd lets it fall', async () => {
   const given = CASES[0] ?? assert.fail();
   const expected = await outcome(given, { autograd: true, dropout: 0.4 });

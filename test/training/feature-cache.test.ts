@@ -140,6 +140,50 @@ describe('a run with a feature cache', () => {
     assert.notEqual(startOf(other).cache?.path, store);
   });
 
+  it('goes on without a disk that takes nothing, and says so', async (t) => {
+    const data = await tinyData(t);
+    const file = join(await temporaryDirectory(t), 'no directory');
+    await writeFile(file, '');
+    process.env.RESNET_TORCH_CACHE = file;
+    const events = await trained(t, data, { augment: 'none', cache: 'disk' });
+    const told = events.filter((event) => event.type === 'cache');
+    assert.equal(told.length, 1);
+    assert.match(told[0]?.message ?? '', /no directory/);
+    assert.equal(figures(events).at(-1)?.entries, 0);
+    process.env.RESNET_TORCH_CACHE = await temporaryDirectory(t);
+    assert.deepEqual(losses(events), losses(await trained(t, data, { augment: 'none', cache: 'off' })));
+  });
+
+  it('is filled anew where a run goes on, which ends as it would have', async (t) => {
+    await cacheDirectory(t);
+    const data = await tinyData(t);
+    const options = { ...tinyOptions, epochs: 4, augment: 'flip', cache: 'memory' } as const;
+    const whole = await trained(t, data, options);
+    const out = join(await temporaryDirectory(t), 'run');
+    const controller = new AbortController();
+    const model = await tinyModel();
+    t.after(() => model.dispose());
+    const first: TrainingEvent[] = [];
+    await assert.rejects(
+      async () => {
+        for await (const event of train(model, data, { ...options, out, signal: controller.signal })) {
+          first.push(event);
+          if (event.type === 'epoch' && event.epoch === 2) controller.abort();
+        }
+      },
+      { name: 'AbortError' },
+    );
+    const again = await tinyModel({ seed: 9 });
+    t.after(() => again.dispose());
+    const rest = await collect(train(again, data, { out, resume: true }));
+    assert.equal(startOf(rest).cache?.mode, 'memory');
+    const epochs = (events: readonly TrainingEvent[]) =>
+      events.flatMap((event) => (event.type === 'epoch' ? [[event.epoch, event.train.loss, event.val.loss]] : []));
+    const seen = epochs(rest);
+    assert.ok(seen.length > 0);
+    assert.deepEqual(seen, epochs(whole).slice(-seen.length));
+  });
+
   it('is refused where there is nothing to keep, and is kept in the config of its run', async (t) => {
     await cacheDirectory(t);
     const data = await tinyData(t);

@@ -370,17 +370,53 @@ int covers(std::int64_t position, std::int64_t windows, Cover (&found)[2]) {
   return found[1].window < windows ? 2 : 1;
 }
 
+/// The places of two lines of windows as numbers in the values' own vectors: every line of the input asks for one or two,
+/// and the next one for one of them again.
+template <class T>
+class PlaceLines {
+ public:
+  PlaceLines(const std::uint8_t* places, std::int64_t width)
+      : places_(places), width_(width), values_(new Wide<T>[static_cast<std::size_t>(2 * width)]) {}
+  ~PlaceLines() { delete[] values_; }
+  PlaceLines(const PlaceLines&) = delete;
+  PlaceLines& operator=(const PlaceLines&) = delete;
+
+  const Wide<T>* line(std::int64_t number) {
+    auto* to = values_ + (number % 2) * width_;
+    if (held_[number % 2] == number) return to;
+    const auto* from = places_ + number * width_;
+    for (std::int64_t i = 0; i < width_; ++i) to[i] = static_cast<Wide<T>>(from[i]);
+    held_[number % 2] = number;
+    return to;
+  }
+
+ private:
+  const std::uint8_t* places_;
+  std::int64_t width_;
+  Wide<T>* values_;
+  std::int64_t held_[2] = {-1, -1};
+};
+
 template <class T>
 void poolSums(const T* dy, const std::uint8_t* places, const T* x, const Wide<T>* mean, const PoolShape& shape,
               std::int64_t firstRow, std::int64_t lastRow, T* g, double* sum, double* sumX) {
   using L = Lanes<T>;
   using V = typename L::V;
+  const auto width = shape.outWidth * shape.channels;
+  PlaceLines<T> lines(places, width);
   Wide<T> sums[2][kSumsWidth];
   for (std::int64_t in = firstRow; in < lastRow; ++in) {
     for (auto& values : sums) std::fill(values, values + shape.channels, Wide<T>(0));
     const auto image = in / shape.height, row = in % shape.height;
     Cover down[2], across[2];
     const int downs = covers(row, shape.outHeight, down);
+    const Wide<T>* placeLine[2];
+    const T* gradientLine[2];
+    for (int i = 0; i < downs; ++i) {
+      const auto number = image * shape.outHeight + down[i].window;
+      placeLine[i] = lines.line(number);
+      gradientLine[i] = dy + number * width;
+    }
     for (std::int64_t column = 0; column < shape.width; ++column) {
       const int acrosses = covers(column, shape.outWidth, across);
       for (std::int64_t channel = 0; channel < shape.channels; channel += L::kWidth) {
@@ -388,14 +424,11 @@ void poolSums(const T* dy, const std::uint8_t* places, const T* x, const Wide<T>
         for (int k = 0; k < L::kVectors; ++k) total[k] = V(0);
         for (int i = 0; i < downs; ++i) {
           for (int j = 0; j < acrosses; ++j) {
-            const auto window = (image * shape.outHeight + down[i].window) * shape.outWidth + across[j].window;
-            const auto at = window * shape.channels + channel;
-            Wide<T> spread[L::kWidth];
-            for (std::int64_t k = 0; k < L::kWidth; ++k) spread[k] = static_cast<Wide<T>>(places[at + k]);
-            L::load(dy + at, value);
+            const auto at = across[j].window * shape.channels + channel;
+            L::load(gradientLine[i] + at, value);
             const V here(static_cast<Wide<T>>(3 * down[i].place + across[j].place));
             for (int k = 0; k < L::kVectors; ++k)
-              total[k] = total[k] + ((V::loadu(spread + k * V::size()) == here) & value[k]);
+              total[k] = total[k] + ((V::loadu(placeLine[i] + at + k * V::size()) == here) & value[k]);
           }
         }
         const auto at = (in * shape.width + column) * shape.channels + channel;
