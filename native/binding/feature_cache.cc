@@ -102,8 +102,8 @@ class FeatureCacheWrap final : public Napi::ObjectWrap<FeatureCacheWrap> {
       const auto stats = cache()->stats();
       if (cache()->mode() == Mode::kMemory) report(env, static_cast<std::int64_t>(stats.bytes));
       auto object = Napi::Object::New(env);
-      object.Set("hits", static_cast<double>(stats.hits));
-      object.Set("misses", static_cast<double>(stats.misses));
+      object.Set("hits", static_cast<double>(stats.served));
+      object.Set("misses", static_cast<double>(stats.computed));
       object.Set("entries", static_cast<double>(stats.entries));
       object.Set("bytes", static_cast<double>(stats.bytes));
       object.Set("damaged", static_cast<double>(stats.damaged));

@@ -120,10 +120,10 @@ class LoaderWrap final : public Napi::ObjectWrap<LoaderWrap> {
   }
 
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(
-        env, kName,
-        {InstanceAccessor<&LoaderWrap::batches>("batches"), InstanceAccessor<&LoaderWrap::images>("images"),
-         InstanceMethod<&LoaderWrap::next>("next"), InstanceMethod<&LoaderWrap::dispose>("dispose")});
+    return DefineClass(env, kName,
+                       {InstanceAccessor<&LoaderWrap::batches>("batches"),
+                        InstanceAccessor<&LoaderWrap::images>("images"), InstanceMethod<&LoaderWrap::start>("start"),
+                        InstanceMethod<&LoaderWrap::next>("next"), InstanceMethod<&LoaderWrap::dispose>("dispose")});
   }
 
  private:
@@ -169,6 +169,13 @@ class LoaderWrap final : public Napi::ObjectWrap<LoaderWrap> {
         pending->reject(std::current_exception());
       }
       return promise;
+    });
+  }
+
+  Napi::Value start(const Napi::CallbackInfo& info) {
+    return guarded(info.Env(), [&] {
+      loader()->start();
+      return info.Env().Undefined();
     });
   }
 

@@ -37,10 +37,17 @@ void FeatureCache::write(const FeatureKey& key, const std::uint8_t* from) noexce
   }
 }
 
+void FeatureCache::used(std::uint64_t served, std::uint64_t computed) {
+  served_ += served;
+  computed_ += computed;
+}
+
 FeatureCacheStats FeatureCache::stats() const {
   FeatureCacheStats stats;
   stats.hits = hits_;
   stats.misses = misses_;
+  stats.served = served_;
+  stats.computed = computed_;
   stats.entries = store_->entries();
   stats.bytes = stats.entries * options_.entryBytes;
   stats.damaged = damaged_ + store_->damagedAtOpening();

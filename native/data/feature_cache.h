@@ -20,7 +20,8 @@ struct FeatureCacheOptions {
 };
 
 struct FeatureCacheStats {
-  std::uint64_t hits = 0, misses = 0;  ///< reads since the beginning
+  std::uint64_t hits = 0, misses = 0;      ///< reads since the beginning, those ahead of the trainer included
+  std::uint64_t served = 0, computed = 0;  ///< images of used() batches that were found, and were not
   std::uint64_t entries = 0, bytes = 0;
   std::uint64_t damaged = 0;  ///< entries that were found damaged, and dropped
   std::string stopped;        ///< why nothing more is taken, or empty
@@ -42,6 +43,8 @@ class FeatureCache {
   bool read(const FeatureKey& key, std::uint8_t* to);
   /// Keeps a copy of `entryBytes` where there is room. Does not wait for a disk, does not fail.
   void write(const FeatureKey& key, const std::uint8_t* from) noexcept;
+  /// Counts a batch when it is used, which loaders read long before.
+  void used(std::uint64_t served, std::uint64_t computed);
   FeatureCacheStats stats() const;
   /// Waits until all is on disk, and takes nothing more. What is there can still be read.
   void close();
@@ -50,7 +53,7 @@ class FeatureCache {
   const FeatureCacheOptions options_;
   const std::unique_ptr<FeatureStore> store_;
   std::atomic<bool> opened_{false};
-  std::atomic<std::uint64_t> hits_{0}, misses_{0}, damaged_{0};
+  std::atomic<std::uint64_t> hits_{0}, misses_{0}, damaged_{0}, served_{0}, computed_{0};
 };
 
 }  // namespace resnet_torch::data

@@ -257,6 +257,11 @@ std::int64_t Loader::images() const {
   return state_->sampler.images();
 }
 
+void Loader::start() {
+  std::lock_guard lock(state_->mutex);
+  state_->startOnce();
+}
+
 std::optional<Batch> Loader::tryNext() {
   return waitNext(std::chrono::milliseconds(0));
 }

@@ -80,6 +80,8 @@ class Loader {
   std::int64_t batches() const;
   std::int64_t images() const;
 
+  /// Starts the threads ahead of the first request.
+  void start();
   /// The next batch where it is ready; nothing where it is not yet, or `exhausted()`.
   std::optional<Batch> tryNext();
   /// The next batch, waiting for it at most so long.

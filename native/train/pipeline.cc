@@ -1,7 +1,5 @@
 #include "train/pipeline.h"
 
-#include <algorithm>
-#include <bit>
 #include <cstring>
 #include <numeric>
 
@@ -37,18 +35,6 @@ BatchAddress batchAddress(const data::Batch& batch) {
 
 namespace {
 
-/// Images followed by zeros to a power of two of them, at most `most`: oneDNN makes its kernels anew for every number
-/// of images, which takes longer than a few images more.
-at::Tensor padded(const at::Tensor& images, std::int64_t most) {
-  const auto count = images.size(0);
-  const auto wanted = std::min(most, static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(count))));
-  if (wanted == count) return images;
-  auto more = at::zeros({wanted, images.size(1), images.size(2), images.size(3)}, images.options())
-                  .contiguous(at::MemoryFormat::ChannelsLast);
-  more.narrow(0, 0, count).copy_(images);
-  return more;
-}
-
 /// A tensor over a batch's features, channels-last where they are [c, h, w].
 at::Tensor featuresOf(const model::ResNet50& model, data::Batch& batch, int units, bool bf16) {
   auto sizes = model::outputSizes(units, batch.size);
@@ -71,8 +57,9 @@ at::Tensor prefixOutput(const model::ResNet50& model, data::Batch& batch, int un
                         const Prefix& prefix) {
   if (!batch.cache) return prefix(batchImages(model, batch, bf16));
   auto features = featuresOf(model, batch, units, bf16);
+  batch.cache->used(static_cast<std::uint64_t>(batch.count) - batch.missing.size(), batch.missing.size());
   if (!batch.missing.empty()) {
-    const auto computed = prefix(padded(batchImages(model, batch, bf16), batch.count)).cpu();
+    const auto computed = prefix(batchImages(model, batch, bf16)).cpu();
     const auto bytes = batch.cache->entryBytes();
     const auto* from = static_cast<const std::uint8_t*>(computed.const_data_ptr());
     for (std::size_t i = 0; i < batch.missing.size(); ++i) {

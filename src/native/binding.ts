@@ -363,6 +363,8 @@ export interface NativeLoader {
   /** Batches and images of the whole pass, `firstBatch` not deducted. */
   readonly batches: number;
   readonly images: number;
+  /** Starts the threads ahead of the first request. */
+  start(): void;
   next(format: 'uint8' | 'float32', cancel?: NativeCancelToken): Promise<NativeBatch | null>;
   dispose(): void;
 }

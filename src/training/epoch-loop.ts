@@ -47,6 +47,8 @@ export class EpochLoop {
   readonly #sizer = new ChunkSizer();
   readonly #steps: number;
   #progress: Progress;
+  #trainLoader: NativeLoader | null = null;
+  #valLoader: NativeLoader | null = null;
   readonly pace = new CheckpointPace();
   /** The best epoch so far where its weights are kept in memory and not written yet. */
   unwritten: { readonly best: BestEpoch; readonly step: number } | null = null;
@@ -67,27 +69,57 @@ export class EpochLoop {
 
   /** Trains on what is left of the epoch, or until the gate closes. */
   async train(): Promise<void> {
-    const { settings, stepsPerEpoch, gate } = this.#at;
-    if (this.#progress.batch >= stepsPerEpoch) return;
-    const loader = openLoader({
-      files: this.#at.files.train,
-      crop: cropOptions(settings.augment, settings.imageSize, settings.resize),
-      batchSize: settings.batchSize,
-      epoch: this.#progress.epoch,
-      seed: settings.seed,
-      training: true,
-      workers: this.#at.workers,
-      skipCorrupt: settings.skipCorrupt,
-      firstBatch: this.#progress.batch,
-      views: settings.cacheViews ?? 0,
-      cache: this.#at.cache.handle,
-      imageCache: this.#at.imageCache,
-    });
+    const { stepsPerEpoch, gate } = this.#at;
+    const { epoch, batch } = this.#progress;
+    if (batch >= stepsPerEpoch) return;
+    this.#trainLoader ??= this.#openTrain(epoch, batch);
+    const loader = this.#trainLoader;
     try {
       while (this.#progress.batch < stepsPerEpoch && (await gate.pass())) await this.#chunk(loader);
     } finally {
       loader.dispose();
+      this.#trainLoader = null;
     }
+  }
+
+  /** Lets go of what was decoded ahead. */
+  dispose(): void {
+    this.#trainLoader?.dispose();
+    this.#valLoader?.dispose();
+  }
+
+  #openTrain(epoch: number, firstBatch: number): NativeLoader {
+    const { settings } = this.#at;
+    return openLoader({
+      files: this.#at.files.train,
+      crop: cropOptions(settings.augment, settings.imageSize, settings.resize),
+      batchSize: settings.batchSize,
+      epoch,
+      seed: settings.seed,
+      training: true,
+      workers: this.#at.workers,
+      skipCorrupt: settings.skipCorrupt,
+      firstBatch,
+      views: settings.cacheViews ?? 0,
+      cache: this.#at.cache.handle,
+      imageCache: this.#at.imageCache,
+    });
+  }
+
+  #openVal(): NativeLoader {
+    const { settings } = this.#at;
+    return openLoader({
+      files: this.#at.files.val,
+      crop: cropOptions('none', settings.imageSize, settings.resize),
+      batchSize: settings.batchSize,
+      epoch: 0,
+      seed: settings.seed,
+      training: false,
+      workers: this.#at.workers,
+      skipCorrupt: settings.skipCorrupt,
+      cache: this.#at.cache.handle,
+      imageCache: this.#at.imageCache,
+    });
   }
 
   async #chunk(loader: NativeLoader): Promise<void> {
@@ -95,6 +127,11 @@ export class EpochLoop {
     const { step, batch } = this.#progress;
     const count = this.#sizer.next(stepsPerEpoch - batch);
     const rates = rateRows(settings.groups, schedule, step, count, this.#steps);
+    if (batch + count >= stepsPerEpoch) {
+      // Evaluation comes next: its first images are decoded while this chunk trains.
+      this.#valLoader ??= this.#openVal();
+      this.#valLoader.start();
+    }
     let chunk: NativeChunk;
     try {
       chunk = await gate.call({ pausable: true }, (token) => session.run({ loader, rates }, token));
@@ -179,18 +216,13 @@ export class EpochLoop {
   /** Evaluates on the whole validation split; null when the gate closes before its end. */
   async evaluate(): Promise<Sums | null> {
     const { settings, gate, model, compute } = this.#at;
-    const loader = openLoader({
-      files: this.#at.files.val,
-      crop: cropOptions('none', settings.imageSize, settings.resize),
-      batchSize: settings.batchSize,
-      epoch: 0,
-      seed: settings.seed,
-      training: false,
-      workers: this.#at.workers,
-      skipCorrupt: settings.skipCorrupt,
-      cache: this.#at.cache.handle,
-      imageCache: this.#at.imageCache,
-    });
+    const next = this.#progress.epoch + 1;
+    if (next < settings.epochs) {
+      this.#trainLoader ??= this.#openTrain(next, 0);
+      this.#trainLoader.start();
+    }
+    this.#valLoader ??= this.#openVal();
+    const loader = this.#valLoader;
     const options = { loader, compute, maxBatches: EVALUATED_AT_ONCE };
     let sums = NOTHING;
     try {
@@ -206,6 +238,7 @@ export class EpochLoop {
       throw error;
     } finally {
       loader.dispose();
+      this.#valLoader = null;
     }
     return sums;
   }

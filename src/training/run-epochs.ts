@@ -37,6 +37,8 @@ export async function runEpochs(run: ReadyRun): Promise<ResultEvent> {
       await tellFailure(run, loop.progress, error);
     }
     throw error instanceof Aborted ? error.cause : error;
+  } finally {
+    loop.dispose();
   }
 }
 
