@@ -290,7 +290,7 @@ export type NativeFeatureCacheOptions = {
 );
 
 export interface NativeFeatureCacheStats {
-  /** Entries that loaders asked for, since the beginning: those that were there, and those that were not. */
+  /** Images of the batches that were trained on or evaluated: those whose features were there, and those computed. */
   readonly hits: number;
   readonly misses: number;
   /** What can be read now; on disk, what other processes had left is among it. */

@@ -370,8 +370,8 @@ int covers(std::int64_t position, std::int64_t windows, Cover (&found)[2]) {
   return found[1].window < windows ? 2 : 1;
 }
 
-/// The places of two lines of windows as numbers in the values' own vectors: every line of the input asks for one or two,
-/// and the next one for one of them again.
+/// The places of two lines of windows as numbers in the values' own vectors: every line of the input asks for one or
+/// two, and the next one for one of them again.
 template <class T>
 class PlaceLines {
  public:
