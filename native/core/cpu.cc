@@ -1,5 +1,8 @@
 #include "core/cpu.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <string_view>
 #include <thread>
 
 #ifdef __linux__
@@ -37,7 +40,9 @@ bool hasFastBf16() {
 #endif
 }
 
-VectorSet vectorSet() {
+namespace {
+
+VectorSet supportedSet() {
 #ifdef __x86_64__
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512dq")) {
@@ -48,6 +53,21 @@ VectorSet vectorSet() {
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return VectorSet::kAvx2;
 #endif
   return VectorSet::kBase;
+}
+
+/// The most that libtorch's own variable allows.
+VectorSet allowedSet() {
+  const char* given = std::getenv("ATEN_CPU_CAPABILITY");
+  const std::string_view name = given ? given : "";
+  if (name == "default") return VectorSet::kBase;
+  if (name == "avx2") return VectorSet::kAvx2;
+  return name == "avx512" ? VectorSet::kAvx512 : VectorSet::kAvx512Bf16;
+}
+
+}  // namespace
+
+VectorSet vectorSet() {
+  return std::min(supportedSet(), allowedSet());
 }
 
 }  // namespace resnet_torch

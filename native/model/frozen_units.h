@@ -11,10 +11,10 @@
 
 namespace resnet_torch::model {
 
-/// Units first … last − 1 of the backbone compiled for inference: BatchNorm in evaluation mode and folded,
-/// convolution
-/// + bias + ReLU and convolution + add + ReLU as one operation each, no autograd. Holds copies of the weights: what
-/// the model learns afterwards does not reach it. Computes in bfloat16 or in the model's dtype.
+/// Units first … last − 1 of the backbone compiled for inference: BatchNorm in evaluation mode is folded, what
+/// follows a convolution (bias, residual addition, ReLU) is one operation with it, and there is no autograd. Holds
+/// copies of the weights: what the model learns afterwards does not reach it. Computes in bfloat16 or in the model's
+/// dtype.
 class FrozenUnits {
  public:
   FrozenUnits(const ResNet50& model, int first, int last, bool bf16);

@@ -271,7 +271,7 @@ void Session::keepWeights() {
       keep(norm + buffer, model_->find(norm + buffer).tensor);
 }
 
-void Session::saveKept(const std::string& path, const std::map<std::string, std::string>& metadata) const {
+void Session::saveKept(const std::string& path, const std::map<std::string, std::string>& metadata) {
   if (kept_.empty()) throw Error("ERR_INTERNAL", "No weights were kept");
   std::vector<model::TensorToStore> tensors;
   for (const auto& entry : model_->tensors()) {
@@ -279,6 +279,7 @@ void Session::saveKept(const std::string& path, const std::map<std::string, std:
     tensors.push_back({entry.name, kept == kept_.end() ? entry.tensor : kept->second});
   }
   model::writeSafetensors(path, tensors, metadata);
+  kept_.clear();
 }
 
 Session::Memory Session::memory() const {

@@ -93,8 +93,8 @@ class Session {
 
   /// Copies what this session changes of the model, in the place of an earlier copy.
   void keepWeights();
-  /// Writes the model as it was at keepWeights().
-  void saveKept(const std::string& path, const std::map<std::string, std::string>& metadata) const;
+  /// Writes the model as it was at keepWeights(), and lets go of the copy.
+  void saveKept(const std::string& path, const std::map<std::string, std::string>& metadata);
 
   struct Memory {
     std::size_t stateBytes = 0, gradientBytes = 0;

@@ -51,7 +51,8 @@ export function openLoader(pass: PassOptions): NativeLoader {
     seed: pass.seed,
     epoch: pass.epoch,
     workers,
-    prefetch: prefetchedBatches(workers, pass.batchSize),
+    // Features are large, and are read faster than they are used.
+    prefetch: prefetchedBatches(workers, pass.batchSize) - (pass.cache ? 1 : 0),
     skipCorrupt: pass.skipCorrupt ?? false,
     firstBatch: pass.firstBatch ?? 0,
     views: pass.views ?? 0,

@@ -226,7 +226,7 @@ export interface NativeSession {
   drift(): Promise<Float64Array>;
   /** Copies what the session changes of the model, in the place of an earlier copy. */
   keepWeights(): Promise<void>;
-  /** Writes the model as `Model.save` does, with the weights that it had at `keepWeights`. */
+  /** Writes the model as `Model.save` does, with the weights that it had at `keepWeights`; the copy is let go of. */
   saveKept(path: string, metadata: Readonly<Record<string, string>>): Promise<void>;
   /** Writes optimizer state as safetensors (`<parameter>.<state>`), atomically. */
   saveState(path: string, metadata: Readonly<Record<string, string>>): Promise<void>;

@@ -50,8 +50,8 @@ export class EpochLoop {
   #trainLoader: NativeLoader | null = null;
   #valLoader: NativeLoader | null = null;
   readonly pace = new CheckpointPace();
-  /** The best epoch so far where its weights are kept in memory and not written yet. */
-  unwritten: { readonly best: BestEpoch; readonly step: number } | null = null;
+  /** The best epoch so far where it is not written yet; its weights are the model's, or `kept` apart in memory. */
+  unwritten: { readonly best: BestEpoch; readonly step: number; readonly kept: boolean } | null = null;
 
   constructor(at: Workplace, progress: Progress) {
     this.#at = at;

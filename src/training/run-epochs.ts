@@ -2,7 +2,7 @@ import { ResnetTorchError } from '../errors.js';
 import type { TransformMetadata } from '../model/weights/index.js';
 import { type Progress, saveLast } from './checkpoint.js';
 import { EpochLoop, type Workplace } from './epoch-loop.js';
-import type { BestEpoch, EpochEvent, ResultEvent, StartEvent, TrainingEvent } from './events.js';
+import type { EpochEvent, ResultEvent, StartEvent, TrainingEvent } from './events.js';
 import { asEpoch, isBetter, metricsOf, perSecond, type Sums } from './metrics.js';
 import type { Prepared } from './prepare.js';
 import type { RunCache } from './run-cache.js';
@@ -141,13 +141,11 @@ async function endEpoch(
     },
   ]);
   if (run.directory === null) return;
-  if (best) await keepBest(run, loop, last, progress.step);
-  if (loop.pace.due || epoch === run.settings.epochs) await checkpointOf(run, loop);
-}
-
-async function keepBest(run: ReadyRun, loop: EpochLoop, best: BestEpoch, step: number): Promise<void> {
-  await run.session.keepWeights();
-  loop.unwritten = { best, step };
+  const due = loop.pace.due || epoch === run.settings.epochs;
+  // A copy of the weights is made only where they will have moved on before they are written.
+  if (best && !due) await run.session.keepWeights();
+  if (best) loop.unwritten = { best: last, step: progress.step, kept: !due };
+  if (due) await checkpointOf(run, loop);
 }
 
 /** Writes the best weights where they are not on disk yet, and the last ones. */
@@ -162,9 +160,10 @@ async function checkpointOf(run: ReadyRun, loop: EpochLoop): Promise<void> {
 
 async function bestOf(run: ReadyRun, directory: RunDirectory, loop: EpochLoop): Promise<void> {
   if (loop.unwritten === null) return;
-  const { best, step } = loop.unwritten;
-  const metadata = run.model.checkpointMetadata({ extra: { best: JSON.stringify(best) } });
-  await run.session.saveKept(directory.best, metadata);
+  const { best, step, kept } = loop.unwritten;
+  const extra = { best: JSON.stringify(best) };
+  if (kept) await run.session.saveKept(directory.best, run.model.checkpointMetadata({ extra }));
+  else await run.model.save(directory.best, { extra });
   loop.unwritten = null;
   await run.emit([{ type: 'checkpoint', kind: 'best', epoch: best.epoch, step, path: directory.best }]);
 }
