@@ -89,14 +89,16 @@ TrainableSuffix::TrainableSuffix(const ResNet50& model, int first, const Trainab
   }
 }
 
+/// A layer in evaluation mode as one convolution; made anew in every step where it trains.
+FoldedConvolution& TrainableSuffix::folded(Layer& layer) const {
+  if (!layer.folded || layer.trains()) layer.folded.emplace(*layer.convolution, *layer.norm, dtype_, layer.passes());
+  return *layer.folded;
+}
+
 /// The convolution, with what its BatchNorm adds where that is in evaluation mode.
 at::Tensor TrainableSuffix::convolve(Layer& layer, const at::Tensor& x, bool relu) {
   if (layer.passes()) layer.input = x;
-  if (!layer.batchStatistics) {
-    if (!layer.folded || layer.trains())
-      layer.folded.emplace(*layer.convolution, *layer.norm, dtype_, layer.passes());
-    return layer.folded->run(x, relu);
-  }
+  if (!layer.batchStatistics) return folded(layer).run(x, relu);
   layer.weight = layer.convolution->weight.detach().to(dtype_);
   const auto stride = layer.convolution->stride, padding = layer.convolution->padding;
   const auto convolved = at::conv2d(x, layer.weight, {}, {stride, stride}, {padding, padding});
@@ -124,8 +126,7 @@ at::Tensor TrainableSuffix::forwardBlock(Block& block, const at::Tensor& x) {
   if (!last.batchStatistics && !shortcutState && block.downsample) {
     // The shortcut is a tensor of this step's own, so the last convolution may be added to it in place.
     if (last.passes()) last.input = block.activations[1];
-    if (!last.folded || last.trains()) last.folded.emplace(*last.convolution, *last.norm, dtype_, last.passes());
-    last.folded->runInto(block.activations[1], shortcut);
+    folded(last).runInto(block.activations[1], shortcut);
     block.output = shortcut;
   } else {
     const auto convolved = convolve(last, block.activations[1], /*relu=*/false);

@@ -71,6 +71,7 @@ class TrainableSuffix {
   Layer makeLayer(const Convolution& convolution, const BatchNorm& norm, const Trainability& trainability,
                   const std::string& convolutionName, bool inputGradient) const;
 
+  FoldedConvolution& folded(Layer& layer) const;
   at::Tensor convolve(Layer& layer, const at::Tensor& x, bool relu);
   at::Tensor activate(Layer& layer, const at::Tensor& x);
   at::Tensor forwardBlock(Block& block, const at::Tensor& x);
