@@ -66,7 +66,7 @@ std::vector<std::int64_t> toIntegers(const Napi::Value& value, const std::string
   const auto array = value.As<Napi::Array>();
   std::vector<std::int64_t> integers;
   for (std::uint32_t i = 0; i < array.Length(); ++i)
-    integers.push_back(toInteger(array.Get(i), name + "[" + std::to_string(i) + "]", 0, INT64_C(9007199254740991)));
+    integers.push_back(toInteger(array.Get(i), name + "[" + std::to_string(i) + "]", 0, kSafeInteger));
   return integers;
 }
 

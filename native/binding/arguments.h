@@ -15,6 +15,9 @@ namespace resnet_torch::binding {
 // Reads of arguments. Each throws an Error with ERR_INVALID_ARGUMENT that names the argument; call them inside
 // guarded().
 
+/// JavaScript's Number.MAX_SAFE_INTEGER.
+inline constexpr std::int64_t kSafeInteger = INT64_C(9007199254740991);
+
 [[noreturn]] void invalid(const std::string& name, const std::string& expected);
 
 Napi::Object toObject(const Napi::Value& value, const std::string& name);

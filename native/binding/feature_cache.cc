@@ -14,7 +14,6 @@ using data::FeatureCache;
 using Mode = data::FeatureCacheOptions::Mode;
 
 constexpr const char* kName = "FeatureCache";
-constexpr std::int64_t kSafeInteger = INT64_C(9007199254740991);
 constexpr std::int64_t kMostEntryBytes = INT64_C(1) << 32;
 
 data::FeatureCacheOptions toOptions(const Napi::Object& object) {

@@ -13,7 +13,6 @@ namespace resnet_torch::binding {
 namespace {
 
 constexpr const char* kName = "ImageCache";
-constexpr std::int64_t kMostBytes = INT64_C(9007199254740991);
 
 Napi::Value heldObject(Napi::Env env, const data::ImageCache::Held& held) {
   auto object = Napi::Object::New(env);
@@ -27,7 +26,7 @@ class ImageCacheWrap final : public Napi::ObjectWrap<ImageCacheWrap> {
   explicit ImageCacheWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ImageCacheWrap>(info) {
     guarded(info.Env(), [&] {
       const auto limit = info[0].IsNull() ? availableMemory() / 4
-                                          : static_cast<std::size_t>(toInteger(info[0], "limit", 0, kMostBytes));
+                                          : static_cast<std::size_t>(toInteger(info[0], "limit", 0, kSafeInteger));
       cache_ = std::make_shared<data::ImageCache>(limit);
     });
   }
@@ -59,7 +58,7 @@ class ImageCacheWrap final : public Napi::ObjectWrap<ImageCacheWrap> {
     return guarded(info.Env(), [&] {
       const auto sizes = toInt32s(info[0], "sizes");
       const auto crop = toCrop(toObject(info[1], "crop"));
-      const auto others = static_cast<std::size_t>(toInteger(info[2], "others", 0, kMostBytes));
+      const auto others = static_cast<std::size_t>(toInteger(info[2], "others", 0, kSafeInteger));
       const auto room = cache()->limit() - std::min(cache()->limit(), others);
       data::ImageCache::Held sum;
       for (std::size_t i = 0; i + 2 < sizes.size(); i += 3) {

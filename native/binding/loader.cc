@@ -15,7 +15,6 @@ namespace resnet_torch::binding {
 namespace {
 
 constexpr const char* kName = "Loader";
-constexpr std::int64_t kSafeInteger = INT64_C(9007199254740991);
 constexpr std::int64_t kMostImages = INT64_C(1) << 31;  // indices are int32
 constexpr int kMostSide = 1 << 14;
 /// How long an environment that ends waits for the image that a worker is in.

@@ -16,7 +16,6 @@ namespace {
 using model::ResNet50;
 
 constexpr std::int64_t kMostClasses = 1'000'000;
-constexpr std::int64_t kSafeInteger = INT64_C(9007199254740991);
 
 std::shared_ptr<ResNet50> createModel(const Napi::Object& options) {
   model::HeadShape head;

@@ -53,7 +53,7 @@ train::SessionOptions toOptions(const Napi::Object& object) {
     options.batchNormTraining.insert(std::move(norm));
   options.bf16 = toBf16(object.Get("compute"));
   if (!object.Get("autograd").IsUndefined()) options.autograd = toBoolean(object.Get("autograd"), "autograd");
-  options.seed = static_cast<std::uint64_t>(toInteger(object.Get("seed"), "seed", 0, INT64_C(9007199254740991)));
+  options.seed = static_cast<std::uint64_t>(toInteger(object.Get("seed"), "seed", 0, kSafeInteger));
   return options;
 }
 

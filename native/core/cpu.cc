@@ -16,8 +16,14 @@ namespace resnet_torch {
 
 #ifdef __x86_64__
 namespace {
-constexpr unsigned kAvx512Bf16 = 1U << 5;  // leaf 7.1, EAX
+
+bool hasAvx512Bf16() {
+  constexpr unsigned kBit = 1U << 5;  // leaf 7.1, EAX
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & kBit);
 }
+
+}  // namespace
 #endif
 
 int usableCores() {
@@ -34,7 +40,7 @@ bool hasFastBf16() {
   constexpr unsigned kAmxBf16 = 1U << 22;                // leaf 7.0, EDX
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & kAmxBf16)) return true;
-  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & kAvx512Bf16);
+  return hasAvx512Bf16();
 #else
   return false;
 #endif
@@ -45,11 +51,8 @@ namespace {
 VectorSet supportedSet() {
 #ifdef __x86_64__
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512dq")) {
-    unsigned a = 0, b = 0, c = 0, d = 0;
-    const bool bf16 = __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & kAvx512Bf16);
-    return bf16 ? VectorSet::kAvx512Bf16 : VectorSet::kAvx512;
-  }
+      __builtin_cpu_supports("avx512dq"))
+    return hasAvx512Bf16() ? VectorSet::kAvx512Bf16 : VectorSet::kAvx512;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return VectorSet::kAvx2;
 #endif
   return VectorSet::kBase;

@@ -10,7 +10,7 @@ int usableCores();
 bool hasFastBf16();
 
 /// The widest vector instructions that the processor and the operating system allow, of those that code is compiled
-/// for.
+/// for. ATEN_CPU_CAPABILITY (`default`, `avx2`, `avx512`) allows fewer, as it does in libtorch.
 enum class VectorSet { kBase, kAvx2, kAvx512, kAvx512Bf16 };
 VectorSet vectorSet();
 

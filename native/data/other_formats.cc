@@ -224,10 +224,7 @@ void VipsImage::open(void* source) {
   image_ = vips.imageFromSource(source, "", "access", kSequential, "fail_on", kFailOnError, nullptr);
   // The error buffer is the whole process's, and another thread may have taken the words: so whether the format is
   // known at all is asked again.
-  if (!image_ && !vips.findLoader(source)) {
-    fail(vips, kUnknownFormat);
-  }
-  if (!image_) fail(vips);
+  if (!image_) fail(vips, vips.findLoader(source) ? nullptr : kUnknownFormat);
   const auto format = formatName(vips, image_);
   if (!isKnownFormat(format)) {
     vips.unref(image_);

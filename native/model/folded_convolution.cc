@@ -10,7 +10,6 @@ namespace resnet_torch::model {
 
 namespace {
 
-constexpr double kEpsilon = 1e-5;
 const std::vector<std::int64_t> kNoDilation = {1, 1};
 
 using Scalars = c10::List<std::optional<at::Scalar>>;
@@ -72,7 +71,7 @@ at::Tensor scaled(const at::Tensor& weight, const at::Tensor& scale, at::ScalarT
 }  // namespace
 
 at::Tensor foldingScale(const BatchNorm& norm) {
-  return norm.weight.detach().to(at::kDouble) / (norm.runningVar.to(at::kDouble) + kEpsilon).sqrt();
+  return norm.weight.detach().to(at::kDouble) / (norm.runningVar.to(at::kDouble) + kBatchNormEpsilon).sqrt();
 }
 
 FoldedConvolution::FoldedConvolution(const Convolution& convolution, const BatchNorm& norm, at::ScalarType dtype,

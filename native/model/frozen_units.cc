@@ -11,7 +11,6 @@ namespace resnet_torch::model {
 namespace {
 constexpr bool kKeepNoWeight = false;
 constexpr std::int64_t kStemChannels = 64;
-constexpr std::int64_t kFeatures = 2048;
 }  // namespace
 
 FrozenUnits::FrozenUnits(const ResNet50& model, int first, int last, bool bf16)

@@ -12,8 +12,6 @@ namespace resnet_torch::model {
 
 namespace {
 
-constexpr double kMomentum = 0.1;
-constexpr double kEpsilon = 1e-5;
 /// Rows that one thread sums up at a time. Fixed, so that sums do not depend on the number of threads.
 constexpr std::int64_t kRowsAtOnce = 1024;
 
@@ -156,15 +154,15 @@ NormState batchStatistics(const at::Tensor& x, const BatchNorm& norm) {
   const auto variance = [&](std::int64_t c) {
     return std::max(0.0, sums[channels + c] / count - shifted(c) * shifted(c));
   };
-  const auto inverse = [&](std::int64_t c) { return 1 / std::sqrt(variance(c) + kEpsilon); };
+  const auto inverse = [&](std::int64_t c) { return 1 / std::sqrt(variance(c) + kBatchNormEpsilon); };
   NormState state;
   state.mean = byChannel(x, [&](std::int64_t c) { return k[c] + shifted(c); });
   state.inverse = byChannel(x, inverse);
   state.scale = byChannel(x, [&](std::int64_t c) { return gamma[c] * inverse(c); });
   state.shift = byChannel(x, [&](std::int64_t c) { return beta[c] - gamma[c] * inverse(c) * (k[c] + shifted(c)); });
-  at::Tensor(norm.runningMean).mul_(1 - kMomentum).add_(state.mean, kMomentum);
+  at::Tensor(norm.runningMean).mul_(1 - kBatchNormMomentum).add_(state.mean, kBatchNormMomentum);
   const auto unbiased = byChannel(x, [&](std::int64_t c) { return variance(c) * count / (count - 1); });
-  at::Tensor(norm.runningVar).mul_(1 - kMomentum).add_(unbiased, kMomentum);
+  at::Tensor(norm.runningVar).mul_(1 - kBatchNormMomentum).add_(unbiased, kBatchNormMomentum);
   at::Tensor(norm.batchesTracked).add_(1);
   return state;
 }

@@ -13,10 +13,7 @@ namespace resnet_torch::model {
 
 namespace {
 
-constexpr double kBatchNormMomentum = 0.1;
-constexpr double kBatchNormEpsilon = 1e-5;
 constexpr std::int64_t kExpansion = 4;
-constexpr std::int64_t kFeatures = 2048;
 constexpr std::array<std::int64_t, 4> kBlocks = {3, 4, 6, 3};
 constexpr std::array<std::int64_t, 4> kWidths = {64, 128, 256, 512};
 

@@ -12,6 +12,12 @@
 
 namespace resnet_torch::model {
 
+/// torch.nn.BatchNorm2d's defaults.
+inline constexpr double kBatchNormMomentum = 0.1;
+inline constexpr double kBatchNormEpsilon = 1e-5;
+/// Channels of the last block, which the head is given averaged.
+inline constexpr std::int64_t kFeatures = 2048;
+
 struct HeadShape {
   std::int64_t classes = 0;
   std::vector<std::int64_t> hidden;  ///< widths of hidden layers; empty for one linear layer

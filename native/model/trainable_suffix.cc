@@ -201,7 +201,7 @@ void TrainableSuffix::backwardFolded(Layer& layer, const at::Tensor& gradient, c
       if (layer.trainsWeight) setGradient(layer.convolution->weight, raw * scale.to(modelType_).view({-1, 1, 1, 1}));
       if (layer.trainsScale) {
         const auto product = (raw * layer.convolution->weight.detach()).sum({1, 2, 3}, false, at::kDouble);
-        const auto deviation = (layer.norm->runningVar.to(at::kDouble) + 1e-5).sqrt();
+        const auto deviation = (layer.norm->runningVar.to(at::kDouble) + kBatchNormEpsilon).sqrt();
         setGradient(layer.norm->weight, (product - layer.norm->runningMean.to(at::kDouble) * sum) / deviation);
       }
     }

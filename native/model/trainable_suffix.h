@@ -95,7 +95,7 @@ class TrainableSuffix {
   std::vector<Block> blocks_;
   std::vector<HeadLayer> head_;
   bool backboneGradient_ = false;  ///< whether anything before the head trains
-  at::Tensor pooled_, places_;     ///< of the stem
+  at::Tensor places_;              ///< of the stem's maxima
   std::vector<std::int64_t> lastSizes_;
 };
 

@@ -1,9 +1,8 @@
 #pragma once
 
-#include <functional>
-
 #include "model/aten.h"
 
+#include <functional>
 #include <optional>
 
 #include "core/executor.h"

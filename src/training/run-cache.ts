@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { mkdir, statfs } from 'node:fs/promises';
-import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { type ResNet50, versions } from '../model/resnet50.js';
 import { UNIT_NAMES } from '../model/units.js';
@@ -108,8 +107,8 @@ function storeKeyOf(prefixHash: string, settings: RunSettings, entryBytes: numbe
 
 async function roomFor({ cache }: RunSettings): Promise<CacheRoom> {
   return {
-    // Limits of a container count, where this Node.js can ask for them.
-    memory: typeof process.availableMemory === 'function' ? process.availableMemory() : freemem(),
+    // Limits of a container count.
+    memory: process.availableMemory(),
     disk: cache === 'auto' || cache === 'disk' ? await freeDisk(featureStoresDirectory()) : null,
   };
 }
