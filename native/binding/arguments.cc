@@ -104,7 +104,7 @@ std::span<const std::uint8_t> toBytes(const Napi::Value& value, const std::strin
   const auto type = value.IsTypedArray() ? value.As<Napi::TypedArray>().TypedArrayType() : napi_int8_array;
   if (type != napi_uint8_array && type != napi_uint8_clamped_array) invalid(name, "a Uint8Array");
   const auto array = value.As<Napi::TypedArray>();
-  const auto buffer = array.ArrayBuffer();
+  auto buffer = array.ArrayBuffer();
   return {static_cast<const std::uint8_t*>(buffer.Data()) + array.ByteOffset(), array.ByteLength()};
 }
 

@@ -17,7 +17,7 @@ async function pictures(t: TestContext, counts: Readonly<Record<string, number>>
     const names = await readdir(join(root, folder));
     for (const [i, name] of names.entries()) {
       const image = pictureImage(40 + 3 * i, 50 - 2 * i);
-      await (i % 2 === 0 ? image.jpeg().withMetadata({ orientation: 1 + i }) : image.png()).toFile(
+      await (i % 2 === 0 ? image.jpeg().withMetadata({ orientation: 1 + (i % 8) }) : image.png()).toFile(
         join(root, folder, name),
       );
     }
