@@ -62,6 +62,7 @@ export {
 } from './optim/groups.js';
 export { type AdamOptions, type OptimizerSpec, optimizers, type SgdOptions } from './optim/optimizers.js';
 export { type Schedule, type ScheduleOptions, type ScheduleSpec, schedules } from './optim/schedules.js';
+export type { EpochControl, GroupRate, OnEpoch } from './training/epoch-control.js';
 export type {
   AbortedEvent,
   BestEpoch,
