@@ -170,9 +170,13 @@ void decodeView(const ImageSource& source, const CropOptions& options, const Add
       const auto size = displayed(layout);
       const ImageFacts facts{size.width, size.height, layout.orientation, true};
       const ViewPlan plan(facts, options, address);
-      const auto outcome = makeView(name, facts, plan, cache, out, [&](RowSink& sink) {
-        return decodeJpeg(bytes, layout, plan.reduction.factor, sink, jpegMessage);
-      });
+      const auto decodeBy = [&](Entropy entropy) {
+        return makeView(name, facts, plan, cache, out, [&](RowSink& sink) {
+          return decodeJpeg(bytes, layout, plan.reduction.factor, entropy, sink, jpegMessage);
+        });
+      };
+      auto outcome = decodeBy(Entropy::kOurs);
+      if (outcome == JpegOutcome::kOdd) outcome = decodeBy(Entropy::kLibjpeg);
       if (outcome == JpegOutcome::kDone) return;
       if (outcome == JpegOutcome::kBroken) throw std::runtime_error(jpegMessage);
     }

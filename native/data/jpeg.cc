@@ -9,6 +9,7 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
+#include "data/entropy_decoder.h"
 #include "data/orientation.h"
 #include "data/uninitialised.h"
 
@@ -66,15 +67,16 @@ struct Decoder {
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
 
-  JpegOutcome run(Bytes file, const JpegLayout& layout, const Window& window);
+  JpegOutcome run(Bytes file, const JpegLayout& layout, const Window& window, Entropy by);
 
   jpeg_decompress_struct info{};
   Errors errors{};
+  EntropyDecoder entropy;
   Scratch row;
 };
 
 /// Holds no object with a destructor: libjpeg's errors jump back into it.
-JpegOutcome Decoder::run(Bytes file, const JpegLayout& layout, const Window& window) {
+JpegOutcome Decoder::run(Bytes file, const JpegLayout& layout, const Window& window, Entropy by) {
   if (setjmp(errors.escape)) return JpegOutcome::kUnsupported;
   jpeg_create_decompress(&info);
   jpeg_mem_src(&info, file.data(), file.size());
@@ -87,6 +89,7 @@ JpegOutcome Decoder::run(Bytes file, const JpegLayout& layout, const Window& win
   info.scale_num = 1;
   info.scale_denom = static_cast<unsigned>(window.factor);
   jpeg_start_decompress(&info);
+  if (by == Entropy::kOurs) entropy.attach(info, file);
 
   const auto left = static_cast<JDIMENSION>(window.box.left), width = static_cast<JDIMENSION>(window.box.width);
   JDIMENSION from = left > kMargin ? left - kMargin : 0;
@@ -97,6 +100,7 @@ JpegOutcome Decoder::run(Bytes file, const JpegLayout& layout, const Window& win
   for (int y = 0; y < window.box.height; ++y) {
     JSAMPROW rows[] = {row.data()};
     jpeg_read_scanlines(&info, rows, 1);
+    if (entropy.odd()) return JpegOutcome::kOdd;
     if (errors.truncated) return JpegOutcome::kBroken;
     if (window.rows) {
       window.rows->pushRow(pixels);
@@ -113,7 +117,8 @@ bool isPlainJpeg(const JpegLayout& layout) {
   return layout.precision == 8 && (layout.components == 1 || layout.components == 3);
 }
 
-JpegOutcome decodeJpeg(Bytes file, const JpegLayout& layout, int factor, RowSink& sink, std::string& message) {
+JpegOutcome decodeJpeg(Bytes file, const JpegLayout& layout, int factor, Entropy entropy, RowSink& sink,
+                       std::string& message) {
   const int width = reducedLength(layout.width, factor), height = reducedLength(layout.height, factor);
   Decoder decoder(width);
   Window window;
@@ -126,7 +131,7 @@ JpegOutcome decodeJpeg(Bytes file, const JpegLayout& layout, int factor, RowSink
     window.collected =
         collected.reserve(static_cast<std::size_t>(window.box.width) * window.box.height * kPixelBytes);
   }
-  const auto outcome = decoder.run(file, layout, window);
+  const auto outcome = decoder.run(file, layout, window, entropy);
   if (outcome == JpegOutcome::kBroken) message = "the JPEG's data ends before the picture does";
   if (outcome == JpegOutcome::kUnsupported) message = decoder.errors.message;
   if (outcome == JpegOutcome::kDone && window.collected)

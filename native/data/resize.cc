@@ -213,10 +213,13 @@ void ViewResizer::finish(std::uint8_t* out) {
 }
 
 void ViewResizer::writeRow(const std::uint8_t* pixels, std::uint8_t* out) const {
-  const int first = columns_.begin - view_.left;
-  const std::ptrdiff_t step = view_.flip ? -3 : 3;
-  out += static_cast<std::ptrdiff_t>(view_.flip ? view_.size - 1 - first : first) * 3;
-  for (int x = 0; x < columns_.count; ++x, out += step, pixels += kPixelBytes) std::memcpy(out, pixels, 3);
+  const int first = columns_.begin - view_.left, last = first + columns_.count - 1;
+  out += static_cast<std::ptrdiff_t>(view_.flip ? view_.size - 1 - last : first) * 3;
+  if (view_.flip) pixels += static_cast<std::ptrdiff_t>(columns_.count - 1) * kPixelBytes;
+  const std::ptrdiff_t step = view_.flip ? -kPixelBytes : kPixelBytes;
+  // A fourth byte goes where the next pixel will be; the last one leaves what follows it alone.
+  for (int x = 1; x < columns_.count; ++x, out += 3, pixels += step) std::memcpy(out, pixels, kPixelBytes);
+  std::memcpy(out, pixels, 3);
 }
 
 void pushDisplayed(const std::uint8_t* stored, int width, int height, int orientation, RowSink& sink) {

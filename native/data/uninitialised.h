@@ -6,16 +6,32 @@
 #include <new>
 #include <vector>
 
+#include "data/batch_memory.h"
+
 namespace resnet_torch::data {
 
 /// An allocator that leaves new elements as they are: large buffers that are written whole need no zeros first, whose
-/// pages would be touched by whichever thread asks for the buffer.
+/// pages would be touched by whichever thread asks for the buffer. Large ones are batches, whose memory is kept.
 template <class Element>
 struct Uninitialised : std::allocator<Element> {
   template <class Other>
   struct rebind {
     using other = Uninitialised<Other>;
   };
+
+  Element* allocate(std::size_t count) {
+    const std::size_t bytes = count * sizeof(Element);
+    return bytes < BatchMemory::kLeast ? std::allocator<Element>::allocate(count)
+                                       : static_cast<Element*>(BatchMemory::take(bytes));
+  }
+  void deallocate(Element* memory, std::size_t count) noexcept {
+    const std::size_t bytes = count * sizeof(Element);
+    if (bytes < BatchMemory::kLeast) {
+      std::allocator<Element>::deallocate(memory, count);
+    } else {
+      BatchMemory::give(memory, bytes);
+    }
+  }
 
   template <class Other>
   void construct(Other* at) {

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "data/jpeg_layout.h"
+#include "data/uninitialised.h"
+
+struct jpeg_decompress_struct;
+
+namespace resnet_torch::data {
+
+/// A Huffman code of a JPEG and what its symbols mean, ready to be looked up by the bits that come next.
+class HuffmanTable {
+ public:
+  static constexpr int kLookBits = 10;
+
+  /// What a code means, in one word: bits of it and of the value that follows, of it alone, the value's size (as 63
+  /// less it), and coefficients to pass over.
+  struct Entry {
+    std::uint32_t packed = 0;
+
+    unsigned bits() const { return packed & 63; }  ///< 0: the code is longer than what was looked at
+    unsigned code() const { return packed >> 6 & 63; }
+    unsigned shift() const { return packed >> 12 & 63; }
+    unsigned run() const { return packed >> 24; }  ///< kEnd: the block is over
+  };
+  static constexpr unsigned kEnd = 64;
+
+  /// `counts`: codes of 1 to 16 bits; `symbols`: theirs, in order. False where they make no code.
+  bool build(const std::uint8_t* counts, const std::uint8_t* symbols, bool dc);
+
+  const Entry& look(std::uint64_t next) const { return entries_[next >> (64 - kLookBits)]; }
+  /// For codes that are longer than what is looked at; 0 bits where there is no such code.
+  Entry longer(std::uint64_t next) const;
+
+ private:
+  static Entry meaning(std::uint8_t symbol, int length, bool dc);
+
+  std::array<Entry, std::size_t{1} << kLookBits> entries_;
+  std::array<std::int32_t, 18> most_;    ///< the largest code of each length, −1 where there is none
+  std::array<std::int32_t, 17> offset_;  ///< of a length's symbols, less its smallest code
+  std::array<std::uint8_t, 256> symbols_;
+  std::array<std::uint8_t, 16 + 256> source_{};  ///< what it was built from
+  bool dc_ = false, valid_ = false;
+};
+
+/// Where a decoder is in a segment of the data, and how its blocks are coded.
+struct EntropyState {
+  const std::uint8_t* at = nullptr;
+  std::uint64_t buffer = 0;  ///< the next bits, the first of them highest
+  int count = 0;             ///< of them
+  bool valid = true;         ///< no code was met that there is not
+
+  int blocks = 0;  ///< of an MCU; for each, its tables and whose difference it holds
+  std::array<const HuffmanTable*, 10> dc{}, ac{};
+  std::array<std::uint8_t, 10> component{};
+  std::array<int, 4> prediction{};
+};
+
+/// Decodes the coefficients of a sequential JPEG in the place of libjpeg's own decoder, and faster: the bytes are
+/// freed of stuffing beforehand, so that 56 bits are had at a time without a look at each byte, and one look-up gives
+/// code, run and value. All the rest stays libjpeg's. What is odd in the data is left to libjpeg: `odd()` says that
+/// the picture must be decoded again without this.
+class EntropyDecoder {
+ public:
+  /// After jpeg_start_decompress(). False, and nothing is changed, where the JPEG is of another kind.
+  bool attach(jpeg_decompress_struct& info, Bytes file);
+  bool odd() const { return odd_; }
+
+  /// The coefficients of the next MCU into blocks of 64, which are zero; without blocks they are passed over.
+  void decodeMcu(std::int16_t (*const* blocks)[64]);
+
+ private:
+  bool unstuff(Bytes data, bool restarts);
+  bool beginSegment();
+
+  std::vector<std::size_t> ends_;  ///< of the segments between restart markers, in the bytes without stuffing
+  std::size_t segment_ = 0;
+  const std::uint8_t* begin_ = nullptr;
+  int restartInterval_ = 0, untilRestart_ = 0;
+  EntropyState state_;
+  bool odd_ = false;
+};
+
+}  // namespace resnet_torch::data

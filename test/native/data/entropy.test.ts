@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { projectRoot, temporaryDirectory } from '../../support/paths.js';
+
+interface Counts {
+  /** Decoded to the same pixels; left to libjpeg; refused by both. */
+  readonly same: number;
+  readonly left: number;
+  readonly refused: number;
+}
+
+const SOURCES = [
+  'augment',
+  'batch_memory',
+  'entropy_decoder',
+  'image_cache',
+  'jpeg',
+  'jpeg_layout',
+  'orientation',
+  'resize',
+];
+const FIXTURES = join(projectRoot, 'test', 'fixtures', 'jpeg');
+
+test("the entropy decoder comes to libjpeg's pixels, or leaves a file to it, whatever is done to the file", async (t) => {
+  const folder = await temporaryDirectory(t);
+  const program = join(folder, 'entropy');
+  const native = join(projectRoot, 'native');
+  const flags = [
+    '-std=c++20',
+    '-O1',
+    '-g',
+    '-Wall',
+    '-Wextra',
+    '-fsanitize=address,undefined',
+    '-fno-sanitize-recover=all',
+  ];
+  const sources = SOURCES.map((name) => join(native, 'data', `${name}.cc`));
+  const own = join(projectRoot, 'test', 'native', 'data', 'entropy.cc');
+  execFileSync(process.env.CXX ?? 'c++', [
+    ...flags,
+    `-I${native}`,
+    own,
+    ...sources,
+    '-o',
+    program,
+    '-ljpeg',
+    '-pthread',
+  ]);
+  const names = readdirSync(FIXTURES).sort();
+  const output = execFileSync(program, ['60', ...names.map((name) => join(FIXTURES, name))], {
+    cwd: folder,
+    encoding: 'utf8',
+    env: { ...process.env, ASAN_OPTIONS: 'detect_leaks=0' },
+  });
+  const lines = output.trimEnd().split('\n');
+  assert.equal(lines.length, names.length);
+  for (const [i, line] of lines.entries()) {
+    const { same, left, refused, changed } = JSON.parse(line) as Counts & { readonly changed: Counts };
+    assert.deepEqual([names[i], same, left, refused], [names[i], 4, 0, 0]);
+    assert.ok(changed.same + changed.left + changed.refused > 100, names[i]);
+  }
+  assert.ok(lines.some((line) => JSON.parse(line).changed.left > 0));
+});
