@@ -105,7 +105,7 @@ describe('worker threads', () => {
           during.push(process.memoryUsage.rss() / 1e6);
           await trained(join(out, String(i)), () => worker.terminate());
         }
-        const predictor = await Predictor.load(join(out, "1"), { device: 'cpu' });
+        const predictor = await Predictor.load(join(out, '1'), { device: 'cpu' });
         const predictions = (await predictor.predict(photo)).length;
         predictor.dispose();
         const after = await resident();

@@ -65,13 +65,15 @@ export function delayInTraining(ground: Ground, load: Load): Promise<Delay> {
     const run = train(model, data, {
       strategy: 'full', epochs: 100000, imageSize, batchSize: 16, out: join(out, 'run'), signal: stop.signal,
     });
-    for await (const event of run) {
-      if (event.type !== 'step') continue;
-      if (images === 0) { begin(); setTimeout(() => stop.abort(), ${load.seconds * 1000}); }
-      images += event.images;
-      if (stop.signal.aborted) break;
-    }
-    await run.result.catch((error) => { if (!stop.signal.aborted) throw error; });`;
+    try {
+      for await (const event of run) {
+        if (event.type !== 'step') continue;
+        if (images === 0) { begin(); setTimeout(() => stop.abort(), ${load.seconds * 1000}); }
+        images += event.images;
+      }
+    } catch (error) {
+      if (!stop.signal.aborted) throw error;
+    }`;
   return answerOf<Delay>(program(ground, delays(work, load)), load.env);
 }
 
