@@ -57,7 +57,7 @@ describe('a throw in code of the caller', () => {
 
     const checkpoint = join(await temporaryDirectory(t), 'model.safetensors');
     await model.save(checkpoint);
-    using predictor = await Predictor.load(checkpoint, { ...input, device: 'cpu' });
+    using predictor = await Predictor.load(checkpoint, { imageSize: 32, workers: 1, device: 'cpu' });
     const paths = data.split('val').files.map(({ path }) => path);
     await assert.rejects(predictor.predict(paths, { onProgress: last }), isThrown);
     const broken = paths[0] ?? '';

@@ -63,7 +63,7 @@ describe('disposing while work runs', () => {
     const checkpoint = join(await temporaryDirectory(t), 'model.safetensors');
     using model = await tinyModel();
     await model.save(checkpoint);
-    const predictor = await Predictor.load(checkpoint, { ...input, device: 'cpu' });
+    const predictor = await Predictor.load(checkpoint, { imageSize: 32, workers: 1, maxBatch: 1, device: 'cpu' });
     const paths = data.split('val').files.map(({ path }) => path);
     const expected = await predictor.predict(paths);
     const under = predictor.predict(paths);

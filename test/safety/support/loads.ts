@@ -119,7 +119,7 @@ export function growthInPrediction(
       const predict = async (count) => {
         for (; made < count; made += 32) {
           const asked = Array.from({ length: 32 }, (_, i) => predictor.predict(paths[(made + i) % paths.length]));
-          for (const [prediction] of await Promise.all(asked)) {
+          for (const prediction of await Promise.all(asked)) {
             if (!(prediction.predictions[0].probability > 0)) throw new Error('no prediction');
           }
         }
