@@ -130,7 +130,25 @@ class PromiseJob final : public Job {
   Answer answer_;
 };
 
+class Release final : public Job {
+ public:
+  explicit Release(std::shared_ptr<void> held) : Job(std::make_shared<CancelFlag>()), held_(std::move(held)) {}
+  Progress advance() override {
+    held_.reset();
+    return Progress::kDone;
+  }
+  void finish() override {}
+  void fail(std::exception_ptr) override {}
+
+ private:
+  std::shared_ptr<void> held_;
+};
+
 }  // namespace
+
+void releaseOn(Executor& executor, std::shared_ptr<void> held) {
+  executor.submit(std::make_shared<Release>(std::move(held)), Priority::kControl);
+}
 
 Napi::Value runUnits(const Napi::CallbackInfo& info, Executor& executor, Priority priority, CancelFlagPtr cancel,
                      Unit unit) {

@@ -58,6 +58,10 @@ using Unit = std::function<Job::Progress(Answer& answer)>;
 Napi::Value runUnits(const Napi::CallbackInfo& info, Executor& executor, Priority priority, CancelFlagPtr cancel,
                      Unit unit);
 
+/// Lets go of tensors on the thread that owns them, which gives their memory back to the system when it comes to
+/// rest.
+void releaseOn(Executor& executor, std::shared_ptr<void> held);
+
 /// Runs `work` on the executor as one unit.
 Napi::Value runOnce(const Napi::CallbackInfo& info, Executor& executor, Priority priority, CancelFlagPtr cancel,
                     std::function<Answer()> work);

@@ -12,7 +12,11 @@ void Channel::call(napi_env env, napi_value, void*, void* data) {
   std::unique_ptr<std::function<void(Napi::Env)>> task(static_cast<std::function<void(Napi::Env)>*>(data));
   if (!env) return;  // the environment is being torn down
   Napi::HandleScope scope(env);
-  (*task)(env);
+  try {
+    (*task)(env);
+  } catch (const Napi::Error&) {
+    // JavaScript cannot run any more: its thread is being terminated, and nobody waits for the answer.
+  }
 }
 
 Environment::Environment(Napi::Env env) : env_(env), channel_(std::make_shared<Channel>()) {

@@ -31,6 +31,8 @@ class ImageCacheWrap final : public Napi::ObjectWrap<ImageCacheWrap> {
     });
   }
 
+  void Finalize(Napi::Env env) override { letGo(env); }
+
   const std::shared_ptr<data::ImageCache>& cache() const {
     if (!cache_) throw Error("ERR_DISPOSED", "The image cache was disposed of");
     return cache_;
@@ -67,16 +69,32 @@ class ImageCacheWrap final : public Napi::ObjectWrap<ImageCacheWrap> {
         ++sum.images;
         sum.bytes += bytes;
       }
+      report(info.Env(), static_cast<std::int64_t>(others + sum.bytes));
       return heldObject(info.Env(), sum);
     });
   }
 
   Napi::Value dispose(const Napi::CallbackInfo& info) {
-    cache_.reset();
+    letGo(info.Env());
     return info.Env().Undefined();
   }
 
+  /// Its pictures come from other threads, which cannot tell V8: it hears of them when they are planned.
+  void report(Napi::Env env, std::int64_t bytes) {
+    Napi::MemoryManagement::AdjustExternalMemory(env, bytes - reported_);
+    reported_ = bytes;
+  }
+
+  /// Freeing gigabytes takes long: not on the JavaScript thread.
+  void letGo(Napi::Env env) {
+    if (!cache_) return;
+    releaseOn(Executor::forDevice("cpu"), std::move(cache_));
+    cache_.reset();
+    report(env, 0);
+  }
+
   std::shared_ptr<data::ImageCache> cache_;
+  std::int64_t reported_ = 0;
 };
 
 }  // namespace

@@ -78,6 +78,8 @@ class Model final : public Napi::ObjectWrap<Model> {
 
   void letGo(Napi::Env env) {
     if (!model_) return;
+    auto& executor = executorOf(*model_);
+    releaseOn(executor, std::move(model_));
     model_.reset();
     Napi::MemoryManagement::AdjustExternalMemory(env, -bytes_);
   }

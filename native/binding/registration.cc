@@ -28,6 +28,17 @@ std::string runtimeLibtorch() {
   return part(56) + "." + part(48) + "." + part(40);
 }
 
+/// Touches nothing of libtorch but its version: what was compiled for another one must not go further.
+Napi::Value libtorchVersions(const Napi::CallbackInfo& call) {
+  const auto env = call.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    auto answer = Napi::Object::New(env);
+    answer.Set("compiled", TORCH_VERSION);
+    answer.Set("runtime", runtimeLibtorch());
+    return answer;
+  });
+}
+
 Napi::Value initialize(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   return guarded(env, [&] {
@@ -51,8 +62,7 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   const auto env = call.Env();
   return guarded(env, [&]() -> Napi::Value {
     auto answer = Napi::Object::New(env);
-    answer.Set("compiledLibtorch", std::to_string(TORCH_VERSION_MAJOR) + "." + std::to_string(TORCH_VERSION_MINOR) +
-                                       "." + std::to_string(TORCH_VERSION_PATCH));
+    answer.Set("compiledLibtorch", TORCH_VERSION);
     answer.Set("runtimeLibtorch", runtimeLibtorch());
     answer.Set("variant", RESNET_TORCH_VARIANT);
     answer.Set("fastBf16", hasFastBf16());
@@ -81,6 +91,7 @@ Napi::Value shutdown(const Napi::CallbackInfo& info) {
 
 Napi::Object registerAll(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment(env));
+  exports.Set("libtorchVersions", Napi::Function::New(env, libtorchVersions, "libtorchVersions"));
   exports.Set("initialize", Napi::Function::New(env, initialize, "initialize"));
   exports.Set("info", Napi::Function::New(env, info, "info"));
   exports.Set("setThreads", Napi::Function::New(env, setThreads, "setThreads"));

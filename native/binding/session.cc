@@ -133,10 +133,12 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap> {
       auto options = toOptions(toObject(info[1], "options"));
       bf16_ = options.bf16;
       session_ = std::make_shared<Session>(std::move(model), std::move(options));
+      bytes_ = static_cast<std::int64_t>(session_->expectedBytes());
+      Napi::MemoryManagement::AdjustExternalMemory(info.Env(), bytes_);
     });
   }
 
-  void Finalize(Napi::Env) override { letGo(); }
+  void Finalize(Napi::Env env) override { letGo(env); }
 
   static Napi::Function define(Napi::Env env) {
     return DefineClass(
@@ -174,34 +176,22 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap> {
   Napi::Value memory(const Napi::CallbackInfo& info);
 
   Napi::Value dispose(const Napi::CallbackInfo& info) {
-    letGo();
+    letGo(info.Env());
     return info.Env().Undefined();
   }
 
   /// The model is free for another session at once; the tensors go on the thread that owns them.
-  void letGo() {
+  void letGo(Napi::Env env) {
     if (!session_) return;
+    Napi::MemoryManagement::AdjustExternalMemory(env, -bytes_);
     session_->release();
     auto& executor = executorOf(session_->model());
-    class Release final : public Job {
-     public:
-      explicit Release(std::shared_ptr<Session> session)
-          : Job(std::make_shared<CancelFlag>()), session_(std::move(session)) {}
-      Progress advance() override {
-        session_.reset();
-        return Progress::kDone;
-      }
-      void finish() override {}
-      void fail(std::exception_ptr) override {}
-
-     private:
-      std::shared_ptr<Session> session_;
-    };
-    executor.submit(std::make_shared<Release>(std::move(session_)), Priority::kControl);
+    releaseOn(executor, std::move(session_));
     session_.reset();
   }
 
   std::shared_ptr<Session> session_;
+  std::int64_t bytes_ = 0;
   bool bf16_ = false;
 };
 

@@ -9,6 +9,8 @@ namespace resnet_torch {
 namespace {
 
 constexpr auto kWaitSlice = std::chrono::milliseconds(20);
+/// Jobs wait at most so many times as long as their last unit took, whatever goes before them.
+constexpr int kPatience = 9;
 constexpr auto kIdleAfter = std::chrono::milliseconds(500);
 constexpr auto kExitBound = std::chrono::milliseconds(10000);
 
@@ -70,7 +72,7 @@ void Executor::submit(std::shared_ptr<Job> job, Priority priority) {
   {
     std::lock_guard lock(mutex_);
     if (!stopping_) {
-      queues_[static_cast<int>(priority)].push_back(std::move(job));
+      enqueue(std::move(job), static_cast<int>(priority));
       ensureThread();
     }
   }
@@ -96,15 +98,28 @@ void Executor::wake() {
 }
 
 std::shared_ptr<Job> Executor::take(Priority& priority) {
-  for (int level = 0; level < 3; ++level) {
-    auto& queue = queues_[level];
-    if (queue.empty()) continue;
-    auto job = std::move(queue.front());
-    queue.pop_front();
-    priority = static_cast<Priority>(level);
-    return job;
+  int level = 0;
+  while (level < 2 && queues_[level].empty()) ++level;
+  for (int behind = level + 1; behind < 3; ++behind) {
+    if (!overdue(behind)) continue;
+    level = behind;
+    break;
   }
-  return nullptr;
+  auto& queue = queues_[level];
+  auto job = std::move(queue.front());
+  queue.pop_front();
+  priority = static_cast<Priority>(level);
+  return job;
+}
+
+bool Executor::overdue(int level) const {
+  const auto& [last, cost] = turns_[level];
+  return !queues_[level].empty() && Clock::now() - last > kPatience * cost;
+}
+
+void Executor::enqueue(std::shared_ptr<Job> job, int level) {
+  if (queues_[level].empty()) turns_[level].last = Clock::now();
+  queues_[level].push_back(std::move(job));
 }
 
 void Executor::loop() {
@@ -149,6 +164,7 @@ void Executor::loop() {
       if (beginHook) beginHook(threads);
     }
 
+    const auto started = Clock::now();
     auto progress = Job::Progress::kDone;
     try {
       job->cancelFlag().throwIfCancelled();
@@ -168,8 +184,11 @@ void Executor::loop() {
 
     std::lock_guard lock(mutex_);
     running_.reset();
+    auto& turn = turns_[static_cast<int>(priority)];
+    turn.last = Clock::now();
+    if (progress != Job::Progress::kWaiting) turn.cost = turn.last - started;
     // To the back: runs of equal priority take turns, a unit each.
-    if (progress != Job::Progress::kDone) queues_[static_cast<int>(priority)].push_back(std::move(job));
+    if (progress != Job::Progress::kDone) enqueue(std::move(job), static_cast<int>(priority));
   }
 
   std::deque<std::shared_ptr<Job>> abandoned;

@@ -13,7 +13,8 @@
 
 namespace resnet_torch {
 
-/// Predictions go before everything else; training runs take turns.
+/// Predictions go before everything else and training runs take turns, but none of them ever waits for good: work
+/// that others go before has a tenth of the time.
 enum class Priority { kPrediction = 0, kControl = 1, kTraining = 2 };
 
 /// Work for the thread that owns a device, cut into units so that others get their turn.
@@ -68,15 +69,25 @@ class Executor {
   static void setHooks(std::function<void(int threads)> begin, std::function<void()> idle);
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   Executor() = default;
   void loop();
   void ensureThread();
   std::shared_ptr<Job> take(Priority& priority);
+  /// Whether jobs of a level have waited out of all proportion to what they ask for.
+  bool overdue(int level) const;
+  void enqueue(std::shared_ptr<Job> job, int level);
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::condition_variable stopped_;
   std::deque<std::shared_ptr<Job>> queues_[3];
+  /// When a level last had its turn, or its jobs began to wait, and how long its last unit took.
+  struct Turn {
+    Clock::time_point last{};
+    Clock::duration cost{};
+  } turns_[3];
   std::shared_ptr<Job> running_;
   std::thread thread_;
   bool started_ = false;

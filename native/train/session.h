@@ -100,6 +100,8 @@ class Session {
     std::size_t stateBytes = 0, gradientBytes = 0;
   };
   Memory memory() const;
+  /// What the session comes to hold of every trainable number: its gradient, its beginning and the optimizer's state.
+  std::size_t expectedBytes() const;
 
  private:
   StepResult backward(const at::Tensor& input, const at::Tensor& labels, const BatchAddress& address);

@@ -74,7 +74,9 @@ export async function passOver<T extends Part>(
   call: (request: PartRequest, token: Parameters<typeof model.handle.evaluate>[1]) => Promise<T>,
 ): Promise<readonly T[]> {
   let loader: NativeLoader | null = null;
+  let release: (() => void) | null = null;
   try {
+    release = model.use();
     const compute = resolveCompute(
       requireOneOf(input.precision ?? 'auto', 'precision', PRECISIONS),
       model,
@@ -96,6 +98,7 @@ export async function passOver<T extends Part>(
     }
   } finally {
     loader?.dispose();
+    release?.();
     files.dispose();
   }
 }

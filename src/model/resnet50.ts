@@ -3,6 +3,7 @@ import type { Floats, HeadShape, ModelDtype, NativeDevice, NativeModel } from '.
 import { native, withCancel } from '../native/load.js';
 import { checkOptions, invalidArgument, requireNumber, requireOneOf } from '../options.js';
 import { packageVersion } from '../version.js';
+import { classNames } from './class-list.js';
 import { type Device, resolveDevice } from './device.js';
 import { type BatchNormPolicy, type FreezePlan, type FreezeRule, resolveFreeze } from './freeze.js';
 import { type HeadOptions, headShape } from './head.js';
@@ -99,6 +100,7 @@ export class ResNet50 {
   #transform: TransformMetadata | null;
   #strategy: string | null;
   #user: string | null = null;
+  #uses = 0;
   #disposed = false;
 
   private constructor(parts: Parts) {
@@ -293,6 +295,7 @@ export class ResNet50 {
   async #run(output: 'logits' | 'features', images: Floats, shape: Shape4D, o: CallOptions): Promise<Tensor2D> {
     checkOptions(o, ['precision', 'signal'], output === 'logits' ? 'forward()' : 'features()');
     const precision = requireOneOf(o.precision ?? 'fp32', 'precision', PRECISIONS);
+    this.#refuseDisposed();
     const own = precision === 'fp32' && this.dtype === 'float64';
     const compute = own ? 'dtype' : resolveCompute(precision, this, native().info());
     const data = await withCancel(o.signal, (token) => this.handle.forward(images, shape, { output, compute }, token));
@@ -306,6 +309,7 @@ export class ResNet50 {
    * @throws ERR_FILE when it cannot be written
    */
   async save(path: string, metadata: Metadata = {}): Promise<void> {
+    this.#refuseDisposed();
     await this.handle.save(path, this.checkpointMetadata(metadata));
   }
 
@@ -341,7 +345,7 @@ export class ResNet50 {
       );
     }
     this.#disposed = true;
-    this.#parts.handle.dispose();
+    this.#freeUnused();
   }
 
   [Symbol.dispose](): void {
@@ -358,7 +362,7 @@ export class ResNet50 {
    * @throws ERR_BUSY when it is kept already, ERR_DISPOSED
    */
   acquire(user: string): () => void {
-    if (this.#disposed) throw new ResnetTorchError('ERR_DISPOSED', 'The model was disposed of.');
+    this.#refuseDisposed();
     if (this.#user !== null) {
       throw new ResnetTorchError('ERR_BUSY', `The model is in use by ${this.#user}. ${ending(this.#user)} first.`);
     }
@@ -366,6 +370,27 @@ export class ResNet50 {
     return () => {
       this.#user = null;
     };
+  }
+
+  /**
+   * @internal Keeps the weights for work of several native calls, whatever is disposed of meanwhile; the answer ends that.
+   * @throws ERR_DISPOSED
+   */
+  use(): () => void {
+    this.#refuseDisposed();
+    this.#uses++;
+    return () => {
+      this.#uses--;
+      if (this.#disposed) this.#freeUnused();
+    };
+  }
+
+  #freeUnused(): void {
+    if (this.#uses === 0) this.#parts.handle.dispose();
+  }
+
+  #refuseDisposed(): void {
+    if (this.#disposed) throw new ResnetTorchError('ERR_DISPOSED', 'The model was disposed of.');
   }
 
   /** @internal Training gives indices the data set's names, and says how images became input. */
@@ -390,17 +415,4 @@ export function versions(): Readonly<Record<string, string>> {
 
 function ending(user: string): string {
   return user === 'a training session' ? 'Dispose of the session' : 'Wait for its result, or abort it,';
-}
-
-function classNames(classes: number | readonly string[]): readonly string[] {
-  if (typeof classes === 'number') {
-    requireNumber(classes, 'classes', { min: 1, integer: true });
-    return Array.from({ length: classes }, (_, index) => String(index));
-  }
-  if (!Array.isArray(classes) || classes.length === 0 || !classes.every((name) => typeof name === 'string')) {
-    throw invalidArgument('classes must be a number of classes or an array of their names.');
-  }
-  const twice = classes.find((name, index) => classes.indexOf(name) !== index);
-  if (twice !== undefined) throw invalidArgument(`classes holds ${JSON.stringify(twice)} twice.`);
-  return Object.freeze([...classes]);
 }

@@ -423,6 +423,11 @@ export interface ScannedImage {
 }
 
 export interface NativeBinding {
+  /**
+   * The libtorch that the addon was compiled against, and the one it met, which is the one that is already in the process
+   * where there is one. Of all functions this alone may be called where they differ.
+   */
+  libtorchVersions(): { readonly compiled: string; readonly runtime: string };
   /** Must be called once in each environment, before anything else. `vips`: path of libvips' shared library, or null. */
   initialize(o: { readonly errorClass: typeof ResnetTorchError; readonly vips: string | null }): void;
   info(): NativeInfo;

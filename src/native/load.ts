@@ -35,15 +35,16 @@ function load(): NativeBinding {
   const root = packageRoot();
   const variant = chooseVariant(root);
   const binding = requireAddon(root, variant);
-  binding.initialize({ errorClass: ResnetTorchError, vips: findVips() });
-  const { compiledLibtorch, runtimeLibtorch } = binding.info();
-  if (compiledLibtorch !== runtimeLibtorch) {
+  const { compiled, runtime } = binding.libtorchVersions();
+  if (compiled !== runtime) {
     throw new ResnetTorchError(
       'ERR_LIBTORCH_VERSION',
-      `The addon was built against libtorch ${compiledLibtorch} and met libtorch ${runtimeLibtorch}. ` +
-        `\`${setupCommand(variant)}\` builds it against the one that is there.`,
+      `The addon was built against libtorch ${compiled} and met libtorch ${runtime}. A process has one libtorch, that ` +
+        'which came first: where another package brought it, or another copy of this one, use one version in all of ' +
+        `them. Otherwise \`${setupCommand(variant)}\` builds the addon against the libtorch that is there.`,
     );
   }
+  binding.initialize({ errorClass: ResnetTorchError, vips: findVips() });
   // Cleanup hooks do not run on process.exit() or an uncaught throw in the main thread; this event does.
   if (isMainThread) process.once('exit', () => binding.shutdown());
   return binding;

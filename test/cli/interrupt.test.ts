@@ -4,7 +4,10 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { projectRoot } from '../support/paths.js';
+import { ResNet50 } from '../../src/model/resnet50.js';
+import { projectRoot, temporaryDirectory } from '../support/paths.js';
+import { readEvents, tinyFolder } from '../training/support/tiny.js';
+import { resnetTorch } from './support/command.js';
 
 /** A process in which work never ends by itself, and takes no notice of its signal. */
 async function stubborn(signals: number): Promise<{ readonly code: number | null; readonly stderr: string }> {
@@ -37,4 +40,40 @@ describe('interruptible', () => {
   it('ends the process at the second Ctrl-C', async () => {
     assert.equal((await stubborn(2)).code, 130);
   });
+});
+
+describe('Ctrl-C in resnet-torch train', () => {
+  const small = ['--image-size', '32', '--batch-size', '4', '--workers', '1', '--threads', '1', '--weights', 'none'];
+
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    it(`leaves a checkpoint that loads and an aborted event, and exits with ${code} for ${signal}`, async (t) => {
+      const data = await tinyFolder(t);
+      const out = join(await temporaryDirectory(t), 'run');
+      let sent = false;
+      const args = ['train', data, '--out', out, '--epochs', '500', '--json', '--strategy', 'full', ...small];
+      const stopped = await resnetTorch(args, {
+        onOutput: (text, kill) => {
+          // In the middle of an epoch, before any checkpoint.
+          if (sent || !text.includes('"type":"step"')) return;
+          sent = true;
+          kill(signal);
+        },
+      });
+      assert.equal(stopped.code, code, stopped.stderr);
+      assert.match(
+        stopped.stderr,
+        /Stopping; press Ctrl-C again.*Stopped in epoch \d+, after step \d+; .*last\.safetensors/s,
+      );
+      const events = await readEvents(out);
+      const last = events.at(-1);
+      assert.ok(last?.type === 'aborted' && last.checkpoint === join(out, 'checkpoints', 'last.safetensors'));
+      assert.ok(events.some((event) => event.type === 'checkpoint' && event.step === last.step));
+      using model = await ResNet50.load(last.checkpoint, { device: 'cpu' });
+      assert.deepEqual(model.classes, ['class 0', 'class 1', 'class 2']);
+      assert.equal(model.strategy, 'full');
+    });
+  }
 });

@@ -1,27 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
-import { copyFile, cp, mkdir, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { copyFile, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { explainLoadFailure } from '../../src/native/explain.js';
 import { native } from '../../src/native/load.js';
 import { findVips } from '../../src/native/vips.js';
-import { projectRoot, temporaryDirectory } from '../support/paths.js';
-
-const addon = 'addons/cpu/build/Release/resnet_torch.node';
-
-/** The package as it is installed, before any set-up. */
-async function bareCopy(t: TestContext): Promise<string> {
-  const root = await temporaryDirectory(t);
-  await copyFile(join(projectRoot, 'package.json'), join(root, 'package.json'));
-  await cp(join(projectRoot, 'dist/src'), join(root, 'dist/src'), { recursive: true });
-  await symlink(join(projectRoot, 'node_modules'), join(root, 'node_modules'));
-  await mkdir(dirname(join(root, addon)), { recursive: true });
-  return root;
-}
+import { projectRoot } from '../support/paths.js';
+import { addonPath as addon, bareCopy } from './support/copies.js';
 
 /** What a process of its own says of loading the addon of a copy: a code and a message, or `loaded`. */
 async function tryLoad(root: string, env: NodeJS.ProcessEnv = {}): Promise<{ code: string; message: string }> {
