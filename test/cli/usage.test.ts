@@ -18,11 +18,11 @@ describe('resnet-torch --help', () => {
   it('lists the commands without loading libtorch', async () => {
     const { code, stdout } = await resnetTorch(['--help'], { env: { RESNET_TORCH_LIBTORCH: '/nowhere' } });
     assert.equal(code, 0);
-    for (const name of ['train', 'eval', 'predict', 'inspect', 'cache', 'setup'])
+    for (const name of ['train', 'eval', 'predict', 'serve', 'inspect', 'cache', 'setup'])
       assert.match(stdout, new RegExp(`resnet-torch ${name}`));
   });
 
-  for (const name of ['train', 'eval', 'predict', 'inspect', 'cache', 'setup']) {
+  for (const name of ['train', 'eval', 'predict', 'serve', 'inspect', 'cache', 'setup']) {
     it(`has options and examples for ${name}`, async (t) => {
       const stdout = await help(t, name);
       assert.match(stdout, /Examples:/);
