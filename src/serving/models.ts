@@ -169,9 +169,13 @@ export class ModelRegistry {
     return { waiting, batches, images };
   }
 
-  /** Stops loading, and disposes of every model once its requests are done. */
-  async dispose(): Promise<void> {
+  stopLoading(): void {
     this.#stop.abort(new ResnetTorchError('ERR_DISPOSED', 'The server was closed while a model was being loaded.'));
+  }
+
+  /** Disposes of every model once its requests are done. */
+  async dispose(): Promise<void> {
+    this.stopLoading();
     await this.#loading;
     await Promise.all(
       [...this.#slots.values()].map(async (slot) => {

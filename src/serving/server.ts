@@ -112,6 +112,7 @@ export class PredictionServer {
   }
 
   async #close(): Promise<void> {
+    this.#registry.stopLoading();
     const bound = setTimeout(() => {
       this.#cutOff.abort(shuttingDown());
       // Those whose bodies are still on their way are not waited for; the others hear that they were cut off.

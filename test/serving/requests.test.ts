@@ -54,12 +54,26 @@ describe('a request that is refused', () => {
   const small = { maxBodyBytes: 1000, maxImages: 2 };
   const noise = Buffer.from('this is no image, whatever its type says');
   const broken = (text: string) => Buffer.from(text.replaceAll('\n', '\r\n'));
-  type Case = readonly [what: string, query: string, body: Body, type: string | undefined, status: number, problem: string];
+  type Case = readonly [
+    what: string,
+    query: string,
+    body: Body,
+    type: string | undefined,
+    status: number,
+    problem: string,
+  ];
   const multipart = 'multipart/form-data; boundary=b';
   const disposition = 'Content-Disposition: form-data; name="image"; filename="a.jpg"';
   const cases: readonly Case[] = [
     ['what is no image', '', noise, TYPE, 422, 'undecodable-image'],
-    ['SVG', '', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), 'application/octet-stream', 422, 'undecodable-image'],
+    [
+      'SVG',
+      '',
+      Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'),
+      'application/octet-stream',
+      422,
+      'undecodable-image',
+    ],
     ['SVG by its type', '', Buffer.from('<svg/>'), 'image/svg+xml', 415, 'unsupported-media-type'],
     ['an empty body', '', Buffer.alloc(0), TYPE, 400, 'no-image'],
     ['an empty file', '', form([Buffer.alloc(0)]), undefined, 400, 'no-image'],
@@ -73,7 +87,14 @@ describe('a request that is refused', () => {
     ['a form without a boundary', '', jpegLike, 'multipart/form-data', 400, 'bad-multipart'],
     ['a form that ends early', '', broken(`--b\n${disposition}\n\nxyz`), multipart, 400, 'bad-multipart'],
     ['a form that never begins', '', noise, multipart, 400, 'bad-multipart'],
-    ['a field', '', broken(`--b\nContent-Disposition: form-data; name="topK"\n\n3\n--b--\n`), multipart, 400, 'bad-multipart'],
+    [
+      'a field',
+      '',
+      broken(`--b\nContent-Disposition: form-data; name="topK"\n\n3\n--b--\n`),
+      multipart,
+      400,
+      'bad-multipart',
+    ],
     ['an unknown model', '?model=beez', jpegLike, TYPE, 404, 'unknown-model'],
     ['a model that is a path', '?model=..%2F..%2Fetc%2Fpasswd', jpegLike, TYPE, 404, 'unknown-model'],
     ['an unknown parameter', '?topk=3', jpegLike, TYPE, 400, 'bad-query'],
