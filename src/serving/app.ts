@@ -49,6 +49,9 @@ export function createApp(context: RouteContext): FastifyInstance {
     if (context.isClosing()) reply.header('connection', 'close');
     done(null, payload);
   });
+  app.server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
+    refuseExpectation(response, metrics);
+  });
   addRoutes(app, context);
   return app;
 }
@@ -74,6 +77,13 @@ function observe(
   // Only routes that there are become labels: strangers must not make metrics.
   metrics.countRequest({ route: request.routeOptions.url ?? 'none', status, seconds: milliseconds / 1000 });
   onAccess?.({ method: request.method, url: request.url, status, milliseconds, images });
+}
+
+/** Node answers `Expect: 100-continue` by itself; this is for what else a client may expect. */
+function refuseExpectation(response: ServerResponse, metrics: ServerMetrics): void {
+  const problem = new Problem('expectation-failed', 'Nothing but 100-continue may be expected.');
+  metrics.countRequest({ route: 'none', status: problem.status, seconds: 0 });
+  response.writeHead(problem.status, { 'content-type': PROBLEM_TYPE }).end(JSON.stringify(problem.toDocument()));
 }
 
 /** Answers what never became a request: garbage, headers that are too long, or headers that did not arrive. */

@@ -8,7 +8,7 @@ const reference = (name: string): Json => ({ $ref: `#/components/schemas/${name}
 
 /** The problems of each route beside those that any can meet. */
 const PREDICT_PROBLEMS: readonly ProblemName[] = PROBLEM_NAMES.filter(
-  (name) => !['not-found', 'method-not-allowed', 'headers-too-large'].includes(name),
+  (name) => !['not-found', 'method-not-allowed', 'expectation-failed', 'headers-too-large'].includes(name),
 );
 const MODEL_PROBLEMS: readonly ProblemName[] = ['bad-query', 'unknown-model', 'not-ready', 'shutting-down'];
 

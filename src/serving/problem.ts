@@ -14,6 +14,7 @@ const PROBLEMS = {
   'too-many-images': [413, 'The request holds too many images'],
   'image-too-large': [413, 'The image has too many pixels'],
   'unsupported-media-type': [415, 'The content type is not supported'],
+  'expectation-failed': [417, 'The expectation cannot be met'],
   'undecodable-image': [422, 'The image cannot be decoded'],
   overloaded: [429, 'The server is busy'],
   'headers-too-large': [431, 'The headers are too large'],
