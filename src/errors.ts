@@ -23,6 +23,7 @@ export const ERROR_CODES = [
   'ERR_BUSY',
   'ERR_INVALID_ARGUMENT',
   'ERR_ABORTED',
+  'ERR_CALLBACK',
   'ERR_INTERNAL',
 ] as const;
 

@@ -3,6 +3,7 @@
  * first call that needs them.
  */
 
+export { type CollectOptions, collectDataset, type LabelledImage, type LabelledImages } from './data/collect.js';
 export {
   type Batch,
   type BatchOptions,
@@ -18,10 +19,20 @@ export {
   type Split,
   type SplitName,
 } from './data/dataset.js';
+export type { ImageInput, RawImage } from './data/image-input.js';
 export type { Augmentation } from './data/transforms.js';
 export { ERROR_CODES, type ErrorCode, ResnetTorchError } from './errors.js';
 export { type ClassResult, type EvaluateOptions, type EvaluationResult, evaluate } from './inference/evaluate.js';
-export { type Prediction, type PredictOptions, Predictor, type PredictorOptions } from './inference/predictor.js';
+export {
+  type Prediction,
+  type PredictionOf,
+  type PredictionWithFeatures,
+  type PredictOptions,
+  Predictor,
+  type PredictorInput,
+  type PredictorOptions,
+  type PredictorQueue,
+} from './inference/predictor.js';
 export type { Device } from './model/device.js';
 export type { BatchNormPolicy, FreezePlan, FreezeRule } from './model/freeze.js';
 export type { HeadOptions } from './model/head.js';
@@ -51,6 +62,7 @@ export {
 } from './optim/groups.js';
 export { type AdamOptions, type OptimizerSpec, optimizers, type SgdOptions } from './optim/optimizers.js';
 export { type Schedule, type ScheduleOptions, type ScheduleSpec, schedules } from './optim/schedules.js';
+export type { EpochControl, GroupRate, OnEpoch } from './training/epoch-control.js';
 export type {
   AbortedEvent,
   BestEpoch,

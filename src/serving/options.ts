@@ -14,9 +14,9 @@ export interface AccessEntry {
 export interface ServerLimits {
   /** Bytes of a request's body. Default 16 MiB. */
   readonly maxBodyBytes?: number;
-  /** Pixels of an image, by its header, before it is decoded. Default 50 million. */
+  /** Pixels of an image, by its header, before it is decoded. Default 50 million; at most 16383². */
   readonly maxPixels?: number;
-  /** Images of a request. Default 32. */
+  /** Images of a request, at most `maxQueue`. Default 32, or `maxQueue` where that is less. */
   readonly maxImages?: number;
   /** Milliseconds that a request may take to arrive, and again to be answered. Default 10,000. */
   readonly timeoutMs?: number;
@@ -45,16 +45,14 @@ export interface ServerSettings extends Required<ServerLimits> {
 
 const LIMITS = {
   maxBodyBytes: { default: 16 * 2 ** 20, min: 1, max: 2 ** 31 },
-  maxPixels: { default: 50_000_000, min: 1, max: 2 ** 31 },
+  maxPixels: { default: 50_000_000, min: 1, max: 0x3fff ** 2 },
   maxImages: { default: 32, min: 1, max: 10_000 },
   timeoutMs: { default: 10_000, min: 1, max: 3_600_000 },
   maxQueue: { default: 256, min: 1, max: 1_000_000 },
   shutdownMs: { default: 10_000, min: 0, max: 3_600_000 },
 } as const satisfies Record<keyof ServerLimits, { default: number; min: number; max: number }>;
 
-export const LIMIT_NAMES = Object.keys(LIMITS) as readonly (keyof ServerLimits)[];
-
-const OPTION_NAMES = ['models', 'predictor', 'onAccess', 'onError', ...LIMIT_NAMES];
+const OPTION_NAMES = ['models', 'predictor', 'onAccess', 'onError', ...Object.keys(LIMITS)];
 
 /** Names are told to clients, in metrics and in queries. */
 const MODEL_NAME = /^[^\p{Cc}\p{Cs}]{1,100}$/u;
@@ -62,17 +60,34 @@ const MODEL_NAME = /^[^\p{Cc}\p{Cs}]{1,100}$/u;
 /** @throws ResnetTorchError `ERR_INVALID_ARGUMENT` */
 export function resolveSettings(options: ServerOptions): ServerSettings {
   checkOptions(options, OPTION_NAMES, 'createServer()');
-  const limits = Object.fromEntries(
-    LIMIT_NAMES.map((name) => {
-      const { default: standard, min, max } = LIMITS[name];
-      return [name, requireNumber(options[name] ?? standard, name, { integer: true, min, max })];
-    }),
-  ) as unknown as Required<ServerLimits>;
+  const limits = resolveLimits(options);
   return {
     ...limits,
     models: resolveModels(options.models),
     onAccess: options.onAccess,
     onError: options.onError ?? writeError,
+  };
+}
+
+function resolveLimits(options: ServerLimits): Required<ServerLimits> {
+  const read = (name: keyof ServerLimits, standard: number = LIMITS[name].default): number => {
+    const { min, max } = LIMITS[name];
+    return requireNumber(options[name] ?? standard, name, { integer: true, min, max });
+  };
+  const maxQueue = read('maxQueue');
+  const maxImages = read('maxImages', Math.min(LIMITS.maxImages.default, maxQueue));
+  if (maxImages > maxQueue) {
+    throw invalidArgument(
+      `maxImages is ${maxImages}, but only ${maxQueue} images may wait (maxQueue): so large a request would never be answered.`,
+    );
+  }
+  return {
+    maxBodyBytes: read('maxBodyBytes'),
+    maxPixels: read('maxPixels'),
+    maxImages,
+    timeoutMs: read('timeoutMs'),
+    maxQueue,
+    shutdownMs: read('shutdownMs'),
   };
 }
 

@@ -12,6 +12,7 @@ export async function predictImages(
   predictor: ServedPredictor,
   images: readonly Uint8Array[],
   options: ServedPredictOptions & { readonly signal: AbortSignal },
+  maxPixels: number,
 ): Promise<readonly ImageAnswer[]> {
   const rest = new AbortController();
   const signal = AbortSignal.any([options.signal, rest.signal]);
@@ -21,7 +22,7 @@ export async function predictImages(
       try {
         return answer(await predictor.predict(bytes, { ...options, signal }));
       } catch (error) {
-        failures.push(predictionProblem(error, image));
+        failures.push(predictionProblem(error, image, maxPixels));
         rest.abort();
         return undefined;
       }

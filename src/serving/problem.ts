@@ -1,4 +1,4 @@
-import { type ErrorCode, ResnetTorchError } from '../errors.js';
+import { ResnetTorchError } from '../errors.js';
 
 /** Every failure that a client can meet: its status, and a title that does not change. */
 const PROBLEMS = {
@@ -99,23 +99,27 @@ export function shuttingDown(): Problem {
   });
 }
 
-/** The problems that stand for failures of a prediction. */
-const BY_CODE: Partial<Record<ErrorCode, ProblemName>> = {
-  ERR_IMAGE_DECODE: 'undecodable-image',
-  ERR_IMAGE_TOO_LARGE: 'image-too-large',
-  ERR_OVERLOADED: 'overloaded',
-  ERR_DEADLINE: 'deadline',
-  ERR_INVALID_ARGUMENT: 'bad-query',
-};
-
 /** What a failed prediction is to the client. Failures that nobody foresaw stay as they are. */
-export function predictionProblem(error: unknown, image: number): unknown {
+export function predictionProblem(error: unknown, image: number, maxPixels: number): unknown {
   if (!(error instanceof ResnetTorchError)) return error;
-  const problem = BY_CODE[error.code];
-  if (problem === undefined) return error;
-  if (problem === 'overloaded') return overloaded();
-  const isOfImage = problem === 'undecodable-image' || problem === 'image-too-large';
-  return new Problem(problem, error.message, { ...(isOfImage ? { image } : {}), cause: error });
+  switch (error.code) {
+    case 'ERR_IMAGE_DECODE':
+      // The library names what it was given; the client is told the number of the image.
+      return new Problem('undecodable-image', error.message.replace(' (given as data)', ''), { image, cause: error });
+    case 'ERR_IMAGE_TOO_LARGE':
+      return new Problem('image-too-large', `By its header it has more than ${maxPixels} pixels.`, {
+        image,
+        cause: error,
+      });
+    case 'ERR_OVERLOADED':
+      return overloaded();
+    case 'ERR_DEADLINE':
+      return new Problem('deadline', error.message, { cause: error });
+    case 'ERR_INVALID_ARGUMENT':
+      return new Problem('bad-query', error.message, { cause: error });
+    default:
+      return error;
+  }
 }
 
 /** The problem that any failure of a request is told as. */

@@ -79,14 +79,13 @@ async function predict(
     const images = await readImages(request.raw, kind, settings, booked.take);
     if (isClosing() && !registry.isReady) throw shuttingDown();
     const { name, generation } = registry.find(query.model);
-    const answers = await generation.use((predictor) =>
-      predictImages(predictor, images, {
-        ...(query.topK === undefined ? {} : { topK: query.topK }),
-        features: query.features,
-        timeoutMs: settings.timeoutMs,
-        signal: AbortSignal.any([gone.signal, cutOff]),
-      }),
-    );
+    const options = {
+      ...(query.topK === undefined ? {} : { topK: query.topK }),
+      features: query.features,
+      timeoutMs: settings.timeoutMs,
+      signal: AbortSignal.any([gone.signal, cutOff]),
+    };
+    const answers = await generation.use((predictor) => predictImages(predictor, images, options, settings.maxPixels));
     metrics.countImages(name, answers.length);
     request.getDecorator<RequestNotes>('notes').images = answers.length;
     return { model: name, images: answers };

@@ -181,6 +181,7 @@ export interface AbortedEvent {
 
 export interface ErrorEvent {
   readonly type: 'error';
+  /** One of `ERROR_CODES`; `ERR_CALLBACK` for what `onEpoch` threw, where that is no error of this package. */
   readonly code: string;
   readonly message: string;
   readonly epoch: number;
@@ -209,6 +210,8 @@ export interface ResultEvent {
   readonly imagesPerSecond: number;
   /** The run directory, absolute, or null when nothing was written. */
   readonly out: string | null;
+  /** Whether a callback ended the run before its last epoch. */
+  readonly stopped: boolean;
   /** Where the best epoch's weights are, or null when nothing was written. */
   readonly checkpoint: string | null;
 }

@@ -92,6 +92,7 @@ class Run implements TrainingRun {
         directory,
         gate: this.#gate,
         workers: conditions.workers,
+        onEpoch: conditions.onEpoch,
         emit,
       });
     } finally {

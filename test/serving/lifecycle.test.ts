@@ -73,6 +73,7 @@ describe('a server that starts', () => {
       [{ models: { 'a\nb': 'x' } }, 'cannot name a model'],
       [{ models: { a: '' } }, 'The path of the model a is missing'],
       [{ models: { a: 'a' }, maxImages: 0 }, 'maxImages must be a whole number'],
+      [{ models: { a: 'a' }, maxImages: 9, maxQueue: 8 }, 'only 8 images may wait'],
       [{ models: { a: 'a' }, maxBodyByte: 10 }, 'Did you mean maxBodyBytes'],
     ];
     for (const [options, words] of cases) await assert.rejects(createServer(options as ServerOptions), invalid(words));

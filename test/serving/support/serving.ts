@@ -14,7 +14,7 @@ import { PredictionServer } from '../../../src/serving/server.js';
 /** A predictor without a network: it answers when it is told to, and tells what it was asked. */
 export class FakePredictor implements ServedPredictor {
   readonly classes: readonly string[];
-  readonly input = { imageSize: 32, resize: 36, precision: 'fp32', device: 'cpu' };
+  readonly input = { imageSize: 32, resize: 36, precision: 'fp32', device: 'cpu' } as const;
   readonly queue = { waiting: 0, batches: 0, images: 0 };
   readonly asked: ServedPredictOptions[] = [];
   disposed = false;
@@ -104,7 +104,7 @@ export function jpeg(width = 40, height = 32): Promise<Buffer> {
     .toBuffer();
 }
 
-/** Not random, and not to be decoded: for predictors that do not look. */
+/** Begins like a JPEG, and is none: for predictors that do not look. */
 export const jpegLike = Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xe0]), Buffer.alloc(60, 7)]);
 
 export interface Answer {
