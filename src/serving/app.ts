@@ -24,6 +24,8 @@ export function createApp(context: RouteContext): FastifyInstance {
     requestTimeout: 2 * timeoutMs + 1000,
     http: {
       headersTimeout: timeoutMs,
+      // Refused below, with a document.
+      requireHostHeader: false,
       requestTimeout: 2 * timeoutMs + 1000,
       connectionsCheckingInterval: Math.min(1000, Math.max(50, timeoutMs / 4)),
     },
@@ -41,7 +43,7 @@ export function createApp(context: RouteContext): FastifyInstance {
     const notes: RequestNotes = { start: performance.now(), images: 0 };
     request.setDecorator('notes', notes);
     reply.raw.once('close', () => observe(request, reply.raw, notes, settings, metrics));
-    done(context.isClosing() ? shuttingDown() : undefined);
+    done(context.isClosing() ? shuttingDown() : lackOfHost(request));
   });
   app.addHook('onSend', (_request, reply, payload, done) => {
     reply.header('x-content-type-options', 'nosniff');
@@ -54,6 +56,11 @@ export function createApp(context: RouteContext): FastifyInstance {
   });
   addRoutes(app, context);
   return app;
+}
+
+function lackOfHost({ raw }: FastifyRequest): Problem | undefined {
+  if (raw.headers.host !== undefined || raw.httpVersion !== '1.1') return undefined;
+  return new Problem('bad-request', 'A request of HTTP/1.1 needs a Host.');
 }
 
 function nothingAt({ method, url }: FastifyRequest, app: FastifyInstance): Problem {

@@ -94,7 +94,13 @@ describe('an installation from nothing', {
     const install = ['install', '--no-audit', '--no-fund', '--prefer-offline', join(folder, tarball)];
     const done = await runProgram('npm', install, { cwd: project });
     assert.equal(done.code, 0, done.stderr);
-    const shipped = ['native/addon.cc', 'CMakeLists.txt', 'scripts/setup.mjs', 'dist/src/index.d.ts', 'assets/serve.html'];
+    const shipped = [
+      'native/addon.cc',
+      'CMakeLists.txt',
+      'scripts/setup.mjs',
+      'dist/src/index.d.ts',
+      'assets/serve.html',
+    ];
     for (const part of shipped) {
       assert.ok(existsSync(join(installed(), part)), `${part} ships`);
     }

@@ -49,6 +49,20 @@ describe('a client that speaks no HTTP', () => {
     assert.match(await connection.closed(), /^HTTP\/1\.1 400 .*application\/problem\+json.*bad-request/s);
   });
 
+  it('hears 400 without a host', async (t) => {
+    const { port } = await serveFake(t);
+    const connection = new RawConnection(port);
+    connection.write('GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n');
+    assert.match(await connection.closed(), /^HTTP\/1\.1 400 .*application\/problem\+json.*needs a Host/s);
+  });
+
+  it('hears 417 for what it cannot expect', async (t) => {
+    const { port } = await serveFake(t);
+    const connection = new RawConnection(port);
+    connection.write(head({ Expect: 'a miracle', Connection: 'close' }));
+    assert.match(await connection.closed(), /^HTTP\/1\.1 417 .*expectation-failed/s);
+  });
+
   it('hears 431 for headers that are too long', async (t) => {
     const { port } = await serveFake(t);
     const connection = new RawConnection(port);

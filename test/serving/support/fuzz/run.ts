@@ -36,7 +36,8 @@ export async function fuzz({ url, port, seconds, seed, attackers = 6, onProgress
   const images = await goodImages();
   const figures: FuzzFigures = { attacks: 0, good: 0, busy: 0, statuses: {} };
   const end = performance.now() + seconds * 1000;
-  const isOver = () => performance.now() > end;
+  let hasFailed = false;
+  const isOver = () => hasFailed || performance.now() > end;
 
   const attack = async (which: number): Promise<void> => {
     const random = new Random(seed * 1000 + which);
@@ -75,7 +76,14 @@ export async function fuzz({ url, port, seconds, seed, attackers = 6, onProgress
     }
   };
 
-  await Promise.all([behave(), ...Array.from({ length: attackers }, (_, which) => attack(which))]);
+  const all = [behave(), ...Array.from({ length: attackers }, (_, which) => attack(which))];
+  for (const one of all) {
+    one.catch(() => {
+      hasFailed = true;
+    });
+  }
+  const outcomes = await Promise.allSettled(all);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   return figures;
 }
 
