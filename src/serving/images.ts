@@ -79,7 +79,13 @@ async function readParts(request: IncomingMessage, limits: ImageLimits, book: (b
     parser.write(chunk);
   });
   parser.end();
-  return parsed.files;
+  // A parser that neither ends nor fails must not hold the request for ever.
+  const late = setTimeout(() => parsed.refuse(new Problem('bad-multipart', 'It has no end.')), limits.timeoutMs);
+  try {
+    return await parsed.files;
+  } finally {
+    clearTimeout(late);
+  }
 }
 
 function openParser({ headers }: IncomingMessage, maxImages: number): BusboyInstance {
@@ -100,6 +106,7 @@ interface Parsed {
   readonly files: Promise<readonly Buffer[]>;
   /** What is wrong with the parts that came so far. */
   readonly problem: Problem | undefined;
+  refuse(problem: Problem): void;
 }
 
 function collectFiles(parser: BusboyInstance, maxImages: number): Parsed {
@@ -132,6 +139,7 @@ function collectFiles(parser: BusboyInstance, maxImages: number): Parsed {
   parser.on('error', broken);
   return {
     files: done,
+    refuse,
     get problem() {
       return problem;
     },

@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from 'node:timers/promises';
 import type { ServedPrediction, ServedPredictOptions, ServedPredictor } from './predictor.js';
 import { predictionProblem } from './problem.js';
 
@@ -7,29 +8,39 @@ export interface ImageAnswer {
   readonly features?: readonly number[];
 }
 
-/** Labels the images of one request, each its own call, so that a failure has an image; the first one ends them all. */
+/**
+ * Labels the images of one request, each its own call, so that a failure has an image; the first one ends them all.
+ *
+ * @param request ends the calls when it is aborted
+ */
 export async function predictImages(
   predictor: ServedPredictor,
   images: readonly Uint8Array[],
-  options: ServedPredictOptions & { readonly signal: AbortSignal },
+  options: Omit<ServedPredictOptions, 'signal'>,
+  request: AbortController,
   maxPixels: number,
 ): Promise<readonly ImageAnswer[]> {
-  const rest = new AbortController();
-  const signal = AbortSignal.any([options.signal, rest.signal]);
   const failures: unknown[] = [];
-  const answers = await Promise.all(
+  const found = await Promise.all(
     images.map(async (bytes, image) => {
       try {
-        return answer(await predictor.predict(bytes, { ...options, signal }));
+        return await predictor.predict(bytes, { ...options, signal: request.signal });
       } catch (error) {
         failures.push(predictionProblem(error, image, maxPixels));
-        rest.abort();
+        request.abort();
         return undefined;
       }
     }),
   );
   if (failures.length > 0) throw failures[0];
-  return answers.flatMap((found) => found ?? []);
+  const answers: ImageAnswer[] = [];
+  for (const prediction of found) {
+    if (prediction === undefined) continue;
+    answers.push(answer(prediction));
+    // Features become text at almost a millisecond an image: others have their turn in between.
+    if (prediction.features !== undefined) await immediate();
+  }
+  return answers;
 }
 
 function answer({ predictions, features }: ServedPrediction): ImageAnswer {

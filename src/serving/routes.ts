@@ -24,8 +24,8 @@ export interface RouteContext {
   readonly page: Page;
   readonly openapi: object;
   isClosing(): boolean;
-  /** Aborted when requests that still run at the end of a shutdown are cut off. */
-  readonly cutOff: AbortSignal;
+  /** Of the requests that are answered now, to cut them off at the end of a shutdown. */
+  readonly running: Set<AbortController>;
 }
 
 export function addRoutes(app: FastifyInstance, context: RouteContext): void {
@@ -68,13 +68,14 @@ function checkTopK({ topK }: PredictQuery, { predictor }: Generation): void {
 async function predict(
   request: FastifyRequest,
   reply: FastifyReply,
-  { settings, registry, metrics, budget, cutOff, isClosing }: RouteContext,
+  { settings, registry, metrics, budget, running, isClosing }: RouteContext,
 ): Promise<unknown> {
   const { query, kind } = request.getDecorator<PredictPlan>('plan');
   const booked = budget.open();
-  const gone = new AbortController();
-  const leave = () => gone.abort(new Problem('bad-request', 'The client did not wait for the answer.'));
+  const own = new AbortController();
+  const leave = () => own.abort(new Problem('bad-request', 'The client did not wait for the answer.'));
   reply.raw.once('close', leave);
+  running.add(own);
   try {
     const images = await readImages(request.raw, kind, settings, booked.take);
     if (isClosing() && !registry.isReady) throw shuttingDown();
@@ -83,14 +84,16 @@ async function predict(
       ...(query.topK === undefined ? {} : { topK: query.topK }),
       features: query.features,
       timeoutMs: settings.timeoutMs,
-      signal: AbortSignal.any([gone.signal, cutOff]),
     };
-    const answers = await generation.use((predictor) => predictImages(predictor, images, options, settings.maxPixels));
+    const answers = await generation.use((predictor) =>
+      predictImages(predictor, images, options, own, settings.maxPixels),
+    );
     metrics.countImages(name, answers.length);
     request.getDecorator<RequestNotes>('notes').images = answers.length;
     return { model: name, images: answers };
   } finally {
     reply.raw.off('close', leave);
+    running.delete(own);
     booked.release();
   }
 }

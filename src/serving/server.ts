@@ -36,17 +36,17 @@ export class PredictionServer {
   readonly #app: FastifyInstance;
   readonly #registry: ModelRegistry;
   readonly #shutdownMs: number;
-  readonly #cutOff = new AbortController();
+  readonly #running = new Set<AbortController>();
   #closed: Promise<void> | undefined;
 
   private constructor(parts: {
-    readonly app: (isClosing: () => boolean, cutOff: AbortSignal) => FastifyInstance;
+    readonly app: (isClosing: () => boolean, running: Set<AbortController>) => FastifyInstance;
     readonly registry: ModelRegistry;
     readonly settings: ServerSettings;
   }) {
     this.#registry = parts.registry;
     this.#shutdownMs = parts.settings.shutdownMs;
-    this.#app = parts.app(() => this.#closed !== undefined, this.#cutOff.signal);
+    this.#app = parts.app(() => this.#closed !== undefined, this.#running);
     this.ready = this.#registry.loadAll();
     // For those who do not wait for it; `/readyz` tells it, too.
     this.ready.catch(() => undefined);
@@ -71,7 +71,8 @@ export class PredictionServer {
       }),
     ]);
     const context = { settings, registry, metrics, budget, page, openapi: openApiDocument(settings) };
-    const app = (isClosing: () => boolean, cutOff: AbortSignal) => createApp({ ...context, isClosing, cutOff });
+    const app = (isClosing: () => boolean, running: Set<AbortController>) =>
+      createApp({ ...context, isClosing, running });
     const server = new PredictionServer({ app, registry, settings });
     await server.#app.ready();
     return server;
@@ -114,7 +115,7 @@ export class PredictionServer {
   async #close(): Promise<void> {
     this.#registry.stopLoading();
     const bound = setTimeout(() => {
-      this.#cutOff.abort(shuttingDown());
+      for (const request of this.#running) request.abort(shuttingDown());
       // Those whose bodies are still on their way are not waited for; the others hear that they were cut off.
       setImmediate(() => this.#app.server.closeAllConnections());
     }, this.#shutdownMs);

@@ -1,7 +1,7 @@
 import { basename, extname, resolve } from 'node:path';
 import type { ArgumentsCamelCase, Argv, CommandModule, InferredOptionTypes } from 'yargs';
 import type { Device } from '../../model/device.js';
-import type { PredictionServer } from '../../serving/index.js';
+import type { AccessEntry, PredictionServer } from '../../serving/index.js';
 import { UsageError } from '../failure.js';
 import { given } from '../given.js';
 import { Interrupted, interruptible } from '../interrupt.js';
@@ -105,32 +105,31 @@ async function serve(args: ArgumentsCamelCase<ServeArguments>, signal: AbortSign
       maxQueue: args.maxQueue,
     }),
     onError: (error) => output.note(error instanceof Error ? (error.stack ?? error.message) : String(error)),
-    ...(args.verbose === true
-      ? {
-          onAccess: ({ method, url, status, milliseconds, images }) =>
-            output.note(
-              `${new Date().toISOString()} ${method} ${url} ${status} ${milliseconds.toFixed(1)} ms, ${images} images`,
-            ),
-        }
-      : {}),
+    ...(args.verbose === true ? { onAccess: (entry) => output.note(accessLine(entry)) } : {}),
   });
   const stopped = new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  const address = await server.listen(given({ host: args.host, port: args.port }));
-  await Promise.race([server.ready, stopped]);
-  signal.throwIfAborted();
-  const names = Object.keys(models);
-  if (args.json === true) output.json({ address: address.url, host: address.host, port: address.port, models: names });
-  else output.print(`Serving ${names.join(', ')} on ${address.url}`);
   const reload = (): void => void tellReload(server, output);
   process.on('SIGHUP', reload);
   try {
+    const { url, host, port } = await server.listen(given({ host: args.host, port: args.port }));
+    await Promise.race([server.ready, stopped]);
+    signal.throwIfAborted();
+    const names = Object.keys(models);
+    if (args.json === true) output.json({ address: url, host, port, models: names });
+    else output.print(`Serving ${names.join(', ')} on ${url}`);
     await stopped;
   } finally {
     process.off('SIGHUP', reload);
   }
+}
+
+function accessLine({ method, url, status, milliseconds, images }: AccessEntry): string {
+  // Bytes that would tell a terminal what to do are not passed on.
+  const address = url.replaceAll(/[^!-~]/g, '?');
+  return `${new Date().toISOString()} ${method} ${address} ${status} ${milliseconds.toFixed(1)} ms, ${images} images`;
 }
 
 async function tellReload(server: PredictionServer, output: Output): Promise<void> {
