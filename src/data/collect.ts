@@ -34,6 +34,11 @@ export interface CollectOptions {
   readonly seed?: number;
   /** Leave out images that cannot be read, and list them in `skipped`, instead of failing. Default false. */
   readonly skipCorrupt?: boolean;
+  /**
+   * `train`: every class must have an image to train on, and there must be two. `evaluate`: any labelled images will do.
+   * Default `train`.
+   */
+  readonly purpose?: 'train' | 'evaluate';
   /** Threads that read headers. Default: as many as there are cores. */
   readonly workers?: number;
   /** Folder of the temporary file in which the images are kept. Default: the system's. */
@@ -50,6 +55,7 @@ const COLLECT_OPTIONS = [
   'valSplit',
   'seed',
   'skipCorrupt',
+  'purpose',
   'workers',
   'directory',
   'name',
@@ -59,6 +65,14 @@ const COLLECT_OPTIONS = [
 
 const IMAGE_KEYS = ['image', 'label', 'split', 'name'] as const satisfies readonly (keyof LabelledImage)[];
 const MOST_BYTES = 2 ** 31;
+
+interface Settings {
+  readonly valSplit: number;
+  readonly seed: number;
+  readonly skipCorrupt: boolean;
+  readonly forTraining: boolean;
+  readonly path: string;
+}
 
 /** What was taken of an image, beside its bytes. */
 interface Taken {
@@ -78,10 +92,11 @@ interface Taken {
  */
 export async function collectDataset(images: LabelledImages, options: CollectOptions = {}): Promise<Dataset> {
   checkOptions(options, COLLECT_OPTIONS, 'collectDataset()');
-  const settings = {
+  const settings: Settings = {
     valSplit: requireNumber(options.valSplit ?? 0.2, 'valSplit', { min: 0, max: 0.9 }),
     seed: requireNumber(options.seed ?? 0, 'seed', { integer: true, min: 0, max: MOST_SEED }),
     skipCorrupt: requireBoolean(options.skipCorrupt ?? false, 'skipCorrupt'),
+    forTraining: requireOneOf(options.purpose ?? 'train', 'purpose', ['train', 'evaluate']) === 'train',
     path: options.name ?? '(given as data)',
   };
   if (options.workers !== undefined) {
@@ -135,10 +150,10 @@ async function arrange(
   list: NativeFileList,
   taken: readonly Taken[],
   options: CollectOptions,
-  settings: { readonly valSplit: number; readonly seed: number; readonly skipCorrupt: boolean; readonly path: string },
+  settings: Settings,
 ): Promise<Dataset> {
   const classes = classesOf(taken, options.classes);
-  if (classes.length < 2) {
+  if (settings.forTraining && classes.length < 2) {
     throw datasetError(`${settings.path} has one class only, ${classes[0]}. A classifier needs at least two classes.`);
   }
   const labels = labelsOf(taken, classes);
@@ -162,10 +177,7 @@ async function arrange(
     sizesOf(files.flatMap(({ path }) => scanned[position.get(path) ?? -1] ?? []));
   const content = { path: settings.path, classes, hasParts, train, val, skipped: { ignored: [], corrupt } };
   const source = { list, position };
-  return Dataset.of(
-    { ...content, sizes: { train: sizes(train), val: sizes(val) }, source },
-    { skipCorrupt: settings.skipCorrupt, forTraining: true },
-  );
+  return Dataset.of({ ...content, sizes: { train: sizes(train), val: sizes(val) }, source }, settings);
 }
 
 function classesOf(taken: readonly Taken[], given: readonly string[] | undefined): readonly string[] {
@@ -200,7 +212,7 @@ async function chooseHeldBack(
   names: readonly string[],
   labels: Int32Array,
   classes: readonly string[],
-  { valSplit, seed }: { readonly valSplit: number; readonly seed: number },
+  { valSplit, seed }: Settings,
 ): Promise<ReadonlySet<string>> {
   const held = new Set<string>();
   for (const [label, className] of classes.entries()) {

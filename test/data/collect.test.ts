@@ -122,6 +122,8 @@ test('what is wrong with an image, a label or the whole is said', async () => {
   await refused([{ image: 'x.jpg' as unknown as Buffer, label: 'a' }], {}, 'ERR_INVALID_ARGUMENT', /openDataset/);
   await refused([{ picture: image } as unknown as LabelledImage], {}, 'ERR_INVALID_ARGUMENT', /image 0.*picture/);
   await refused([good('a')], { directory: '/nowhere' }, 'ERR_FILE', /nowhere/);
+  using one = await collectDataset([{ ...good('a'), split: 'val' }], { classes: ['a', 'b'], purpose: 'evaluate' });
+  assert.deepEqual(one.split('val').counts, [1, 0]);
   using data = await collectDataset([broken, good('a'), good('b')], { skipCorrupt: true, valSplit: 0 });
   assert.deepEqual(
     data.skipped.corrupt.map(({ path }) => path),
