@@ -15,12 +15,15 @@ it('fastify and prom-client are loaded by createServer() and by nothing else', (
     await import(${url('index.js')});
     await import(${url('cli/parser.js')});
     await import(${url('cli/commands/serve.js')});
-    const { createServer } = await import(${url('serving/index.js')});
+    const { createServer } = await import('resnet-torch/serve');
     const before = loaded();
     const server = await createServer({ models: { a: '/nowhere' } });
     await server.close();
     process.stdout.write(JSON.stringify([before, loaded()]));
   `;
-  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+    cwd: projectRoot,
+    encoding: 'utf8',
+  });
   assert.deepEqual(JSON.parse(stdout || '[]'), [[], ['fastify', 'prom-client', '@fastify/busboy']], stderr);
 });
