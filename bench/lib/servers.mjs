@@ -92,8 +92,9 @@ export function best(rungs, bound = Number.POSITIVE_INFINITY) {
  */
 export function measureOverload(setting) {
   return withServer('ours', setting, async (url) => {
-    await load(url, setting, { connections: 32, seconds: setting.loadSeconds });
-    const { requestsPerSecond: bearable } = await load(url, setting, { connections: 32, seconds: setting.loadSeconds });
+    const busy = { connections: 32, seconds: setting.loadSeconds };
+    const rates = [await load(url, setting, busy), await load(url, setting, busy)];
+    const bearable = Math.max(...rates.map(({ requestsPerSecond }) => requestsPerSecond));
     // More connections than may wait, so that the rate is kept while answers take their time.
     const how = { connections: 512, seconds: setting.overloadSeconds, rate: 2 * bearable };
     return { bearable, ...(await load(url, setting, how)) };
