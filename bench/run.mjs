@@ -53,8 +53,8 @@ async function run(options, signal) {
   };
 
   const amounts = options.quick
-    ? { size: 64, resize: 73, batch: 8, seconds: 0.5, passes: 1, starts: 2 }
-    : { size: 224, resize: 256, batch: 32, seconds: 10, passes: 3, starts: 10 };
+    ? { size: 64, resize: 73, batch: 8, seconds: 0.5, passes: 1, starts: 2, load: 2, overload: 5 }
+    : { size: 224, resize: 256, batch: 32, seconds: 10, passes: 3, starts: 10, load: 10, overload: 300 };
   const plan = { ...prepared, repeats: options.repeats, amounts, signal };
   const outcomes = [];
   for (const row of options.chosen.rows) {

@@ -92,6 +92,51 @@ export async function runChild(program, args, { cwd, env = {}, watchMemory = fal
 }
 
 /**
+ * Starts a program that goes on, and waits for the JSON that it prints when it is ready.
+ *
+ * @param {string} program
+ * @param {readonly string[]} args
+ * @param {{ cwd?: string, signal: AbortSignal }} options
+ * @returns {Promise<{ said: Record<string, unknown>, stop: () => Promise<void> }>}
+ */
+export async function startChild(program, args, { cwd, signal }) {
+  signal.throwIfAborted();
+  const child = spawn(program, args, {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: process.platform !== 'win32',
+  });
+  running.add(child);
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (/** @type {string} */ text) => {
+    stderr += text;
+  });
+  /** @type {Promise<void>} */
+  const closed = new Promise((resolve) => {
+    child.on('error', () => resolve());
+    child.on('close', () => resolve());
+  }).then(() => void running.delete(child));
+  let stdout = '';
+  /** @type {Promise<Record<string, unknown>>} */
+  const ready = new Promise((resolve) => {
+    child.stdout.setEncoding('utf8').on('data', (/** @type {string} */ text) => {
+      stdout += text;
+      if (stdout.includes('\n')) resolve(lastJson(stdout));
+    });
+  });
+  const said = await Promise.race([ready, closed]);
+  signal.throwIfAborted();
+  if (said === undefined) throw new Error(`${program} ${args.join(' ')} ended before it was ready: ${stderr}`);
+  return {
+    said,
+    stop: () => {
+      signalGroup(child, 'SIGTERM');
+      return closed;
+    },
+  };
+}
+
+/**
  * The memory of a process and its children, on Linux. The resident sizes are summed every 100 ms; where their sum rises,
  * and every two seconds, the kernel is asked for proportional sizes, in which a page that several processes share counts
  * once. That question is dear in a large process, so it is not asked each time. The highest sum of proportional sizes is

@@ -1,4 +1,4 @@
-/** Installs the peers: Python's with pip into a virtual environment, onnxruntime with npm, both below .cache/. */
+/** Installs the peers: Python's with pip into a virtual environment, Node's with npm, both below .cache/. */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
@@ -24,9 +24,11 @@ const pythonSets = {
   ],
   keras: [['tensorflow-cpu==2.21.0', 'safetensors', 'pillow']],
 };
-const onnxruntime = 'onnxruntime-node@1.30.0';
+const onnxruntime = ['onnxruntime-node@1.30.0'];
+/** A server as it is written without us, and what asks both servers. */
+const serving = [...onnxruntime, 'fastify@5.12.8', 'sharp@0.35.5', 'autocannon@9.0.0'];
 
-/** @typedef {'torchvision' | 'keras' | 'onnxruntime'} PeerName */
+/** @typedef {'torchvision' | 'keras' | 'onnxruntime' | 'fastify'} PeerName */
 /** @typedef {Readonly<Record<PeerName, string | null>>} Peers why a peer cannot be had; null where it can */
 
 /**
@@ -37,16 +39,16 @@ const onnxruntime = 'onnxruntime-node@1.30.0';
 export async function providePeers(wanted, signal) {
   const missing = 'not asked for';
   /** @type {Record<PeerName, string | null>} */
-  const peers = { torchvision: missing, keras: missing, onnxruntime: missing };
+  const peers = { torchvision: missing, keras: missing, onnxruntime: missing, fastify: missing };
   // onnxruntime's model is exported by PyTorch.
-  const needed = new Set(wanted.includes('onnxruntime') ? [...wanted, /** @type {const} */ ('torchvision')] : wanted);
+  const ofNode = /** @type {const} */ (['onnxruntime', 'fastify']).filter((name) => wanted.includes(name));
+  const needed = new Set(ofNode.length > 0 ? [...wanted, /** @type {const} */ ('torchvision')] : wanted);
   for (const name of /** @type {const} */ (['torchvision', 'keras'])) {
     if (needed.has(name)) peers[name] = await providePython(name, signal);
   }
-  if (needed.has('onnxruntime')) {
-    const own = await provideOnnxruntime(signal);
-    peers.onnxruntime =
-      own ?? (peers.torchvision === null ? null : `its model is exported by PyTorch: ${peers.torchvision}`);
+  for (const name of ofNode) {
+    const own = await provideNode(name === 'fastify' ? serving : onnxruntime, signal);
+    peers[name] = own ?? (peers.torchvision === null ? null : `its model is exported by PyTorch: ${peers.torchvision}`);
   }
   for (const name of needed) say(`${name.padEnd(12)} ${peers[name] === null ? 'is there' : `NOT RUN: ${peers[name]}`}`);
   return peers;
@@ -101,19 +103,20 @@ async function install(set, signal) {
   return `pip could not install ${set.filter((item) => !item.startsWith('-')).join(', ')}: ${problem}`;
 }
 
-/** @param {AbortSignal} signal @returns {Promise<string | null>} */
-async function provideOnnxruntime(signal) {
+/** @param {readonly string[]} packages @param {AbortSignal} signal @returns {Promise<string | null>} */
+async function provideNode(packages, signal) {
   const stamp = join(nodePeers, 'installed');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === onnxruntime) return null;
-  say(`npm          ${onnxruntime}`);
+  const there = existsSync(stamp) ? readFileSync(stamp, 'utf8').split('\n') : [];
+  if (packages.every((name) => there.includes(name))) return null;
+  say(`npm          ${packages.join(' ')}`);
   await mkdir(nodePeers, { recursive: true });
   await writeFile(join(nodePeers, 'package.json'), '{ "private": true }\n');
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  // Its install script downloads CUDA libraries.
-  const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', onnxruntime];
+  // onnxruntime's install script downloads CUDA libraries.
+  const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...packages];
   const { code, stderr } = await runChild(npm, args, { cwd: nodePeers, signal });
-  if (code !== 0) return `npm could not install ${onnxruntime}: ${lastLine(stderr)}`;
-  await writeFile(stamp, onnxruntime);
+  if (code !== 0) return `npm could not install ${packages.join(', ')}: ${lastLine(stderr)}`;
+  await writeFile(stamp, packages.join('\n'));
   return null;
 }
 

@@ -12,7 +12,7 @@ import { ending } from './train-runs.mjs';
 /** @typedef {import('./rows.mjs').FigureRow} FigureRow */
 /** @typedef {{ data: string, weights: string, size: number, seconds: number, passes: number, signal: AbortSignal }} Setting */
 
-/** @param {string} program @param {readonly string[]} args @param {Setting} setting */
+/** @param {string} program @param {readonly string[]} args @param {Pick<Setting, 'signal'>} setting */
 async function finish(program, args, { signal }) {
   const finished = await runChild(program, args, { cwd: root, signal });
   if (finished.code !== 0) throw new Error(`${program} ${args.join(' ')} failed: ${ending(finished.stderr)}`);
@@ -27,8 +27,8 @@ function onOneCore(program, args) {
     : /** @type {const} */ ([program, args]);
 }
 
-/** The network as ONNX, made once for a checkpoint and an image size. @param {Setting} setting */
-async function onnxModel(setting) {
+/** The network as ONNX, made once for a checkpoint and an image size. @param {Pick<Setting, 'weights' | 'size' | 'signal'>} setting */
+export async function onnxModel(setting) {
   const path = join(work, `${setting.weights.replaceAll(/[^\w.-]+/g, '_')}-${setting.size}.onnx`);
   if (existsSync(path)) return path;
   await finish(

@@ -24,8 +24,10 @@ export async function describeMachine(signal) {
     const { code: status, stdout } = await runChild(python, ['-c', code], { signal });
     if (status === 0) Object.assign(versions, JSON.parse(stdout));
   }
-  const onnxruntime = `${nodePeers}/node_modules/onnxruntime-node/package.json`;
-  if (existsSync(onnxruntime)) versions['onnxruntime-node'] = JSON.parse(readFileSync(onnxruntime, 'utf8')).version;
+  for (const name of ['onnxruntime-node', 'fastify', 'sharp', 'autocannon']) {
+    const file = `${nodePeers}/node_modules/${name}/package.json`;
+    if (existsSync(file)) versions[name] = JSON.parse(readFileSync(file, 'utf8')).version;
+  }
   return {
     processor: cpus()[0]?.model.trim() ?? 'unknown',
     cores: cpus().length,

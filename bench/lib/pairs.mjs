@@ -3,6 +3,7 @@
 import { betterFor, figureOfOurs, figureOfPeer } from './figures.mjs';
 import { jobs } from './rows.mjs';
 import { duration, say } from './say.mjs';
+import { runServing } from './serving.mjs';
 import { median, pairedRatio } from './statistics.mjs';
 import { trainOurs, trainPeer } from './train-runs.mjs';
 
@@ -11,7 +12,7 @@ import { trainOurs, trainPeer } from './train-runs.mjs';
 
 /**
  * What a row came to. Figures are seconds of a whole process in training and start, images a second in loading and
- * prediction.
+ * prediction, requests a second in serving.
  *
  * @typedef {object} Outcome
  * @property {string} name
@@ -24,8 +25,19 @@ import { trainOurs, trainPeer } from './train-runs.mjs';
  * @property {Ratio} [ratio]
  * @property {readonly number[]} [oursTop1]
  * @property {readonly number[]} [peerTop1]
+ * @property {readonly number[]} [oursP99] milliseconds
+ * @property {readonly number[]} [peerP99]
+ * @property {Overload} [overload]
  * @property {readonly number[]} [oursPeakBytes]
  * @property {readonly number[]} [peerPeakBytes]
+ */
+
+/**
+ * @typedef {object} Overload
+ * @property {number} seconds
+ * @property {number} bearable requests a second that are all answered
+ * @property {Record<string, number>} statuses of the answers at twice that
+ * @property {number} failures neither 200 nor 429 nor 503, or no answer at all
  */
 
 /**
@@ -35,7 +47,7 @@ import { trainOurs, trainPeer } from './train-runs.mjs';
  * @property {import('./machine.mjs').Machine} machine
  * @property {number} repeats
  * @property {number} epochs
- * @property {{ size: number, resize: number, batch: number, seconds: number, passes: number, starts: number }} amounts
+ * @property {{ size: number, resize: number, batch: number, seconds: number, passes: number, starts: number, load: number, overload: number }} amounts
  * @property {AbortSignal} signal
  */
 
@@ -48,12 +60,18 @@ export async function runRow(row, plan) {
     return {
       ...base,
       notRun: null,
-      ...(await (row.kind === 'training' ? runTraining(row, plan) : runFigure(row, plan))),
+      ...(await runKind(row, plan)),
     };
   } catch (error) {
     if (plan.signal.aborted) throw error;
     return { ...base, notRun: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** @param {import('./rows.mjs').Row} row @param {Plan} plan @returns {Promise<Partial<Outcome>>} */
+function runKind(row, plan) {
+  if (row.kind === 'training') return runTraining(row, plan);
+  return row.kind === 'serving' ? runServing(row, plan) : runFigure(row, plan);
 }
 
 /** @param {import('./rows.mjs').TrainingRow} row @param {Plan} plan */

@@ -56,7 +56,7 @@ function figureTable(results) {
     '|---|---|---|---|---|---|---|---|',
   ];
   for (const row of rows) {
-    if (row.kind === 'training') continue;
+    if (row.kind === 'training' || row.kind === 'serving') continue;
     const outcome = results.rows[row.name];
     const start = `| ${row.what} | ${row.against} |`;
     const figure = row.kind === 'start' ? duration : (/** @type {number} */ value) => `${value.toFixed(1)} img/s`;
@@ -95,6 +95,44 @@ function memoryTable(results) {
     );
   }
   return lines.join('\n');
+}
+
+/** @param {Results} results */
+function servingTable(results) {
+  const rate = (/** @type {readonly number[]} */ values) => `${median(values).toFixed(1)}/s`;
+  const milliseconds = (/** @type {readonly number[]} */ values) => `${median(values).toFixed(0)} ms`;
+  const lines = [
+    '| what | against | ours | peer | ratio | spread | to beat | p99: ours, peer | taken |',
+    '|---|---|---|---|---|---|---|---|---|',
+  ];
+  for (const row of rows) {
+    if (row.kind !== 'serving') continue;
+    const outcome = results.rows[row.name];
+    const start = `| ${row.what} | ${row.against} |`;
+    if (outcome?.ours === undefined) {
+      lines.push(`${start} ${notRun(outcome)} | | | | ${row.target ?? ''} | | |`);
+      continue;
+    }
+    const { ours, oursP99 = [], peer = [], peerP99 = [], ratio: r, overload } = outcome;
+    const beside =
+      r === undefined
+        ? `| | | ${overload?.failures === 0 ? 'kept' : '**missed**'} | ${milliseconds(oursP99)}`
+        : `${rate(peer)} | **${ratio(r.median)}** | ${spread(r)} | ${verdict(row.target, r)} | ${milliseconds(oursP99)}, ${milliseconds(peerP99)}`;
+    lines.push(`${start} ${rate(ours)} | ${beside} | ${outcome.date.slice(0, 10)} |`);
+  }
+  return lines.join('\n');
+}
+
+/** @param {Results} results */
+function overloadSentence(results) {
+  const { overload } = results.rows['serve/overload'] ?? {};
+  if (overload === undefined) return '';
+  const { seconds, bearable, statuses, failures } = overload;
+  const answers = Object.entries(statuses).map(([status, count]) => `${count} with ${status}`);
+  return (
+    `\n\nAt twice the ${bearable.toFixed(1)} requests a second that it can bear, for ${duration(seconds)}: answered were ` +
+    `${answers.join(', ')}; ${failures} failed otherwise. The p99 is that of all answers.`
+  );
 }
 
 /** @param {Outcome | undefined} outcome */
@@ -183,6 +221,14 @@ ${memoryTable(results)}
 ## Loading, prediction, start
 
 ${figureTable(results)}
+
+## Serving
+
+Photographs as JPEGs over HTTP on this machine, decoded, resized and labelled: requests a second at the number of
+connections where the peer answers most of them, and the most of ours whose p99 is no higher. The load generator runs on
+the same cores.
+
+${servingTable(results)}${overloadSentence(results)}
 
 ## How cost grows
 

@@ -1,7 +1,7 @@
 /** The table of the benchmark: what is run on both sides of each row, and the ratio to beat. */
 
 /** @typedef {'feature-extraction' | 'partial' | 'layer4' | 'differential'} Job */
-/** @typedef {'torchvision' | 'keras' | 'onnxruntime'} PeerName */
+/** @typedef {'torchvision' | 'keras' | 'onnxruntime' | 'fastify'} PeerName */
 
 /**
  * @typedef {object} TrainingRow
@@ -28,7 +28,17 @@
  * @property {{ width: number, height: number, train: number, val: number }} [drawn] photographs to load instead
  */
 
-/** @typedef {TrainingRow | FigureRow} Row */
+/**
+ * @typedef {object} ServingRow
+ * @property {'serving'} kind
+ * @property {'serve/rate' | 'serve/overload'} name
+ * @property {string} what
+ * @property {string} against
+ * @property {'fastify'} peer it brings the load generator, too
+ * @property {number | null} target
+ */
+
+/** @typedef {TrainingRow | FigureRow | ServingRow} Row */
 
 /** Our flags of each job, and the frozen part as the peers' scripts name it. */
 export const jobs = {
@@ -112,6 +122,22 @@ export const rows = [
     batch,
     target,
   })),
+  {
+    kind: 'serving',
+    name: 'serve/rate',
+    what: '`resnet-torch serve`, JPEGs over HTTP',
+    against: 'fastify, sharp and onnxruntime-node',
+    peer: 'fastify',
+    target: 1.5,
+  },
+  {
+    kind: 'serving',
+    name: 'serve/overload',
+    what: '`resnet-torch serve` at twice the load that it can bear',
+    against: 'no failure but 429 and 503',
+    peer: 'fastify',
+    target: null,
+  },
   {
     kind: 'start',
     name: 'start/help',

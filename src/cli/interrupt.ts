@@ -3,9 +3,11 @@ export class Interrupted extends Error {
   override readonly name = 'AbortError';
   /** 128 and the number of the signal, as shells have it. */
   readonly exitCode: number;
+  readonly signal: 'SIGINT' | 'SIGTERM';
 
   constructor(signal: 'SIGINT' | 'SIGTERM') {
     super('Stopped.');
+    this.signal = signal;
     this.exitCode = signal === 'SIGINT' ? 130 : 143;
   }
 }

@@ -4,6 +4,7 @@ import { cacheCommand } from './commands/cache.js';
 import { evalCommand } from './commands/eval.js';
 import { inspectCommand } from './commands/inspect.js';
 import { predictCommand } from './commands/predict.js';
+import { serveCommand } from './commands/serve.js';
 import { setupCommand } from './commands/setup.js';
 import { trainCommand } from './commands/train.js';
 import { usageError } from './failure.js';
@@ -13,15 +14,20 @@ const COMMANDS: CommandModule[] = [
   trainCommand,
   evalCommand,
   predictCommand,
+  serveCommand,
   inspectCommand,
   cacheCommand,
   setupCommand,
 ] as CommandModule[];
 
-/** Of an option that is given twice the last one counts; only the images of `predict` are many. */
+/** What a command takes many of. */
+const MANY: Readonly<Record<string, readonly string[]>> = { predict: ['images'], serve: ['runs', 'model'] };
+
+/** Of an option that is given twice the last one counts, but for those that are many. */
 function takeLast(args: Record<string, unknown>): void {
+  const many = MANY[String((args._ as readonly unknown[])[0])] ?? [];
   for (const [name, value] of Object.entries(args)) {
-    if (Array.isArray(value) && name !== '_' && name !== 'images') args[name] = value.at(-1);
+    if (Array.isArray(value) && name !== '_' && !many.includes(name)) args[name] = value.at(-1);
   }
 }
 
@@ -37,7 +43,7 @@ export function parser(args: readonly string[]): Argv {
     .command(COMMANDS)
     .demandCommand(
       1,
-      'Name a command: train, eval, predict, inspect, cache or setup. `resnet-torch --help` lists them.',
+      'Name a command: train, eval, predict, serve, inspect, cache or setup. `resnet-torch --help` lists them.',
     )
     .strict()
     .locale('en')

@@ -62,7 +62,10 @@ describe('an installation from nothing', {
         const model = await ResNet50.create({ classes: 3, weights: 'none', device: 'cpu' });
         const logits = await model.forward(new Float32Array(3 * 32 * 32), [1, 3, 32, 32]);
         console.log(JSON.stringify(logits.shape));
-        model.dispose();`,
+        model.dispose();
+        const { createServer } = await import('resnet-torch/serve');
+        const server = await createServer({ models: { none: 'nowhere' } });
+        await server.close();`,
       ],
       { cwd: project },
     );
@@ -91,7 +94,14 @@ describe('an installation from nothing', {
     const install = ['install', '--no-audit', '--no-fund', '--prefer-offline', join(folder, tarball)];
     const done = await runProgram('npm', install, { cwd: project });
     assert.equal(done.code, 0, done.stderr);
-    for (const part of ['native/addon.cc', 'CMakeLists.txt', 'scripts/setup.mjs', 'dist/src/index.d.ts']) {
+    const shipped = [
+      'native/addon.cc',
+      'CMakeLists.txt',
+      'scripts/setup.mjs',
+      'dist/src/index.d.ts',
+      'assets/serve.html',
+    ];
+    for (const part of shipped) {
       assert.ok(existsSync(join(installed(), part)), `${part} ships`);
     }
     for (const part of ['test', 'dist/test', 'src', 'addons/cpu/build', 'vendor']) {

@@ -130,6 +130,33 @@ describe('the benchmark: results', () => {
   });
 });
 
+describe('the benchmark: serving', () => {
+  const rate = { ...measured('serve/rate', [60, 66], [30, 30]), oursP99: [100, 110], peerP99: [120, 130] };
+  const overload = (failures: number) => ({
+    ...absent('serve/overload'),
+    notRun: null,
+    ours: [60],
+    oursP99: [4000],
+    overload: { seconds: 300, bearable: 62.04, statuses: { 200: 18000, 429: 19000 }, failures },
+  });
+  const page = (rows: readonly Outcome[]) => renderResults(mergeResults({ rows: {}, scaling: {} }, { rows }));
+
+  it('is told with its p99s', () => {
+    const ratio = pairedRatio([60, 66], [30, 30], 'higher');
+    const text = page([{ ...rate, ratio }]);
+    assert.match(text, /\| 63\.0\/s \| 30\.0\/s \| \*\*2\.10×\*\* \|.*1\.5×, kept \| 105 ms, 125 ms \|/);
+  });
+
+  it('is told with what failed under overload', () => {
+    assert.match(page([overload(0)]), /twice the load.*\| kept \| 4000 ms \|/);
+    assert.match(
+      page([overload(0)]),
+      /62\.0 requests a second.*for 300 s: answered were 18000 with 200, 19000 with 429; 0 failed/,
+    );
+    assert.match(page([overload(3)]), /twice the load.*\*\*missed\*\*/);
+  });
+});
+
 describe('the benchmark: remarks', () => {
   it('outlive the page that they were written on', () => {
     const page = renderResults({ rows: {}, scaling: {} }, 'One row falls short.\n\nIt is known why.');

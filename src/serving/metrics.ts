@@ -1,0 +1,102 @@
+import type { Gauge, Registry } from 'prom-client';
+import type { ModelCounts } from './models.js';
+
+export interface RequestFigures {
+  readonly route: string;
+  readonly status: number;
+  readonly seconds: number;
+}
+
+export interface ServerMetrics {
+  readonly contentType: string;
+  countRequest(figures: RequestFigures): void;
+  countImages(model: string, images: number): void;
+  /** All figures in Prometheus' text format. */
+  render(): Promise<string>;
+}
+
+/** What metrics read when they are asked for. */
+export interface MetricSources {
+  readonly models: readonly string[];
+  counts(model: string): ModelCounts;
+  bodyBytes(): number;
+}
+
+/** Seconds: from a small picture on a GPU to a request that meets its deadline. */
+const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+type Client = typeof import('prom-client');
+
+/** Figures of the process, which all servers of a thread share: their collectors cannot be stopped. */
+let processRegistry: Registry | undefined;
+
+function processMetrics(client: Client): Registry {
+  if (processRegistry === undefined) {
+    processRegistry = new client.Registry();
+    // Event-loop delay is among them, as nodejs_eventloop_lag_*.
+    client.collectDefaultMetrics({ register: processRegistry });
+  }
+  return processRegistry;
+}
+
+/** Loads prom-client. */
+export async function createMetrics(sources: MetricSources): Promise<ServerMetrics> {
+  const client = (await import('prom-client')).default;
+  const own = new client.Registry();
+  const registers = [own];
+  const requests = new client.Counter({
+    name: 'resnet_torch_http_requests_total',
+    help: 'Requests that were answered, by route and status; 499 where the client did not wait.',
+    labelNames: ['route', 'status'] as const,
+    registers,
+  });
+  const durations = new client.Histogram({
+    name: 'resnet_torch_http_request_duration_seconds',
+    help: 'Time from the headers of a request to the end of its answer.',
+    labelNames: ['route', 'status'] as const,
+    buckets: DURATION_BUCKETS,
+    registers,
+  });
+  const images = new client.Counter({
+    name: 'resnet_torch_images_total',
+    help: 'Images that were answered.',
+    labelNames: ['model'] as const,
+    registers,
+  });
+  for (const model of sources.models) images.inc({ model }, 0);
+
+  /** A figure of each model that is read when it is asked for. */
+  const read = (name: string, help: string, value: (counts: ModelCounts) => number): Gauge =>
+    new client.Gauge({
+      name,
+      help,
+      labelNames: ['model'] as const,
+      registers,
+      collect() {
+        for (const model of sources.models) this.set({ model }, value(sources.counts(model)));
+      },
+    });
+  read('resnet_torch_queue_images', 'Images that wait for a batch.', ({ waiting }) => waiting);
+  read('resnet_torch_batches', 'Batches that were computed since the start.', ({ batches }) => batches);
+  read('resnet_torch_batched_images', 'Images in these batches; over batches, their mean size.', (c) => c.images);
+  new client.Gauge({
+    name: 'resnet_torch_body_bytes',
+    help: 'Bytes of request bodies that are held in memory.',
+    registers,
+    collect() {
+      this.set(sources.bodyBytes());
+    },
+  });
+
+  const all = client.Registry.merge([processMetrics(client), own]);
+  return {
+    contentType: all.contentType,
+    countRequest({ route, status, seconds }) {
+      const labels = { route, status };
+      requests.inc(labels);
+      durations.observe(labels, seconds);
+    },
+    countImages: (model, count) => images.inc({ model }, count),
+    render: () => all.metrics(),
+  };
+}

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { modelsOf } from '../../src/cli/commands/serve.js';
+import { native } from '../../src/native/load.js';
+import { inProcess, resnetTorch } from '../cli/support/command.js';
+import { startServe } from './support/command.js';
+import { writeCheckpoint } from './support/model.js';
+import { jpeg, post } from './support/serving.js';
+
+const small = ['--precision', 'fp32', '--workers', '1', '--threads', '1', '--device', 'cpu'];
+
+describe('the models of `serve`', () => {
+  it('are called by the last part of their paths, or as they are named', () => {
+    assert.deepEqual(modelsOf(['runs/bees', '/a/b.safetensors', 'runs/2024/'], ['x=runs/y=z']), {
+      bees: 'runs/bees',
+      b: '/a/b.safetensors',
+      '2024': 'runs/2024/',
+      x: 'runs/y=z',
+    });
+    assert.equal(Object.keys(modelsOf(['z', 'a'], [])).join(), 'z,a');
+  });
+
+  it('must have names of their own', () => {
+    assert.throws(() => modelsOf(['a/best', 'b/best'], []), /both called "best".*--model NAME=RUN/);
+    assert.throws(() => modelsOf([], []), /Name a run to serve/);
+    for (const text of ['runs', '=runs', 'name=']) assert.throws(() => modelsOf([], [text]), /takes NAME=RUN/);
+  });
+});
+
+describe('resnet-torch serve', () => {
+  let folder: string;
+  let checkpoint: string;
+  let image: Buffer;
+  before(async () => {
+    native().setThreads(1);
+    folder = await mkdtemp(join(tmpdir(), 'resnet-torch-'));
+    checkpoint = await writeCheckpoint(join(folder, 'insects.safetensors'), ['ants', 'bees']);
+    image = await jpeg();
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  const labels = async (url: string, query = '') => {
+    const { status, body } = await post(`${url}v1/predict${query}`, new Uint8Array(image), 'image/jpeg');
+    assert.equal(status, 200, JSON.stringify(body));
+    return body.images?.[0]?.predictions.map(({ label }) => label).sort();
+  };
+
+  it('says one line, answers, loads again at SIGHUP, and ends with 0 at SIGTERM', async (t) => {
+    const server = await startServe(t, [checkpoint, '--model', `also=${checkpoint}`, ...small]);
+    assert.match(server.said, /^Serving insects, also on http:\/\/127\.0\.0\.1:\d+\/\n$/);
+    assert.deepEqual(await labels(server.url), ['ants', 'bees']);
+    await writeCheckpoint(checkpoint, ['drei', 'vier', 'zwei'], 2);
+    server.child.kill('SIGHUP');
+    await server.hears(/Loaded again: insects, also\./);
+    assert.deepEqual(await labels(server.url, '?model=also'), ['drei', 'vier', 'zwei']);
+    await writeFile(checkpoint, 'broken');
+    server.child.kill('SIGHUP');
+    await server.hears(/insects stays what it was: .*\n.*also stays what it was: /);
+    assert.deepEqual(await labels(server.url), ['drei', 'vier', 'zwei']);
+    await writeCheckpoint(checkpoint, ['ants', 'bees']);
+    assert.equal(await server.end('SIGTERM'), 0);
+    assert.doesNotMatch(server.stderr(), /v1\/predict/, 'quiet about requests');
+  });
+
+  it('tells of requests with --verbose, prints JSON, and ends with 130 at Ctrl-C', async (t) => {
+    const server = await startServe(t, [checkpoint, '--json', '--verbose', '--max-body', '2000', ...small]);
+    const { address, port, models } = JSON.parse(server.said);
+    assert.equal(address, server.url);
+    assert.equal(port, server.port);
+    assert.deepEqual(models, ['insects']);
+    await labels(server.url, '?topK=1');
+    assert.equal((await post(`${server.url}v1/predict`, Buffer.alloc(2001), 'image/jpeg')).status, 413);
+    await server.hears(/POST \/v1\/predict\?topK=1 200 [\d.]+ ms, 1 images\n(.*\n)*.*POST \/v1\/predict 413 /);
+    assert.equal(await server.end('SIGINT'), 130);
+  });
+
+  it('says why it cannot start', async (t) => {
+    const missing = await resnetTorch(['serve', join(folder, 'nothing'), '--port', '0']);
+    assert.equal(missing.code, 1);
+    assert.match(missing.stderr, /There is no .*nothing.*\(ERR_CHECKPOINT\)/);
+    assert.equal(missing.stdout, '');
+    const server = await startServe(t, [checkpoint, ...small]);
+    const taken = await resnetTorch(['serve', checkpoint, '--port', String(server.port)]);
+    assert.equal(taken.code, 1);
+    assert.match(taken.stderr, /Cannot listen on 127\.0\.0\.1, port \d+: another program listens there/);
+    assert.equal(await server.end('SIGTERM'), 0);
+  });
+
+  it('refuses what makes no sense', async (t) => {
+    const cases: readonly (readonly [args: readonly string[], words: RegExp])[] = [
+      [[], /Name a run to serve/],
+      [['a', '--port', '70000'], /--port takes a whole number/],
+      [['a', '--max-images', '0'], /--max-images takes a whole number/],
+      [['a', '--max-images', '9', '--max-queue', '8'], /only 8 images may wait/],
+      [['a', '--ports', '1'], /Did you mean --port\?/],
+    ];
+    for (const [args, words] of cases) {
+      const { code, stderr } = await inProcess(t, ['serve', ...args]);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, words);
+    }
+  });
+});

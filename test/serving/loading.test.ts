@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { projectRoot } from '../support/paths.js';
+
+it('fastify and prom-client are loaded by createServer() and by nothing else', () => {
+  const url = (path: string) => JSON.stringify(pathToFileURL(join(projectRoot, 'dist/src', path)).href);
+  const program = `
+    import { createRequire } from 'node:module';
+    const { cache } = createRequire(${url('index.js')});
+    const loaded = () => ['fastify', 'prom-client', '@fastify/busboy'].filter((name) =>
+      Object.keys(cache).some((path) => path.replaceAll('\\\\', '/').includes('/node_modules/' + name + '/')));
+    await import(${url('index.js')});
+    await import(${url('cli/parser.js')});
+    await import(${url('cli/commands/serve.js')});
+    const { createServer } = await import('resnet-torch/serve');
+    const before = loaded();
+    const server = await createServer({ models: { a: '/nowhere' } });
+    await server.close();
+    process.stdout.write(JSON.stringify([before, loaded()]));
+  `;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+    cwd: projectRoot,
+    encoding: 'utf8',
+  });
+  assert.deepEqual(JSON.parse(stdout || '[]'), [[], ['fastify', 'prom-client', '@fastify/busboy']], stderr);
+});

@@ -1,0 +1,61 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { projectRoot } from '../../support/paths.js';
+
+export interface ServeProcess {
+  readonly child: ChildProcess;
+  /** What it printed when it was ready, and its address. */
+  readonly said: string;
+  readonly url: string;
+  readonly port: number;
+  stderr(): string;
+  /** Resolves when standard error has said the words. */
+  hears(words: RegExp): Promise<string>;
+  /** Ends it, and answers its exit code. */
+  end(signal: NodeJS.Signals): Promise<number | null>;
+}
+
+/** `resnet-torch serve` on a free port, in a process of its own that goes with the test. */
+export async function startServe(
+  t: { after(work: () => unknown): void },
+  args: readonly string[],
+): Promise<ServeProcess> {
+  const child = spawn(process.execPath, [join(projectRoot, 'bin/resnet-torch.js'), 'serve', '--port', '0', ...args], {
+    env: { ...process.env, OMP_NUM_THREADS: '1' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = once(child, 'close').then(([code]) => code as number | null);
+  t.after(() => child.kill('SIGKILL'));
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  let said = '';
+  child.stdout.setEncoding('utf8');
+  while (!said.includes('\n')) {
+    const [text] = await Promise.race([once(child.stdout, 'data'), ended.then(() => [null])]);
+    if (text === null) throw new Error(`It ended before it was ready: ${stderr}`);
+    said += text;
+  }
+  const url = /http:\/\/[^\s"]+/.exec(said)?.[0] ?? '';
+  return {
+    child,
+    said,
+    url,
+    port: Number(new URL(url).port),
+    stderr: () => stderr,
+    async hears(words) {
+      while (!words.test(stderr)) {
+        if ((await Promise.race([once(child.stderr, 'data'), ended.then(() => 'ended')])) === 'ended') {
+          throw new Error(`It ended, and said ${stderr}`);
+        }
+      }
+      return stderr;
+    },
+    end(signal) {
+      child.kill(signal);
+      return ended;
+    },
+  };
+}
