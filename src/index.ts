@@ -20,6 +20,15 @@ export {
 } from './data/dataset.js';
 export type { Augmentation } from './data/transforms.js';
 export { ERROR_CODES, type ErrorCode, ResnetTorchError } from './errors.js';
+export {
+  type ExportFormat,
+  type ExportOptions,
+  type ExportResult,
+  exportModel,
+  type OnnxExport,
+  type OnnxOptions,
+  type WeightsExport,
+} from './export/export.js';
 export { type ClassResult, type EvaluateOptions, type EvaluationResult, evaluate } from './inference/evaluate.js';
 export { type Prediction, type PredictOptions, Predictor, type PredictorOptions } from './inference/predictor.js';
 export type { Device } from './model/device.js';

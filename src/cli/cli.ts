@@ -2,6 +2,7 @@ import yargs, { type Argv, type CommandModule } from 'yargs';
 import { packageVersion } from '../version.js';
 import { cacheCommand } from './commands/cache.js';
 import { evalCommand } from './commands/eval.js';
+import { exportCommand } from './commands/export.js';
 import { inspectCommand } from './commands/inspect.js';
 import { predictCommand } from './commands/predict.js';
 import { setupCommand } from './commands/setup.js';
@@ -32,6 +33,7 @@ const COMMANDS: CommandModule[] = [
   trainCommand,
   evalCommand,
   predictCommand,
+  exportCommand,
   inspectCommand,
   cacheCommand,
   setupCommand,
@@ -55,7 +57,7 @@ function parser(args: readonly string[]): Argv {
     .command(COMMANDS)
     .demandCommand(
       1,
-      'Name a command: train, eval, predict, inspect, cache or setup. `resnet-torch --help` lists them.',
+      'Name a command: train, eval, predict, export, inspect, cache or setup. `resnet-torch --help` lists them.',
     )
     .strict()
     .locale('en')
