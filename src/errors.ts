@@ -10,6 +10,9 @@ export const ERROR_CODES = [
   'ERR_SHAPE_MISMATCH',
   'ERR_DATASET',
   'ERR_IMAGE_DECODE',
+  'ERR_OVERLOADED',
+  'ERR_DEADLINE',
+  'ERR_IMAGE_TOO_LARGE',
   'ERR_CUDA_UNAVAILABLE',
   'ERR_OUT_OF_MEMORY',
   'ERR_NON_FINITE',
@@ -20,9 +23,11 @@ export const ERROR_CODES = [
   'ERR_BUSY',
   'ERR_INVALID_ARGUMENT',
   'ERR_ABORTED',
+  'ERR_CALLBACK',
   'ERR_INTERNAL',
 ] as const;
 
+/** A stable name of a kind of failure; messages may change, these do not. */
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /**

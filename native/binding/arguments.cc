@@ -100,6 +100,14 @@ std::vector<double> toFloat64s(const Napi::Value& value, const std::string& name
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
+std::span<const std::uint8_t> toBytes(const Napi::Value& value, const std::string& name) {
+  const auto type = value.IsTypedArray() ? value.As<Napi::TypedArray>().TypedArrayType() : napi_int8_array;
+  if (type != napi_uint8_array && type != napi_uint8_clamped_array) invalid(name, "a Uint8Array");
+  const auto array = value.As<Napi::TypedArray>();
+  auto buffer = array.ArrayBuffer();
+  return {static_cast<const std::uint8_t*>(buffer.Data()) + array.ByteOffset(), array.ByteLength()};
+}
+
 namespace {
 
 class CancelToken final : public Napi::ObjectWrap<CancelToken> {

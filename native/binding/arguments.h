@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,8 @@ struct Floats {
 Floats toFloats(const Napi::Value& value, const std::string& name);
 std::vector<std::int32_t> toInt32s(const Napi::Value& value, const std::string& name);
 std::vector<double> toFloat64s(const Napi::Value& value, const std::string& name);
+/// The bytes of a Uint8Array or Uint8ClampedArray themselves; valid in the call alone.
+std::span<const std::uint8_t> toBytes(const Napi::Value& value, const std::string& name);
 
 /// The flag of a CancelToken, or a fresh one where the argument is undefined.
 CancelFlagPtr toCancelFlag(const Napi::Value& value);

@@ -83,4 +83,8 @@ bool Environment::isInstance(const Napi::Value& value, const std::string& name) 
          value.As<Napi::Object>().InstanceOf(found->second.Value());
 }
 
+Napi::Value Environment::construct(const std::string& name, const std::vector<napi_value>& arguments) const {
+  return constructors_.at(name).New(arguments);
+}
+
 }  // namespace resnet_torch::binding

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "core/cancel.h"
 
@@ -47,6 +48,7 @@ class Environment {
   /// References to the constructors of wrapped classes, by class name, for `instanceof`.
   void keepConstructor(const std::string& name, Napi::Function constructor);
   bool isInstance(const Napi::Value& value, const std::string& name) const;
+  Napi::Value construct(const std::string& name, const std::vector<napi_value>& arguments) const;
 
   const std::shared_ptr<Channel>& channel() const { return channel_; }
 

@@ -7,7 +7,7 @@
 #include "model/folded_convolution.h"
 #include "model/prefix_hash.h"
 #include "model/units.h"
-#include "train/classify.h"
+#include "train/evaluate.h"
 #include "train/pipeline.h"
 
 namespace resnet_torch::binding {
@@ -42,11 +42,6 @@ std::shared_ptr<ResNet50> createModel(const Napi::Object& options) {
   return std::make_shared<ResNet50>(std::move(head), dtype, at::Device(device), static_cast<std::uint64_t>(seed));
 }
 
-/// `failures` of a batch, as the contract names them.
-Napi::Value takeFailures(Napi::Env env, const std::vector<data::ImageFailure>& failures) {
-  return toFailures(env, failures);
-}
-
 class Model final : public Napi::ObjectWrap<Model> {
  public:
   explicit Model(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Model>(info) {
@@ -65,13 +60,13 @@ class Model final : public Napi::ObjectWrap<Model> {
   }
 
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Model",
-                       {InstanceMethod<&Model::tensors>("tensors"), InstanceMethod<&Model::load>("load"),
-                        InstanceMethod<&Model::read>("read"), InstanceMethod<&Model::readFolded>("readFolded"),
-                        InstanceMethod<&Model::write>("write"), InstanceMethod<&Model::forward>("forward"),
-                        InstanceMethod<&Model::evaluate>("evaluate"), InstanceMethod<&Model::classify>("classify"),
-                        InstanceMethod<&Model::save>("save"), InstanceMethod<&Model::prefixHash>("prefixHash"),
-                        InstanceMethod<&Model::dispose>("dispose")});
+    return DefineClass(
+        env, "Model",
+        {InstanceMethod<&Model::tensors>("tensors"), InstanceMethod<&Model::load>("load"),
+         InstanceMethod<&Model::read>("read"), InstanceMethod<&Model::readFolded>("readFolded"),
+         InstanceMethod<&Model::write>("write"), InstanceMethod<&Model::forward>("forward"),
+         InstanceMethod<&Model::evaluate>("evaluate"), InstanceMethod<&Model::save>("save"),
+         InstanceMethod<&Model::prefixHash>("prefixHash"), InstanceMethod<&Model::dispose>("dispose")});
   }
 
  private:
@@ -82,7 +77,6 @@ class Model final : public Napi::ObjectWrap<Model> {
   Napi::Value write(const Napi::CallbackInfo& info);
   Napi::Value forward(const Napi::CallbackInfo& info);
   Napi::Value evaluate(const Napi::CallbackInfo& info);
-  Napi::Value classify(const Napi::CallbackInfo& info);
   Napi::Value save(const Napi::CallbackInfo& info);
   Napi::Value prefixHash(const Napi::CallbackInfo& info);
 
@@ -259,88 +253,62 @@ Napi::Value Model::forward(const Napi::CallbackInfo& info) {
   });
 }
 
-/// What a loop over a loader's batches keeps between its units.
-template <class Sums>
+namespace {
+
+/// What an evaluation keeps between its batches.
 struct Pass {
-  Sums sums;
+  train::Evaluation sums;
   std::vector<std::int32_t> indices;
   std::vector<data::ImageFailure> failures;
   std::int64_t batches = 0;
   bool exhausted = false;
+
+  void add(ResNet50& model, data::Batch& batch, bool bf16) {
+    ++batches;
+    failures.insert(failures.end(), batch.failures.begin(), batch.failures.end());
+    indices.insert(indices.end(), batch.indices.begin(), batch.indices.end());
+    if (batch.count > 0) train::evaluateBatch(model, batch, bf16, sums);
+  }
 };
 
-/// Takes up to `maxBatches` batches from the loader, a batch a unit, and answers with `answer(env, pass)`.
-template <class Sums, class Batch, class Convert>
-Napi::Value overBatches(const Napi::CallbackInfo& info, const std::shared_ptr<ResNet50>& model,
-                        const Napi::Object& options, CancelFlagPtr cancel, Batch batch, Convert convert) {
-  const auto loader = toLoader(options.Get("loader"));
-  const auto maxBatches = toInteger(options.Get("maxBatches"), "maxBatches", 1, kSafeInteger);
-  auto pass = std::make_shared<Pass<Sums>>();
-  auto& executor = executorOf(*model);
-  return runUnits(info, executor, Priority::kTraining, std::move(cancel),
-                  [model, loader, maxBatches, pass, batch, convert, &executor](Answer& answer) {
-                    auto taken = train::takeBatch(*loader, executor);
-                    if (taken.waiting) return Job::Progress::kWaiting;
-                    pass->exhausted = !taken.batch;
-                    model->initialise();
-                    if (taken.batch) {
-                      ++pass->batches;
-                      auto& failures = taken.batch->failures;
-                      pass->failures.insert(pass->failures.end(), failures.begin(), failures.end());
-                      pass->indices.insert(pass->indices.end(), taken.batch->indices.begin(),
-                                           taken.batch->indices.end());
-                      if (taken.batch->count > 0) batch(*model, *taken.batch, pass->sums);
-                      pass->exhausted = loader->exhausted();
-                    }
-                    if (!pass->exhausted && pass->batches < maxBatches) return Job::Progress::kMore;
-                    answer = [pass, convert](Napi::Env env) -> Napi::Value {
-                      auto object = Napi::Object::New(env);
-                      object.Set("batches", static_cast<double>(pass->batches));
-                      object.Set("indices", typedArray<Napi::Int32Array>(env, pass->indices));
-                      object.Set("failures", takeFailures(env, pass->failures));
-                      object.Set("exhausted", pass->exhausted);
-                      convert(env, object, pass->sums);
-                      return object;
-                    };
-                    return Job::Progress::kDone;
-                  });
+Napi::Value passObject(Napi::Env env, const Pass& pass) {
+  auto object = Napi::Object::New(env);
+  object.Set("batches", static_cast<double>(pass.batches));
+  object.Set("images", static_cast<double>(pass.sums.images));
+  object.Set("lossSum", pass.sums.lossSum);
+  object.Set("top1", static_cast<double>(pass.sums.top1));
+  object.Set("top5", static_cast<double>(pass.sums.top5));
+  object.Set("indices", typedArray<Napi::Int32Array>(env, pass.indices));
+  object.Set("predictions", typedArray<Napi::Int32Array>(env, pass.sums.predictions));
+  object.Set("failures", toFailures(env, pass.failures));
+  object.Set("exhausted", pass.exhausted);
+  return object;
 }
 
+}  // namespace
+
+/// Takes up to `maxBatches` batches from the loader, a batch a unit.
 Napi::Value Model::evaluate(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   return guarded(env, [&] {
     const auto options = toObject(info[0], "options");
     const bool bf16 = toBf16(options.Get("compute"));
-    return overBatches<train::Evaluation>(
-        info, model(), options, toCancelFlag(info[1]),
-        [bf16](ResNet50& model, data::Batch& batch, train::Evaluation& sums) {
-          train::evaluateBatch(model, batch, bf16, sums);
-        },
-        [](Napi::Env env, Napi::Object& object, const train::Evaluation& sums) {
-          object.Set("images", static_cast<double>(sums.images));
-          object.Set("lossSum", sums.lossSum);
-          object.Set("top1", static_cast<double>(sums.top1));
-          object.Set("top5", static_cast<double>(sums.top5));
-          object.Set("predictions", typedArray<Napi::Int32Array>(env, sums.predictions));
-        });
-  });
-}
-
-Napi::Value Model::classify(const Napi::CallbackInfo& info) {
-  const auto env = info.Env();
-  return guarded(env, [&] {
-    const auto options = toObject(info[0], "options");
-    const bool bf16 = toBf16(options.Get("compute"));
-    const auto topK = toInteger(options.Get("topK"), "topK", 1, model()->headShape().classes);
-    return overBatches<train::Classification>(
-        info, model(), options, toCancelFlag(info[1]),
-        [bf16, topK](ResNet50& model, data::Batch& batch, train::Classification& sums) {
-          train::classifyBatch(model, batch, bf16, topK, sums);
-        },
-        [](Napi::Env env, Napi::Object& object, const train::Classification& sums) {
-          object.Set("classes", typedArray<Napi::Int32Array>(env, sums.classes));
-          object.Set("probabilities", typedArray<Napi::Float32Array>(env, sums.probabilities));
-        });
+    const auto loader = toLoader(options.Get("loader"));
+    const auto maxBatches = toInteger(options.Get("maxBatches"), "maxBatches", 1, kSafeInteger);
+    const auto model = this->model();
+    auto& executor = executorOf(*model);
+    const auto pass = std::make_shared<Pass>();
+    return runUnits(info, executor, Priority::kTraining, toCancelFlag(info[1]),
+                    [model, loader, maxBatches, pass, bf16, &executor](Answer& answer) {
+                      auto taken = train::takeBatch(*loader, executor);
+                      if (taken.waiting) return Job::Progress::kWaiting;
+                      model->initialise();
+                      if (taken.batch) pass->add(*model, *taken.batch, bf16);
+                      pass->exhausted = !taken.batch || loader->exhausted();
+                      if (!pass->exhausted && pass->batches < maxBatches) return Job::Progress::kMore;
+                      answer = [pass](Napi::Env env) { return passObject(env, *pass); };
+                      return Job::Progress::kDone;
+                    });
   });
 }
 

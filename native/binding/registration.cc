@@ -92,6 +92,7 @@ Napi::Object registerAll(Napi::Env env, Napi::Object exports) {
   exports.Set("FeatureCache", defineFeatureCache(env));
   exports.Set("ImageCache", defineImageCache(env));
   exports.Set("Loader", defineLoader(env));
+  exports.Set("Predictor", definePredictor(env));
   exports.Set("scanImages", defineScanImages(env));
   return exports;
 }

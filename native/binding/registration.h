@@ -15,6 +15,7 @@ Napi::Function defineFileList(Napi::Env env);
 Napi::Function defineFeatureCache(Napi::Env env);
 Napi::Function defineImageCache(Napi::Env env);
 Napi::Function defineLoader(Napi::Env env);
+Napi::Function definePredictor(Napi::Env env);
 Napi::Function defineScanImages(Napi::Env env);
 
 }  // namespace resnet_torch::binding

@@ -4,6 +4,7 @@
 
 #include "binding/arguments.h"
 #include "binding/async.h"
+#include "binding/file_list.h"
 #include "binding/registration.h"
 
 namespace resnet_torch::binding {
@@ -62,10 +63,18 @@ Napi::Value resultArray(Napi::Env env, const std::vector<data::ScannedImage>& im
   return array;
 }
 
+/// A list, or the paths of files.
+std::shared_ptr<const data::FileList> toScanned(const Napi::Value& value) {
+  if (!value.IsArray()) return toFileList(value);
+  auto files = std::make_shared<data::FileList>();
+  files->paths = toTexts(value, "paths");
+  return files;
+}
+
 Napi::Value scanImages(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   return guarded(env, [&] {
-    auto paths = toTexts(info[0], "paths");
+    auto files = toScanned(info[0]);
     const auto options = toObject(info[1], "options");
     const auto workers = static_cast<int>(toInteger(options.Get("workers"), "workers", 1, 1024));
     const auto report = options.Get("progress");
@@ -84,7 +93,7 @@ Napi::Value scanImages(const Napi::CallbackInfo& info) {
     };
     try {
       data::scanImages(
-          std::move(paths), workers, cancel,
+          std::move(files), workers, cancel,
           progress ? [progress](std::size_t done) { progress->report(done); } : std::function<void(std::size_t)>(),
           finished);
     } catch (...) {

@@ -45,6 +45,12 @@ void addFile(Fields& fields, const std::string& path) {
   fields.add(static_cast<std::int64_t>(changed.tv_nsec));
 }
 
+void addSpooled(Fields& fields, const SpooledImage& image) {
+  for (const auto value : {image.digest.high, image.digest.low}) fields.add(value);
+  for (const int value : {image.raw.width, image.raw.height, image.raw.channels})
+    fields.add(static_cast<std::int32_t>(value));
+}
+
 void addView(Fields& fields, const CropOptions& crop, const Address& address) {
   fields.add(static_cast<std::int32_t>(crop.size));
   fields.add(flipOf(crop, address));
@@ -61,9 +67,13 @@ void addView(Fields& fields, const CropOptions& crop, const Address& address) {
 
 }  // namespace
 
-FeatureKey featureKey(const std::string& path, const CropOptions& crop, const Address& address) {
+FeatureKey featureKey(const ImageSource& source, const CropOptions& crop, const Address& address) {
   Fields fields;
-  addFile(fields, path);
+  if (source.spooled) {
+    addSpooled(fields, *source.spooled);
+  } else {
+    addFile(fields, source.name);
+  }
   addView(fields, crop, address);
   return fields.key();
 }

@@ -1,12 +1,5 @@
 #include "data/image.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <memory>
 #include <stdexcept>
 #include <utility>
@@ -15,76 +8,33 @@
 #include "data/jpeg.h"
 #include "data/orientation.h"
 #include "data/other_formats.h"
+#include "data/raw_pixels.h"
 #include "data/resize.h"
-#include "data/uninitialised.h"
 
 namespace resnet_torch::data {
 
 namespace {
 
-/// sharp's limit: larger ones are more likely an attack than a photograph.
-constexpr std::int64_t kMostPixels = std::int64_t{0x3FFF} * 0x3FFF;
 /// Files up to this size are read whole when they are scanned, of larger ones the head and the end.
 constexpr std::size_t kScannedWhole = 512 * 1024;
 constexpr std::size_t kScannedHead = 64 * 1024;
 
 constexpr char kTruncated[] = "the JPEG is truncated: its end marker is missing";
 
-/// A thread's buffer for files, kept from one to the next where it is no larger.
-constexpr std::size_t kMostKept = std::size_t{16} << 20;
-thread_local Scratch keptBytes;
+void checkSize(int width, int height, std::int64_t most) {
+  if (width < 1 || height < 1 || static_cast<std::int64_t>(width) * height > most)
+    throw TooManyPixels("its size of " + std::to_string(width) + "×" + std::to_string(height) +
+                        " pixels is beyond what is read");
+}
 
-class File {
- public:
-  explicit File(const std::string& path)
-      : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC)), bytes_(std::exchange(keptBytes, {})) {
-    struct stat status{};
-    if (descriptor_ < 0) throw std::runtime_error(std::string("it cannot be opened: ") + std::strerror(errno));
-    if (fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
-      close(descriptor_);
-      throw std::runtime_error("it is not a file");
-    }
-    size_ = static_cast<std::size_t>(status.st_size);
-    if (size_ == 0) {
-      close(descriptor_);
-      throw std::runtime_error("the file is empty (0 bytes)");
-    }
-  }
-  ~File() {
-    close(descriptor_);
-    if (bytes_.capacity() <= kMostKept) keptBytes = std::move(bytes_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
-  std::size_t size() const { return size_; }
-
-  /// `size` bytes from `offset` on, or as many as there are.
-  Bytes read(std::size_t offset, std::size_t size) {
-    size = std::min(size, size_ - std::min(offset, size_));
-    std::uint8_t* const bytes = bytes_.reserve(size);
-    std::size_t done = 0;
-    while (done < size) {
-      const auto got = pread(descriptor_, bytes + done, size - done, static_cast<off_t>(offset + done));
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) throw std::runtime_error(std::string("it cannot be read: ") + std::strerror(errno));
-      if (got == 0) break;
-      done += static_cast<std::size_t>(got);
-    }
-    return {bytes, done};
-  }
-  Bytes readAll() { return read(0, size_); }
-
- private:
-  int descriptor_;
-  std::size_t size_ = 0;
-  Scratch bytes_;
-};
-
-void checkSize(int width, int height) {
-  if (width < 1 || height < 1 || static_cast<std::int64_t>(width) * height > kMostPixels)
-    throw std::runtime_error("its size of " + std::to_string(width) + "×" + std::to_string(height) +
-                             " pixels is beyond what is read");
+/// Checked before they are touched.
+ImageFacts rawFacts(Bytes pixels, const RawShape& raw, std::int64_t mostPixels) {
+  checkSize(raw.width, raw.height, mostPixels);
+  if (pixels.size() != raw.bytes())
+    throw std::runtime_error("it has " + std::to_string(pixels.size()) + " bytes, and " + std::to_string(raw.width) +
+                             "×" + std::to_string(raw.height) + " pixels of " + std::to_string(raw.channels) +
+                             " channels take " + std::to_string(raw.bytes()));
+  return {raw.width, raw.height};
 }
 
 /// The size as displayed.
@@ -94,10 +44,10 @@ ImageHeader displayed(const JpegLayout& layout) {
   return header;
 }
 
-JpegLayout wholeLayout(Bytes file) {
+JpegLayout wholeLayout(Bytes file, std::int64_t mostPixels) {
   const auto layout = readJpegLayout(file);
+  if (layout.valid) checkSize(layout.width, layout.height, mostPixels);
   if (!layout.valid || !hasJpegEnd(file, layout)) throw std::runtime_error(kTruncated);
-  checkSize(layout.width, layout.height);
   return layout;
 }
 
@@ -109,25 +59,32 @@ JpegLayout wholeLayout(Bytes file) {
   throw std::runtime_error(vipsMessage);
 }
 
-ImageHeader scanJpeg(File& file, const JpegLayout& head) {
+ImageHeader scanJpeg(ImageBytes& file, const JpegLayout& head) {
   const auto end = file.read(file.size() - 2, 2);
   // No scan's data holds these two bytes, so at the end of the file they are an end marker.
   if (head.valid && end.size() == 2 && end[0] == 0xFF && end[1] == 0xD9) {
-    checkSize(head.width, head.height);
+    checkSize(head.width, head.height, kMostPixels);
     return displayed(head);
   }
-  return displayed(wholeLayout(file.readAll()));
+  return displayed(wholeLayout(file.readAll(), kMostPixels));
 }
 
-ImageHeader scanHeader(const std::string& path) {
-  File file(path);
-  const bool small = file.size() <= kScannedWhole;
-  const auto head = small ? file.readAll() : file.read(0, kScannedHead);
-  if (looksLikeJpeg(head)) return small ? displayed(wholeLayout(head)) : scanJpeg(file, readJpegLayout(head));
+ImageHeader scanHeader(const ImageSource& source) {
+  ImageBytes file(source);
+  if (source.raw.channels > 0) {
+    const auto facts = rawFacts(file.readAll(), source.raw, kMostPixels);
+    return {facts.width, facts.height, "raw"};
+  }
+  const bool whole = !source.isFile() || file.size() <= kScannedWhole;
+  const auto head = whole ? file.readAll() : file.read(0, kScannedHead);
+  if (looksLikeJpeg(head))
+    return whole ? displayed(wholeLayout(head, kMostPixels)) : scanJpeg(file, readJpegLayout(head));
   try {
-    const auto header = small ? VipsImage(head).header() : VipsImage(path).header();
-    checkSize(header.width, header.height);
+    const auto header = whole ? VipsImage(head).header() : VipsImage(source.name).header();
+    checkSize(header.width, header.height, kMostPixels);
     return header;
+  } catch (const TooManyPixels&) {
+    throw;
   } catch (const std::runtime_error& error) {
     failWith(error.what(), "");
   }
@@ -192,19 +149,28 @@ JpegOutcome makeView(const std::string& path, const ImageFacts& facts, const Vie
 
 }  // namespace
 
-void decodeView(const std::string& path, const CropOptions& options, const Address& address, std::uint8_t* out,
-                ImageCache* cache) {
-  if (cache && viewFromCache(*cache, path, options, address, out)) return;
-  File file(path);
+void decodeView(const ImageSource& source, const CropOptions& options, const Address& address, std::uint8_t* out,
+                ImageCache* cache, std::int64_t mostPixels) {
+  const auto& name = source.name;
+  if (cache && viewFromCache(*cache, name, options, address, out)) return;
+  ImageBytes file(source);
   const auto bytes = file.readAll();
+  if (source.raw.channels > 0) {
+    const auto facts = rawFacts(bytes, source.raw, mostPixels);
+    makeView(name, facts, ViewPlan(facts, options, address), cache, out, [&](RowSink& sink) {
+      pushRaw(bytes, source.raw, sink);
+      return JpegOutcome::kDone;
+    });
+    return;
+  }
   std::string jpegMessage;
   if (looksLikeJpeg(bytes)) {
-    const auto layout = wholeLayout(bytes);
+    const auto layout = wholeLayout(bytes, mostPixels);
     if (isPlainJpeg(layout)) {
       const auto size = displayed(layout);
       const ImageFacts facts{size.width, size.height, layout.orientation, true};
       const ViewPlan plan(facts, options, address);
-      const auto outcome = makeView(path, facts, plan, cache, out, [&](RowSink& sink) {
+      const auto outcome = makeView(name, facts, plan, cache, out, [&](RowSink& sink) {
         return decodeJpeg(bytes, layout, plan.reduction.factor, sink, jpegMessage);
       });
       if (outcome == JpegOutcome::kDone) return;
@@ -214,21 +180,23 @@ void decodeView(const std::string& path, const CropOptions& options, const Addre
   try {
     VipsImage image(bytes);
     const auto size = image.header();
-    checkSize(size.width, size.height);
+    checkSize(size.width, size.height, mostPixels);
     const ImageFacts facts{size.width, size.height};
-    makeView(path, facts, ViewPlan(facts, options, address), cache, out, [&](RowSink& sink) {
+    makeView(name, facts, ViewPlan(facts, options, address), cache, out, [&](RowSink& sink) {
       image.decode(sink);
       return JpegOutcome::kDone;
     });
+  } catch (const TooManyPixels&) {
+    throw;
   } catch (const std::runtime_error& error) {
     failWith(error.what(), jpegMessage);
   }
 }
 
-ScannedImage scanImage(const std::string& path) {
+ScannedImage scanImage(const ImageSource& source) {
   ScannedImage scanned;
   try {
-    const auto header = scanHeader(path);
+    const auto header = scanHeader(source);
     scanned.ok = true;
     scanned.width = header.width;
     scanned.height = header.height;

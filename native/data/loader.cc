@@ -157,8 +157,8 @@ void Loader::State::decode(Draft& draft, std::size_t slot) const {
                         static_cast<std::uint64_t>(index)};
   try {
     if (options.features && findFeatures(draft, slot, address)) return;
-    decodeView(options.files->paths[index], options.crop, address, draft.images.data() + slot * bytes,
-               options.imageCache.get());
+    decodeView(options.files->source(static_cast<std::size_t>(index)), options.crop, address,
+               draft.images.data() + slot * bytes, options.imageCache.get());
   } catch (const std::runtime_error& error) {
     draft.messages[slot] = error.what();
     if (draft.messages[slot].empty()) draft.messages[slot] = "it cannot be decoded";
@@ -169,7 +169,8 @@ void Loader::State::decode(Draft& draft, std::size_t slot) const {
 }
 
 bool Loader::State::findFeatures(Draft& draft, std::size_t slot, const Address& address) const {
-  draft.keys[slot] = featureKey(options.files->paths[draft.indices[slot]], options.crop, address);
+  draft.keys[slot] =
+      featureKey(options.files->source(static_cast<std::size_t>(draft.indices[slot])), options.crop, address);
   auto* const row = draft.features.data() + slot * options.features->entryBytes();
   draft.found[slot] = options.features->read(draft.keys[slot], row);
   return draft.found[slot];

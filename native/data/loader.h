@@ -10,16 +10,12 @@
 
 #include "data/augment.h"
 #include "data/feature_cache.h"
+#include "data/source.h"
 #include "data/uninitialised.h"
 
 namespace resnet_torch::data {
 
 class ImageCache;
-
-struct FileList {
-  std::vector<std::string> paths;
-  std::vector<std::int32_t> labels;  ///< one a path
-};
 
 struct ImageFailure {
   std::int64_t index = 0;  ///< in the file list

@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kStride = 16;
 
 struct Scan {
-  std::vector<std::string> paths;
+  std::shared_ptr<const FileList> files;
   CancelFlagPtr cancel;
   std::function<void(std::size_t)> progress;
   std::function<void(std::vector<ScannedImage>, std::exception_ptr)> finished;
@@ -30,10 +30,10 @@ struct Scan {
 
   void work() {
     try {
-      for (std::size_t first = next.fetch_add(kStride); first < paths.size() && !given();
+      for (std::size_t first = next.fetch_add(kStride); first < results.size() && !given();
            first = next.fetch_add(kStride)) {
-        const auto end = std::min(first + kStride, paths.size());
-        for (auto i = first; i < end && !given(); ++i) results[i] = scanImage(paths[i]);
+        const auto end = std::min(first + kStride, results.size());
+        for (auto i = first; i < end && !given(); ++i) results[i] = scanImage(files->source(i));
         const auto sum = done.fetch_add(end - first) + (end - first);
         if (progress && !given()) progress(sum);
       }
@@ -54,14 +54,14 @@ struct Scan {
 
 }  // namespace
 
-void scanImages(std::vector<std::string> paths, int workers, CancelFlagPtr cancel,
+void scanImages(std::shared_ptr<const FileList> files, int workers, CancelFlagPtr cancel,
                 std::function<void(std::size_t)> progress,
                 std::function<void(std::vector<ScannedImage>, std::exception_ptr)> finished) {
   const auto scan = std::make_shared<Scan>();
-  scan->results.resize(paths.size());
-  const auto strides = (paths.size() + kStride - 1) / kStride;
+  scan->results.resize(files->paths.size());
+  const auto strides = (files->paths.size() + kStride - 1) / kStride;
   const int threads = static_cast<int>(std::clamp<std::size_t>(strides, 1, static_cast<std::size_t>(workers)));
-  scan->paths = std::move(paths);
+  scan->files = std::move(files);
   scan->cancel = std::move(cancel);
   scan->progress = std::move(progress);
   scan->finished = std::move(finished);

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { seconds, step } from './output.mjs';
@@ -27,6 +27,19 @@ export async function buildTypeScript(root, { force = false }) {
   const start = Date.now();
   const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
   await run('The TypeScript build', process.execPath, [tsc, '-p', 'tsconfig.json'], { cwd: root, show: true });
+  await storeHelp(root);
   await writeStamp(stamp, hash);
   step('typescript', `built in ${seconds(Date.now() - start)}`);
+}
+
+/**
+ * Keeps what `resnet-torch --help` prints, so that it need not be made each time.
+ *
+ * @param {string} root
+ */
+async function storeHelp(root) {
+  const stored = join(root, 'dist', 'src', 'cli', 'help.txt');
+  await rm(stored, { force: true });
+  const help = await run('Making the help', process.execPath, [join(root, 'bin', 'resnet-torch.js'), '--help']);
+  await writeFile(stored, help);
 }

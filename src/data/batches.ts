@@ -38,7 +38,8 @@ export interface BatchOptions {
 
 export type SplitName = 'train' | 'val' | 'all';
 
-interface BatchOf<Images, Shape> {
+/** Images and what they are, of one layout. */
+export interface BatchOf<Images, Shape> {
   readonly images: Images;
   /** Class of each image. */
   readonly labels: Int32Array;

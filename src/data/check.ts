@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { ResnetTorchError } from '../errors.js';
-import type { ScannedImage } from '../native/binding.js';
+import type { NativeFileList, ScannedImage } from '../native/binding.js';
 import { native, withCancel } from '../native/load.js';
 
 /** A file that cannot be read as an image. */
@@ -19,27 +19,43 @@ export interface ScanOptions {
 /** Files handed to native code at a time, so that the answers do not block the event loop. */
 const CHUNK = 512;
 
-/** Reads the headers of all files, and looks for the end marker of JPEGs, on native threads. */
+/**
+ * Reads the headers of all files, and looks for the end marker of JPEGs, on native threads.
+ *
+ * @param list where the images are, if `paths` are but names
+ */
 export async function scanFiles(
   paths: readonly string[],
   { workers = availableParallelism(), onProgress, signal }: ScanOptions,
+  list?: NativeFileList,
 ): Promise<readonly ScannedImage[]> {
   const results: ScannedImage[] = [];
   onProgress?.(0, paths.length);
   while (results.length < paths.length) {
     const before = results.length;
-    results.push(
-      ...(await scanChunk(paths.slice(before, before + CHUNK), workers, signal, (done) =>
-        onProgress?.(before + done, paths.length),
-      )),
+    const count = Math.min(CHUNK, paths.length - before);
+    const report = (done: number): void => onProgress?.(before + done, paths.length);
+    if (list === undefined) {
+      results.push(...(await scanChunk(paths.slice(before, before + count), count, workers, signal, report)));
+      continue;
+    }
+    const part = list.pick(
+      Int32Array.from({ length: count }, (_, index) => before + index),
+      new Int32Array(count),
     );
+    try {
+      results.push(...(await scanChunk(part, count, workers, signal, report)));
+    } finally {
+      part.dispose();
+    }
   }
   return results;
 }
 
 /** A report that throws ends the scan with what it threw. */
 async function scanChunk(
-  paths: readonly string[],
+  files: readonly string[] | NativeFileList,
+  count: number,
   workers: number,
   signal: AbortSignal | undefined,
   report: (done: number) => void,
@@ -56,8 +72,8 @@ async function scanChunk(
     }
   };
   const either = signal === undefined ? failure.signal : AbortSignal.any([signal, failure.signal]);
-  const scanned = await withCancel(either, (token) => native().scanImages(paths, { workers, progress }, token));
-  if (reported < paths.length) progress(paths.length);
+  const scanned = await withCancel(either, (token) => native().scanImages(files, { workers, progress }, token));
+  if (reported < count) progress(count);
   failure.signal.throwIfAborted();
   return scanned;
 }

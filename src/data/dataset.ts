@@ -27,7 +27,6 @@ export type {
 } from './batches.js';
 export type { CorruptFile } from './check.js';
 export type { IgnoredFile } from './folder.js';
-export { type ImageSet, openImages } from './images.js';
 export type { Skipped } from './skipped.js';
 
 export interface DatasetOptions {
@@ -93,12 +92,12 @@ export class Dataset {
   readonly notes: readonly string[];
   readonly #skipCorrupt: boolean;
   readonly #sizes: DatasetContent['sizes'];
+  readonly #source: ImageStore | null;
   readonly #lists = new Map<SplitName, NativeFileList>();
   #all: Split | undefined;
   #disposed = false;
 
-  /** @internal */
-  constructor(content: DatasetContent, skipCorrupt: boolean) {
+  private constructor(content: DatasetContent, skipCorrupt: boolean) {
     this.path = content.path;
     this.classes = content.classes;
     this.hasParts = content.hasParts;
@@ -110,6 +109,19 @@ export class Dataset {
     this.notes = describeSkipped(content.skipped, content.path);
     this.#skipCorrupt = skipCorrupt;
     this.#sizes = content.sizes;
+    this.#source = content.source ?? null;
+  }
+
+  /**
+   * @throws ResnetTorchError `ERR_DATASET` where there is nothing to train on, though there should be
+   * @internal
+   */
+  static of(
+    content: DatasetContent,
+    { skipCorrupt, forTraining }: { skipCorrupt: boolean; forTraining: boolean },
+  ): Dataset {
+    if (forTraining) refuseEmptied(content);
+    return new Dataset(content, skipCorrupt);
   }
 
   /**
@@ -160,8 +172,8 @@ export class Dataset {
     if (known !== undefined) return known;
     const { files } = this.split(name);
     if (files.length === 0) throw datasetError(this.#emptySplit(name));
-    const list = new (native().FileList)(
-      files.map(({ path }) => path),
+    const list = this.#makeList(
+      files,
       Int32Array.from(files, ({ label }) => label),
     );
     this.#lists.set(name, list);
@@ -187,9 +199,19 @@ export class Dataset {
           `${quoted(missing)}. It knows ${quoted(classes)}.`,
       );
     }
-    return new (native().FileList)(
-      files.map(({ path }) => path),
+    return this.#makeList(
+      files,
       Int32Array.from(files, ({ label }) => position.get(this.classes[label] ?? '') ?? -1),
+    );
+  }
+
+  #makeList(files: readonly LabelledFile[], labels: Int32Array): NativeFileList {
+    const paths = files.map(({ path }) => path);
+    if (this.#source === null) return new (native().FileList)(paths, labels);
+    const { list, position } = this.#source;
+    return list.pick(
+      Int32Array.from(paths, (path) => position.get(path) ?? -1),
+      labels,
     );
   }
 
@@ -198,8 +220,10 @@ export class Dataset {
     this.#disposed = true;
     for (const list of this.#lists.values()) list.dispose();
     this.#lists.clear();
+    this.#source?.list.dispose();
   }
 
+  /** `dispose()`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -262,17 +286,25 @@ export async function openDataset(path: string, options: DatasetOptions = {}): P
     },
     skipped: { ignored: parts.ignored, corrupt },
   };
-  if (forTraining) refuseEmptied(content);
-  return new Dataset(content, skipCorrupt);
+  return Dataset.of(content, { skipCorrupt, forTraining });
+}
+
+/** Images that have no files of their own. */
+export interface ImageStore {
+  readonly list: NativeFileList;
+  /** In the list, by name. */
+  readonly position: ReadonlyMap<string, number>;
 }
 
 /** All that a data set is made of. */
-interface DatasetContent extends ListedFiles {
+export interface DatasetContent extends ListedFiles {
   readonly path: string;
   readonly classes: readonly string[];
   readonly hasParts: boolean;
   readonly skipped: Skipped;
   readonly sizes: Readonly<Record<'train' | 'val', Int32Array>>;
+  /** Where the images are that the files are but names of; else they are paths. */
+  readonly source?: ImageStore;
 }
 
 interface ListedFiles {
@@ -294,7 +326,7 @@ function withoutCorrupt({ train, val }: ListedFiles, corrupt: readonly CorruptFi
 }
 
 /** Of the files that can be read. */
-function sizesOf(scanned: readonly ScannedImage[]): Int32Array {
+export function sizesOf(scanned: readonly ScannedImage[]): Int32Array {
   return Int32Array.from(
     scanned.filter(({ ok }) => ok).flatMap(({ width, height, format }) => [width, height, format === 'jpeg' ? 1 : 0]),
   );
@@ -306,13 +338,15 @@ function makeSplit(name: 'train' | 'val', content: DatasetContent): Split {
   return { name, files: content[name], counts };
 }
 
-/** A class of which every training image is broken cannot be learned. */
+/** A class without training images, since every one is broken or there never was one, cannot be learned. */
 function refuseEmptied(content: DatasetContent): void {
   const { counts } = makeSplit('train', content);
   const emptied = content.classes.filter((_, label) => counts[label] === 0);
   if (emptied.length === 0) return;
   throw datasetError(
-    `Every training image of ${quoted(emptied)} in ${content.path} is broken, so none is left to train on. ` +
-      'Replace the files or remove the class.',
+    content.skipped.corrupt.length > 0
+      ? `Every training image of ${quoted(emptied)} in ${content.path} is broken, so none is left to train on. ` +
+          'Replace the files or remove the class.'
+      : `${content.path} has no training image of ${quoted(emptied)}. Add some, or leave the class out.`,
   );
 }

@@ -1,58 +1,22 @@
 import { stat } from 'node:fs/promises';
-import type { NativeFileList } from '../native/binding.js';
-import { native } from '../native/load.js';
-import { checkOptions, requireBoolean, requireNumber } from '../options.js';
-import { MOST_WORKERS } from './batches.js';
-import { type CorruptFile, findCorrupt, scanFiles } from './check.js';
 import { datasetError, type IgnoredFile, IMAGE_EXTENSIONS, readImageTree } from './folder.js';
-import { describeSkipped, type Skipped } from './skipped.js';
 
-export interface ImagesOptions {
-  /** Leave out files that cannot be read, and list them in `skipped`, instead of failing. Default false. */
-  readonly skipCorrupt?: boolean;
-  /** Threads that read headers. Default: as many as there are cores. */
-  readonly workers?: number;
-  /** Hears of files whose header was read. */
-  readonly onProgress?: (done: number, total: number) => void;
-  readonly signal?: AbortSignal;
-}
-
-const IMAGES_OPTIONS = [
-  'skipCorrupt',
-  'workers',
-  'onProgress',
-  'signal',
-] as const satisfies readonly (keyof ImagesOptions)[];
-
-/** Images without labels, for prediction. */
-export interface ImageSet {
+/** Image files by name. */
+export interface FoundImages {
   /** In the order asked for; those of a folder in the order of their paths. */
   readonly files: readonly string[];
-  readonly skipped: Skipped;
-  /** The same in sentences for a person; empty where all is used. */
-  readonly notes: readonly string[];
-  /** A native list with the label 0 for every file. The caller lets go of it. */
-  fileList(): NativeFileList;
+  /** What lies in the folders and is not read. */
+  readonly ignored: readonly IgnoredFile[];
 }
 
 /**
- * Finds images by name: a file is taken whatever its extension, a folder is searched, folders in it too. Reads every
- * header.
+ * Finds images by name: a file is taken whatever its extension, a folder is searched, folders in it too. No file is
+ * opened.
  *
- * @throws ResnetTorchError `ERR_DATASET` for a path that is not there and a folder without images; `ERR_IMAGE_DECODE` for
- *   a file that cannot be read, unless `skipCorrupt`
+ * @throws ResnetTorchError `ERR_DATASET` for a path that is not there and a folder without images
  */
-export async function openImages(paths: readonly string[], options: ImagesOptions = {}): Promise<ImageSet> {
-  checkOptions(options, IMAGES_OPTIONS, 'openImages()');
-  const skipCorrupt = requireBoolean(options.skipCorrupt ?? false, 'skipCorrupt');
-  if (options.workers !== undefined)
-    requireNumber(options.workers, 'workers', {
-      integer: true,
-      min: 1,
-      max: MOST_WORKERS,
-    });
-  options.signal?.throwIfAborted();
-  const found: string[] = [];
+export async function findImages(paths: readonly string[]): Promise<FoundImages> {
+  const files: string[] = [];
   const ignored: IgnoredFile[] = [];
   for (const path of paths) {
     if (await isFolder(path)) {
@@ -60,31 +24,20 @@ export async function openImages(paths: readonly string[], options: ImagesOption
       if (tree.images.length === 0) {
         throw datasetError(`The folder ${path} holds no images. Read are ${IMAGE_EXTENSIONS.join(' ')}.`);
       }
-      found.push(...tree.images);
+      for (const image of tree.images) files.push(image);
       ignored.push(...tree.ignored);
     } else {
-      found.push(path);
+      files.push(path);
     }
   }
-  const corrupt = findCorrupt(found, await scanFiles(found, options), skipCorrupt);
-  return imageSet(found, { ignored, corrupt });
+  return { files, ignored };
 }
 
-async function isFolder(path: string): Promise<boolean> {
+/** @throws ResnetTorchError `ERR_DATASET` for a path that is not there */
+export async function isFolder(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
   } catch (cause) {
     throw datasetError(`There is no image or folder ${path}.`, cause);
   }
-}
-
-function imageSet(found: readonly string[], skipped: Skipped): ImageSet {
-  const broken = new Set(skipped.corrupt.map(({ path }: CorruptFile) => path));
-  const files = found.filter((path) => !broken.has(path));
-  return {
-    files,
-    skipped,
-    notes: describeSkipped(skipped, '.'),
-    fileList: () => new (native().FileList)(files, new Int32Array(files.length)),
-  };
 }

@@ -22,11 +22,13 @@ export const UNIT_NAMES = [
   'head',
 ] as const;
 
+/** The name of a unit. */
 export type UnitName = (typeof UNIT_NAMES)[number];
 
 /** Runs of units that are named as one. */
 export const STAGE_NAMES = ['stem', 'layer1', 'layer2', 'layer3', 'layer4', 'head'] as const;
 
+/** The name of a run of units: `layer3` stands for `layer3.0` to `layer3.5`. */
 export type StageName = (typeof STAGE_NAMES)[number];
 
 /** A parameter as torchvision names and shapes it. */
@@ -40,6 +42,7 @@ export interface ParameterInfo {
   readonly role: 'weight' | 'bias';
 }
 
+/** One of the 18 ordered parts of the network. */
 export interface UnitInfo {
   readonly name: UnitName;
   readonly index: number;

@@ -88,22 +88,6 @@ export interface NativeEvaluation {
   readonly exhausted: boolean;
 }
 
-export interface NativeClassifyOptions extends NativeEvaluateOptions {
-  /** 1 ≤ topK ≤ classes. */
-  readonly topK: number;
-}
-
-export interface NativeClassification {
-  readonly batches: number;
-  readonly indices: Int32Array;
-  /** `[images × topK]`, likeliest first. */
-  readonly classes: Int32Array;
-  /** Softmax probabilities beside `classes`. */
-  readonly probabilities: Float32Array;
-  readonly failures: readonly ImageFailure[];
-  readonly exhausted: boolean;
-}
-
 /** A ResNet-50 with torchvision's names. Every method but `dispose` is refused with `ERR_DISPOSED` after `dispose`. */
 export interface NativeModel {
   /** Names and shapes of all parameters and buffers, in torchvision's order of `state_dict()`. */
@@ -140,7 +124,6 @@ export interface NativeModel {
     cancel?: NativeCancelToken,
   ): Promise<Floats>;
   evaluate(o: NativeEvaluateOptions, cancel?: NativeCancelToken): Promise<NativeEvaluation>;
-  classify(o: NativeClassifyOptions, cancel?: NativeCancelToken): Promise<NativeClassification>;
   /**
    * Writes all tensors as safetensors (in `dtype`, by default the model's own; `num_batches_tracked` int64), atomically:
    * temporary file in the same folder, fsync, rename, fsync of the folder. `metadata` goes to `__metadata__`.
@@ -251,6 +234,8 @@ export interface NativeSession {
 /** Paths and labels, handed to native code once. */
 export interface NativeFileList {
   readonly length: number;
+  /** A list of the images at these positions, with labels of their own. */
+  pick(positions: Int32Array, labels: Int32Array): NativeFileList;
   dispose(): void;
 }
 
@@ -380,6 +365,63 @@ export interface NativeLoader {
   dispose(): void;
 }
 
+/** A path, the bytes of an encoded image, or pixels with their shape. Bytes are copied. */
+export type NativeImage =
+  | string
+  | Uint8Array
+  | {
+      readonly data: Uint8Array | Uint8ClampedArray;
+      readonly width: number;
+      readonly height: number;
+      readonly channels: 1 | 3 | 4;
+    };
+
+export interface NativePredictorOptions {
+  readonly compute: Compute;
+  readonly crop: CropOptions;
+  /** Decoding threads, at least 1. */
+  readonly workers: number;
+  readonly maxBatch: number;
+  /** Milliseconds that an image waits for others while the device is free. */
+  readonly maxDelayMs: number;
+  readonly maxPixels: number;
+}
+
+export interface NativePrediction {
+  /** [topK], likeliest first, and their softmax probabilities. */
+  readonly classes: Int32Array;
+  readonly probabilities: Float32Array;
+  /** [2048] where they were asked for. */
+  readonly features: Float32Array | null;
+}
+
+/** Classifies images as they come, those that wait at the same time in one batch, ahead of training. */
+export interface NativePredictor {
+  /** `name`: what the image is called in messages. A cancelled call is answered when its turn comes. */
+  predict(
+    image: NativeImage,
+    o: { readonly name: string; readonly topK: number; readonly features: boolean },
+    cancel?: NativeCancelToken,
+  ): Promise<NativePrediction>;
+  /** Images under way; batches and images computed so far. */
+  stats(): { readonly waiting: number; readonly batches: number; readonly images: number };
+  /** What waits is rejected with `ERR_DISPOSED`. Idempotent. */
+  dispose(): void;
+}
+
+/** Where the images of a list lie in one file, an entry an image. */
+export interface NativeSpool {
+  /** Of the open file; it is the caller's, and may be closed when the list is made. */
+  readonly fd: number;
+  /** Bytes from the beginning of the file. */
+  readonly offsets: Float64Array;
+  readonly lengths: Float64Array;
+  /** Three an image: width, height and channels of pixels; zeros for an encoded image. */
+  readonly shapes: Int32Array;
+  /** 16 bytes an image, which name its contents. */
+  readonly digests: Uint8Array;
+}
+
 export interface ScannedImage {
   readonly ok: boolean;
   /** Why not, when not ok. */
@@ -387,7 +429,7 @@ export interface ScannedImage {
   /** Pixels as displayed: EXIF orientation applied. 0 when not ok. */
   readonly width: number;
   readonly height: number;
-  /** `jpeg`, or libvips' name for the loader: `png`, `webp`, `gif`, `tiff`, `heif`, … */
+  /** `jpeg`, `raw`, or libvips' name for the loader: `png`, `webp`, `gif`, `tiff`, `heif`, … */
   readonly format: string;
 }
 
@@ -405,13 +447,19 @@ export interface NativeBinding {
   readonly CancelToken: new () => NativeCancelToken;
   readonly Model: new (o: NativeModelOptions) => NativeModel;
   readonly Session: new (model: NativeModel, o: NativeSessionOptions) => NativeSession;
-  readonly FileList: new (paths: readonly string[], labels: Int32Array) => NativeFileList;
+  /** With a spool the paths are but names, which messages give and which must differ. */
+  readonly FileList: new (
+    paths: readonly string[],
+    labels: Int32Array,
+    spool?: NativeSpool,
+  ) => NativeFileList;
   readonly FeatureCache: new (o: NativeFeatureCacheOptions) => NativeFeatureCache;
   readonly ImageCache: new (limit: number | null) => NativeImageCache;
   readonly Loader: new (o: NativeLoaderOptions) => NativeLoader;
+  readonly Predictor: new (model: NativeModel, o: NativePredictorOptions) => NativePredictor;
   /** Reads headers (and, in JPEGs, looks for the end marker) on `workers` threads. `progress` gets the files done. */
   scanImages(
-    paths: readonly string[],
+    paths: readonly string[] | NativeFileList,
     o: { readonly workers: number; readonly progress?: (done: number) => void },
     cancel?: NativeCancelToken,
   ): Promise<readonly ScannedImage[]>;

@@ -3,6 +3,7 @@ import { ResnetTorchError } from '../errors.js';
 import type { ResNet50 } from '../model/resnet50.js';
 import { openWeights, type TensorTable } from '../model/weights/index.js';
 import type { NativeSession } from '../native/binding.js';
+import { type Changes, UNCHANGED } from './epoch-control.js';
 import type { BestEpoch } from './events.js';
 import type { RunDirectory } from './run-directory.js';
 
@@ -27,6 +28,8 @@ export interface Progress {
   readonly last: BestEpoch | null;
   /** Paths of the files left out, each once. */
   readonly skipped: readonly string[];
+  /** By callbacks between epochs. */
+  readonly changes: Changes;
 }
 
 export const BEGINNING: Progress = {
@@ -38,6 +41,7 @@ export const BEGINNING: Progress = {
   best: null,
   last: null,
   skipped: [],
+  changes: UNCHANGED,
 };
 
 const PROGRESS_KEY = 'progress';
@@ -115,7 +119,8 @@ export async function openLast(directory: RunDirectory): Promise<{
   }
   const { path, tensors } = state;
   return {
-    progress: JSON.parse(text) as Progress,
+    // A run of an earlier version had nothing that could change it.
+    progress: { ...BEGINNING, ...(JSON.parse(text) as Progress) },
     load: async (model, session) => {
       await model.handle.load(weights.path, [...weights.tensors.values()]);
       await session.loadState(path, [...tensors.values()]);

@@ -14,6 +14,7 @@ import type {
 import { rateRows, type Schedule } from '../optim/schedules.js';
 import { CheckpointPace, type Progress } from './checkpoint.js';
 import { ChunkSizer } from './chunks.js';
+import { groupsWith } from './epoch-control.js';
 import type { BestEpoch, CacheEvent, StepEvent, TrainingEvent } from './events.js';
 import type { Gate } from './gate.js';
 import { addSums, NOTHING, perSecond, type Sums } from './metrics.js';
@@ -124,9 +125,9 @@ export class EpochLoop {
 
   async #chunk(loader: NativeLoader): Promise<void> {
     const { settings, schedule, stepsPerEpoch, gate, session } = this.#at;
-    const { step, batch } = this.#progress;
+    const { step, batch, changes } = this.#progress;
     const count = this.#sizer.next(stepsPerEpoch - batch);
-    const rates = rateRows(settings.groups, schedule, step, count, this.#steps);
+    const rates = rateRows(groupsWith(settings.groups, changes), schedule, step, count, this.#steps);
     if (batch + count >= stepsPerEpoch) {
       // Evaluation comes next: its first images are decoded while this chunk trains.
       this.#valLoader ??= this.#openVal();

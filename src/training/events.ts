@@ -19,6 +19,7 @@ export type TrainingEvent =
   | ErrorEvent
   | ResultEvent;
 
+/** The first event: what the run will do, with every default resolved. */
 export interface StartEvent {
   readonly type: 'start';
   readonly strategy: string;
@@ -99,6 +100,7 @@ export interface StepEvent {
   readonly imagesPerSecond: number;
 }
 
+/** Figures over the images of a split. */
 export interface Metrics {
   /** Mean cross-entropy over images. */
   readonly loss: number;
@@ -109,6 +111,7 @@ export interface Metrics {
   readonly images: number;
 }
 
+/** The end of an epoch, evaluation included. */
 export interface EpochEvent {
   readonly type: 'epoch';
   readonly epoch: number;
@@ -154,6 +157,7 @@ export interface CacheEvent {
   readonly message: string;
 }
 
+/** A checkpoint that lies on the disk by now. */
 export interface CheckpointEvent {
   readonly type: 'checkpoint';
   /** `last` comes with the state that a continued run needs. */
@@ -179,8 +183,10 @@ export interface AbortedEvent {
   readonly checkpoint: string | null;
 }
 
+/** The last event of a run that failed. */
 export interface ErrorEvent {
   readonly type: 'error';
+  /** One of `ERROR_CODES`; `ERR_CALLBACK` for what `onEpoch` threw, where that is no error of this package. */
   readonly code: string;
   readonly message: string;
   readonly epoch: number;
@@ -195,6 +201,7 @@ export interface BestEpoch {
   readonly loss: number;
 }
 
+/** The last event of a run that went through. */
 export interface ResultEvent {
   readonly type: 'result';
   readonly best: BestEpoch;
@@ -209,6 +216,8 @@ export interface ResultEvent {
   readonly imagesPerSecond: number;
   /** The run directory, absolute, or null when nothing was written. */
   readonly out: string | null;
+  /** Whether a callback ended the run before its last epoch. */
+  readonly stopped: boolean;
   /** Where the best epoch's weights are, or null when nothing was written. */
   readonly checkpoint: string | null;
 }

@@ -8,9 +8,11 @@ export class Gate {
   #resume: (() => void) | null = null;
   #token: NativeCancelToken | null = null;
   #pausable = false;
+  #abandon: (() => void) | null = null;
   readonly #onAbort = (): void => {
     this.#token?.cancel();
     this.#resume?.();
+    this.#abandon?.();
   };
 
   constructor(signal: AbortSignal | undefined) {
@@ -50,6 +52,23 @@ export class Gate {
       this.#resume = null;
     }
     return !this.aborted;
+  }
+
+  /** Waits for work that cannot be told to end. An abortion abandons it, and the answer is then false. */
+  async wait(work: Promise<void>): Promise<boolean> {
+    const abandoned = new Promise<boolean>((resolve) => {
+      // Work that ends because of the abortion, or aborts as the last thing it does, has a turn to end in.
+      this.#abandon = () => setImmediate(resolve, false);
+    });
+    if (this.aborted) this.#abandon?.();
+    try {
+      return await Promise.race([work.then(() => true), abandoned]);
+    } catch (error) {
+      if (this.aborted) return false;
+      throw error;
+    } finally {
+      this.#abandon = null;
+    }
   }
 
   /** Makes a call that an abortion ends early, and a pause too, where its work can go on from where it was ended. */

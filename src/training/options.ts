@@ -4,6 +4,7 @@ import type { Precision } from '../model/precision.js';
 import type { GroupSpec, ParameterGroup } from '../optim/groups.js';
 import type { OptimizerSpec } from '../optim/optimizers.js';
 import type { Schedule, ScheduleSpec } from '../optim/schedules.js';
+import type { OnEpoch } from './epoch-control.js';
 import type { CacheMode } from './feature-cache.js';
 import type { Strategy, StrategyName } from './strategies.js';
 
@@ -78,9 +79,14 @@ export interface TrainOptions extends StrategyOverrides {
   readonly skipCorrupt?: boolean;
   /**
    * Continue the run in `out` from its last checkpoint, to the weights that it would have ended with. All settings are
-   * that run's own: beside `out`, only `workers`, `cacheImages` and `signal` may be given, and `schedule` where it was a function.
+   * that run's own: beside `out`, only `workers`, `cacheImages`, `onEpoch` and `signal` may be given, and `schedule` where it was a function.
    */
   readonly resume?: boolean;
+  /**
+   * Called between epochs, with the event of the one that ended: it may change the rates or end the run, and training
+   * goes on when it is done. A throw in it fails the run.
+   */
+  readonly onEpoch?: OnEpoch;
   /** Stops after the step that runs: the last checkpoint is written, and the run rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }

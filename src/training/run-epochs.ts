@@ -1,7 +1,9 @@
 import { MEAN, STD } from '../data/transforms.js';
 import { ResnetTorchError } from '../errors.js';
 import type { TransformMetadata } from '../model/weights/index.js';
+import { describe } from '../options.js';
 import { type Progress, saveLast } from './checkpoint.js';
+import { ChangingControl, groupsWith, type OnEpoch } from './epoch-control.js';
 import { EpochLoop, type Workplace } from './epoch-loop.js';
 import type { EpochEvent, ResultEvent, StartEvent, TrainingEvent } from './events.js';
 import { asEpoch, isBetter, metricsOf, perSecond, type Sums } from './metrics.js';
@@ -11,7 +13,8 @@ import type { RunDirectory } from './run-directory.js';
 import { driftByUnit } from './session.js';
 
 /** A run that is ready to begin. */
-export type ReadyRun = Prepared & Workplace & { readonly directory: RunDirectory | null };
+export type ReadyRun = Prepared &
+  Workplace & { readonly directory: RunDirectory | null; readonly onEpoch: OnEpoch | undefined };
 
 /** From the first event to the result, which is written but left to the caller to tell of. */
 export async function runEpochs(run: ReadyRun): Promise<ResultEvent> {
@@ -21,9 +24,9 @@ export async function runEpochs(run: ReadyRun): Promise<ResultEvent> {
   await begin(run);
   try {
     await run.emit([startEvent(run), ...skippedBefore(run)]);
-    while (loop.progress.epoch < run.settings.epochs && !gate.aborted) await runEpoch(run, loop);
+    while (!isOver(run, loop.progress) && !gate.aborted) await runEpoch(run, loop);
     // Told to stop when all was done, a run has ended as it should.
-    if (loop.progress.epoch < run.settings.epochs) return await abort(run, loop);
+    if (!isOver(run, loop.progress)) return await abort(run, loop);
     const result = resultEvent(run, loop.progress, performance.now() - started);
     await directory?.append([result]);
     return result;
@@ -33,7 +36,7 @@ export async function runEpochs(run: ReadyRun): Promise<ResultEvent> {
       if (directory !== null) await bestOf(run, directory, loop).catch(() => undefined);
       await tellFailure(run, loop.progress, error);
     }
-    throw error instanceof Aborted ? error.cause : error;
+    throw error instanceof Aborted || error instanceof CallbackFailed ? error.cause : error;
   } finally {
     loop.dispose();
   }
@@ -41,6 +44,13 @@ export async function runEpochs(run: ReadyRun): Promise<ResultEvent> {
 
 /** Carries the reason of an abortion, which may be any value, past what failures are told by. */
 class Aborted extends Error {}
+
+/** Carries what a callback threw, which may be any value. */
+class CallbackFailed extends Error {}
+
+function isOver({ settings }: ReadyRun, { epoch, changes }: Progress): boolean {
+  return epoch >= settings.epochs || changes.stopped;
+}
 
 async function abort(run: ReadyRun, loop: EpochLoop): Promise<never> {
   const { progress } = loop;
@@ -122,27 +132,47 @@ async function endEpoch(
     last,
     best: best ? last : progress.best,
   };
-  await run.emit([
-    {
-      type: 'epoch',
-      epoch,
-      epochs: run.settings.epochs,
-      step: progress.step,
-      train,
-      val,
-      drift: driftByUnit(await run.session.drift()),
-      best,
-      cache: run.cache.figures(),
-      seconds,
-      imagesPerSecond: perSecond(train.images, progress.sums.ms),
-    },
-  ]);
-  if (run.directory === null) return;
-  const due = loop.pace.due || epoch === run.settings.epochs;
-  // A copy of the weights is made only where they will have moved on before they are written.
-  if (best && !due) await run.session.keepWeights();
-  if (best) loop.unwritten = { best: last, step: progress.step, kept: !due };
-  if (due) await checkpointOf(run, loop);
+  const event: EpochEvent = {
+    type: 'epoch',
+    epoch,
+    epochs: run.settings.epochs,
+    step: progress.step,
+    train,
+    val,
+    drift: driftByUnit(await run.session.drift()),
+    best,
+    cache: run.cache.figures(),
+    seconds,
+    imagesPerSecond: perSecond(train.images, progress.sums.ms),
+  };
+  await run.emit([event]);
+  if (best) loop.unwritten = { best: last, step: progress.step, kept: false };
+  if (!(await askCallback(run, loop, event, progress)) || run.directory === null) return;
+  if (loop.pace.due || isOver(run, loop.progress)) {
+    await checkpointOf(run, loop);
+  } else if (best) {
+    // The weights will have moved on before they are written.
+    await run.session.keepWeights();
+    loop.unwritten = { best: last, step: progress.step, kept: true };
+  }
+}
+
+/** Lets the callback change the rest of the run. False where the run was aborted meanwhile: the epoch is not over then. */
+async function askCallback(run: ReadyRun, loop: EpochLoop, event: EpochEvent, before: Progress): Promise<boolean> {
+  const { onEpoch, settings, gate } = run;
+  if (onEpoch === undefined) return true;
+  const control = new ChangingControl(settings.groups, before.changes, event.epoch);
+  try {
+    const settled = await gate.wait((async () => onEpoch(event, control))());
+    loop.progress = settled ? { ...loop.progress, changes: control.close() } : before;
+    return settled;
+  } catch (cause) {
+    loop.progress = before;
+    await checkpointOf(run, loop).catch(() => undefined);
+    throw new CallbackFailed('The callback of an epoch failed.', { cause });
+  } finally {
+    control.close();
+  }
 }
 
 /** Writes the best weights where they are not on disk yet, and the last ones. */
@@ -181,9 +211,11 @@ async function lastOf(run: ReadyRun, directory: RunDirectory, progress: Progress
 }
 
 /** The last line of a run that failed. A failure to write it must not hide the failure itself. */
-async function tellFailure(run: ReadyRun, progress: Progress, error: unknown): Promise<void> {
-  const code = error instanceof ResnetTorchError ? error.code : 'ERR_INTERNAL';
-  const message = error instanceof Error ? error.message : String(error);
+async function tellFailure(run: ReadyRun, progress: Progress, failure: unknown): Promise<void> {
+  const ofCallback = failure instanceof CallbackFailed;
+  const error: unknown = ofCallback ? failure.cause : failure;
+  const code = error instanceof ResnetTorchError ? error.code : ofCallback ? 'ERR_CALLBACK' : 'ERR_INTERNAL';
+  const message = error instanceof Error ? error.message : typeof error === 'string' ? error : describe(error);
   const epoch = Math.min(progress.epoch + 1, run.settings.epochs);
   await run.emit([{ type: 'error', code, message, epoch, step: progress.step }]).catch(() => undefined);
 }
@@ -208,7 +240,7 @@ function startEvent(run: ReadyRun): StartEvent {
   const { settings, model, progress, directory } = run;
   const sizes = new Map(model.units().flatMap(({ parameters }) => parameters.map(({ name, size }) => [name, size])));
   const sizeOf = (names: Iterable<string>) => [...names].reduce((sum, name) => sum + (sizes.get(name) ?? 0), 0);
-  const groups = settings.groups.map(({ name, lr, weightDecay, parameters }) => ({
+  const groups = groupsWith(settings.groups, progress.changes).map(({ name, lr, weightDecay, parameters }) => ({
     name,
     lr,
     weightDecay,
@@ -276,6 +308,7 @@ function resultEvent(run: ReadyRun, progress: Progress, milliseconds: number): R
     seconds: milliseconds / 1000,
     imagesPerSecond: perSecond(progress.trained.images, progress.trained.ms),
     out: run.directory?.path ?? null,
+    stopped: progress.epoch < run.settings.epochs,
     checkpoint: run.directory?.best ?? null,
   };
 }

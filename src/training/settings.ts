@@ -11,6 +11,7 @@ import { buildGroups, type ParameterGroup } from '../optim/groups.js';
 import type { OptimizerSpec } from '../optim/optimizers.js';
 import type { Schedule, ScheduleSpec } from '../optim/schedules.js';
 import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
+import type { OnEpoch } from './epoch-control.js';
 import { CACHE_MODES, type CacheMode, checkCacheSettings } from './feature-cache.js';
 import type { TrainOptions } from './options.js';
 import { OVERRIDE_NAMES, overrideStrategy } from './overrides.js';
@@ -51,6 +52,7 @@ export interface RunConditions {
   readonly cacheImages: boolean;
   readonly signal: AbortSignal | undefined;
   readonly schedule: Schedule | undefined;
+  readonly onEpoch: OnEpoch | undefined;
 }
 
 const SETTING_NAMES = [
@@ -67,16 +69,17 @@ const SETTING_NAMES = [
   'cacheViews',
 ] as const satisfies readonly (keyof TrainOptions)[];
 
-const CONDITION_NAMES = ['out', 'overwrite', 'resume', 'workers', 'cacheImages', 'signal'] as const;
+const CONDITION_NAMES = ['out', 'overwrite', 'resume', 'workers', 'cacheImages', 'signal', 'onEpoch'] as const;
 
 /** @throws ERR_INVALID_ARGUMENT for an unknown option, or one that does not go with the others */
 export function resolveConditions(options: TrainOptions): RunConditions {
   checkOptions(options, [...SETTING_NAMES, ...CONDITION_NAMES], 'train()');
-  const { out, schedule, signal } = options;
+  const { out, schedule, signal, onEpoch } = options;
   if (out !== undefined && (typeof out !== 'string' || out === '')) {
     throw invalidArgument(`out must be the path of a directory, not ${describe(out)}.`);
   }
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument('signal must be an AbortSignal.');
+  if (onEpoch !== undefined && typeof onEpoch !== 'function') throw invalidArgument('onEpoch must be a function.');
   const resume = requireBoolean(options.resume ?? false, 'resume');
   const overwrite = requireBoolean(options.overwrite ?? false, 'overwrite');
   if (resume) {
@@ -99,6 +102,7 @@ export function resolveConditions(options: TrainOptions): RunConditions {
     cacheImages: requireBoolean(options.cacheImages ?? false, 'cacheImages'),
     signal,
     schedule: typeof schedule === 'function' ? schedule : undefined,
+    onEpoch,
   };
 }
 

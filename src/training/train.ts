@@ -1,6 +1,7 @@
+import { collectDataset, type LabelledImages } from '../data/collect.js';
 import { Dataset } from '../data/dataset.js';
 import { ResNet50 } from '../model/resnet50.js';
-import { invalidArgument } from '../options.js';
+import { describe, invalidArgument } from '../options.js';
 import { EventQueue } from './event-queue.js';
 import type { TrainingEvent, TrainingResult } from './events.js';
 import { Gate } from './gate.js';
@@ -17,17 +18,27 @@ import { type RunConditions, type RunSettings, resolveConditions, resolveSetting
  * and goes on whether or not its events are read. The model ends with the weights of the last epoch; those of the best
  * one are in the run directory.
  *
- * @param data labels are matched to the model's classes by name; a model whose classes are a number takes the names
+ * @param data labels are matched to the model's classes by name; a model whose classes are a number takes the names.
+ *   Images that do not lie in folders may be given as they are, by an iterable: it is read to its end before training
+ *   begins, as `collectDataset()` does with a fifth held back
  * @throws ERR_INVALID_ARGUMENT for options that are unknown, out of range or contradictory; ERR_BUSY while the model is
  *   being trained; ERR_DISPOSED. The run rejects with ERR_OUTPUT_EXISTS, ERR_DATASET, ERR_CHECKPOINT (when it is
  *   continued), ERR_IMAGE_DECODE, ERR_NON_FINITE, ERR_OUT_OF_MEMORY, ERR_FILE, or the signal's reason.
  */
-export function train(model: ResNet50, data: Dataset, options: TrainOptions = {}): TrainingRun {
+export function train(model: ResNet50, data: Dataset | LabelledImages, options: TrainOptions = {}): TrainingRun {
   if (!(model instanceof ResNet50)) throw invalidArgument('The model of train() must be a ResNet50.');
-  if (!(data instanceof Dataset)) throw invalidArgument('The data of train() must be what openDataset() resolves to.');
+  if (!(data instanceof Dataset) && !isIterable(data)) {
+    throw invalidArgument(
+      `The data of train() must be what openDataset() resolves to, or an iterable of { image, label }, not ${describe(data)}.`,
+    );
+  }
   const conditions = resolveConditions(options);
   const settings = conditions.resume ? null : resolveSettings(model, options);
   return new Run(model, data, conditions, settings);
+}
+
+function isIterable(data: unknown): data is LabelledImages {
+  return typeof data === 'object' && data !== null && (Symbol.asyncIterator in data || Symbol.iterator in data);
 }
 
 class Run implements TrainingRun {
@@ -35,7 +46,12 @@ class Run implements TrainingRun {
   readonly #queue = new EventQueue();
   readonly #gate: Gate;
 
-  constructor(model: ResNet50, data: Dataset, conditions: RunConditions, settings: RunSettings | null) {
+  constructor(
+    model: ResNet50,
+    data: Dataset | LabelledImages,
+    conditions: RunConditions,
+    settings: RunSettings | null,
+  ) {
     const release = model.acquire('a training run');
     this.#gate = new Gate(conditions.signal);
     this.result = this.#execute(model, data, conditions, settings).finally(release);
@@ -63,7 +79,7 @@ class Run implements TrainingRun {
 
   async #execute(
     model: ResNet50,
-    data: Dataset,
+    given: Dataset | LabelledImages,
     conditions: RunConditions,
     settings: RunSettings | null,
   ): Promise<TrainingResult> {
@@ -72,6 +88,8 @@ class Run implements TrainingRun {
     let cache: RunCache | null = null;
     try {
       this.#gate.throwIfAborted();
+      const data = given instanceof Dataset ? given : await collect(given, model, conditions, settings);
+      if (data !== given) held.push(data);
       const prepared = await prepare({
         model,
         data,
@@ -92,6 +110,7 @@ class Run implements TrainingRun {
         directory,
         gate: this.#gate,
         workers: conditions.workers,
+        onEpoch: conditions.onEpoch,
         emit,
       });
     } finally {
@@ -101,4 +120,18 @@ class Run implements TrainingRun {
       for (const handle of held.reverse()) handle.dispose();
     }
   }
+}
+
+/** What a continued run left out is left out again: its list of files is compared. */
+function collect(
+  images: LabelledImages,
+  model: ResNet50,
+  { signal }: RunConditions,
+  settings: RunSettings | null,
+): Promise<Dataset> {
+  return collectDataset(images, {
+    ...(model.classesAreNamed ? { classes: model.classes } : {}),
+    ...(signal === undefined ? {} : { signal }),
+    skipCorrupt: settings?.skipCorrupt ?? true,
+  });
 }

@@ -3,6 +3,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { main } from '../../src/cli/cli.js';
+import { parser } from '../../src/cli/parser.js';
+import { storedHelp } from '../../src/cli/stored-help.js';
 import { projectRoot, temporaryDirectory } from '../support/paths.js';
 import { inProcess, resnetTorch } from './support/command.js';
 
@@ -20,6 +22,16 @@ describe('resnet-torch --help', () => {
     assert.equal(code, 0);
     for (const name of ['train', 'eval', 'predict', 'export', 'inspect', 'cache', 'setup'])
       assert.match(stdout, new RegExp(`resnet-torch ${name}`));
+  });
+
+  it('prints what the build has stored, which is what it would make', async (t) => {
+    const stored = storedHelp(['--help']) ?? assert.fail('the build has stored no help');
+    assert.equal((await resnetTorch(['--help'])).stdout, stored);
+    const log = t.mock.method(console, 'log', () => {});
+    await parser(['--help']).parseAsync();
+    log.mock.restore();
+    assert.equal(`${log.mock.calls[0]?.arguments.join(' ')}\n`, stored);
+    assert.equal(storedHelp(['train', '--help']), null);
   });
 
   for (const name of ['train', 'eval', 'predict', 'export', 'inspect', 'cache', 'setup']) {

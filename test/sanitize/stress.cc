@@ -113,7 +113,7 @@ void earlyEnds(const Files& files) {
 void scan(const Files& files) {
   std::promise<std::size_t> readable;
   scanImages(
-      files->paths, 3, std::make_shared<CancelFlag>(), [](std::size_t) {},
+      files, 3, std::make_shared<CancelFlag>(), [](std::size_t) {},
       [&](std::vector<ScannedImage> images, std::exception_ptr) {
         std::size_t ok = 0;
         for (const auto& image : images) ok += image.ok ? 1 : 0;

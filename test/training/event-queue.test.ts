@@ -45,4 +45,50 @@ describe('the event queue', () => {
     }, /broken/);
     assert.deepEqual(seen, [step(2)]);
   });
+
+  it('gives each event to one of several readers, and ends them all', async () => {
+    const queue = new EventQueue();
+    const read = async (): Promise<unknown[]> => {
+      const seen: unknown[] = [];
+      for await (const event of queue) seen.push(event.type === 'step' && event.step);
+      return seen;
+    };
+    const readers = [read(), read(), read()];
+    for (let i = 1; i <= 7; i++) {
+      queue.push(step(i));
+      if (i % 2 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    queue.end();
+    const seen = (await Promise.all(readers)).flat() as number[];
+    assert.deepEqual(
+      seen.sort((a, b) => a - b),
+      [1, 2, 3, 4, 5, 6, 7],
+    );
+  });
+
+  it('throws a failure to every reader, once', async () => {
+    const queue = new EventQueue();
+    const readers = [queue[Symbol.asyncIterator](), queue[Symbol.asyncIterator]()];
+    const waiting = readers.map((reader) => assert.rejects(reader.next(), /broken/));
+    queue.fail(new Error('broken'));
+    await Promise.all(waiting);
+    for (const reader of readers) assert.deepEqual(await reader.next(), { value: undefined, done: true });
+    await assert.rejects(queue[Symbol.asyncIterator]().next(), /broken/);
+  });
+
+  it('loses nothing to a reader that is given up while it waits', async () => {
+    const queue = new EventQueue();
+    const abandoned = queue[Symbol.asyncIterator]();
+    const waiting = abandoned.next();
+    await abandoned.return?.();
+    assert.deepEqual(await waiting, { value: undefined, done: true });
+    queue.push(step(1));
+    assert.deepEqual(await abandoned.next(), { value: undefined, done: true });
+    for await (const event of queue) {
+      assert.deepEqual(event, step(1));
+      break;
+    }
+    queue.push(step(2));
+    assert.deepEqual(await queue[Symbol.asyncIterator]().next(), { value: step(2), done: false });
+  });
 });

@@ -64,7 +64,7 @@ async function predict(args: ArgumentsCamelCase<PredictArguments>, signal: Abort
       precision: args.precision,
       imageSize: args.imageSize,
       resize: args.resize,
-      batchSize: args.batchSize,
+      maxBatch: args.batchSize,
       workers: args.workers,
       signal,
     }),
@@ -87,7 +87,7 @@ async function predict(args: ArgumentsCamelCase<PredictArguments>, signal: Abort
     process.stdout.write(csvRow(['file', 'rank', 'label', 'index', 'probability']));
     for (const { file, predictions } of found) {
       predictions.forEach(({ label, index, probability }, rank) => {
-        process.stdout.write(csvRow([file, rank + 1, label, index, probability]));
+        process.stdout.write(csvRow([file ?? '', rank + 1, label, index, probability]));
       });
     }
   } else {

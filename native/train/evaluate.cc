@@ -1,4 +1,4 @@
-#include "train/classify.h"
+#include "train/evaluate.h"
 
 #include "model/compiled.h"
 #include "train/loss.h"
@@ -30,19 +30,6 @@ void evaluateBatch(model::ResNet50& model, data::Batch& batch, bool bf16, Evalua
   const auto narrow = predicted.to(at::TensorOptions().dtype(at::kInt).device(at::kCPU)).contiguous();
   const auto* from = narrow.const_data_ptr<std::int32_t>();
   into.predictions.insert(into.predictions.end(), from, from + narrow.numel());
-}
-
-void classifyBatch(model::ResNet50& model, data::Batch& batch, bool bf16, std::int64_t topK, Classification& into) {
-  const at::NoGradGuard noGrad;
-  const auto probabilities = evaluationLogits(model, batch, bf16).softmax(1);
-  const auto [values, indices] = probabilities.topk(topK, 1);
-  const auto cpu = at::TensorOptions().device(at::kCPU);
-  const auto classes = indices.to(cpu.dtype(at::kInt)).contiguous();
-  const auto likely = values.to(cpu.dtype(at::kFloat)).contiguous();
-  into.classes.insert(into.classes.end(), classes.const_data_ptr<std::int32_t>(),
-                      classes.const_data_ptr<std::int32_t>() + classes.numel());
-  into.probabilities.insert(into.probabilities.end(), likely.const_data_ptr<float>(),
-                            likely.const_data_ptr<float>() + likely.numel());
 }
 
 }  // namespace resnet_torch::train

@@ -16,11 +16,4 @@ struct Evaluation {
 /// Adds a batch; every sample is counted once.
 void evaluateBatch(model::ResNet50& model, data::Batch& batch, bool bf16, Evaluation& into);
 
-struct Classification {
-  std::vector<std::int32_t> classes;  ///< [images × topK], likeliest first
-  std::vector<float> probabilities;   ///< softmax, beside `classes`
-};
-
-void classifyBatch(model::ResNet50& model, data::Batch& batch, bool bf16, std::int64_t topK, Classification& into);
-
 }  // namespace resnet_torch::train

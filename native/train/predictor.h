@@ -1,0 +1,70 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/cancel.h"
+#include "core/executor.h"
+#include "data/augment.h"
+#include "data/image.h"
+#include "model/resnet50.h"
+
+namespace resnet_torch::train {
+
+struct PredictorOptions {
+  data::CropOptions crop;
+  bool bf16 = false;
+  int workers = 1;                        ///< decoding threads
+  std::int64_t maxBatch = 32;             ///< images of a batch
+  std::chrono::microseconds maxDelay{0};  ///< that an image waits for others while the device is free
+  std::int64_t mostPixels = data::kMostPixels;
+};
+
+/// What is said of one image.
+struct Prediction {
+  std::vector<std::int32_t> classes;  ///< topK of them, likeliest first
+  std::vector<float> probabilities;   ///< softmax over all classes, beside `classes`
+  std::vector<float> features;        ///< [2048] where they were asked for
+};
+
+/// Classifies images as they come, those that wait at the same time in one batch. Images are decoded on threads of
+/// its own; a batch goes to the executor when the device is free and it is full, or when its oldest image has waited
+/// for `maxDelay`. Requests may come from any thread, and are answered once each, on some other thread or at once.
+class Predictor {
+ public:
+  struct Request {
+    std::string name;                 ///< a path, or what the image is called in messages
+    std::vector<std::uint8_t> bytes;  ///< empty: the file of that name
+    data::RawShape raw;
+    std::int64_t topK = 1;
+    bool features = false;
+    CancelFlagPtr cancel;  ///< a request that is cancelled before its batch begins is answered ERR_ABORTED
+    std::function<void(Prediction, std::exception_ptr)> done;
+  };
+  struct Stats {
+    std::int64_t waiting = 0;  ///< requests that are not answered yet
+    std::int64_t batches = 0, images = 0;
+  };
+
+  Predictor(std::shared_ptr<model::ResNet50> model, PredictorOptions options, Executor& executor);
+  /// Stops. Does not wait: what runs is answered, what waits is answered ERR_DISPOSED.
+  ~Predictor();
+  Predictor(const Predictor&) = delete;
+  Predictor& operator=(const Predictor&) = delete;
+
+  void submit(Request request);
+  Stats stats() const;
+  void stop();
+  /// Waits until the threads have left, at most so long.
+  void join(std::chrono::milliseconds bound);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace resnet_torch::train
