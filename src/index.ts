@@ -66,7 +66,7 @@ export {
   type UnitName,
 } from './model/units.js';
 export type { Preprocessing, TransformMetadata, WeightsSource } from './model/weights/index.js';
-export type { Floats, HeadShape, ModelDtype, NativeDevice, NativeOptimizer } from './native/binding.js';
+export type { Floats, HeadShape, ImageFailure, ModelDtype, NativeDevice, NativeOptimizer } from './native/binding.js';
 export {
   type ByUnitOptions,
   type CommonGroupOptions,

@@ -9,6 +9,7 @@ import { OPSETS, onnxFile } from './onnx/file.js';
 import { resnet50Graph } from './onnx/graph.js';
 import { stateDictFile } from './torch/state-dict.js';
 
+/** Names of the formats in which a model is exported. */
 export const EXPORT_FORMATS = ['onnx', 'torchvision', 'safetensors', 'fp16'] as const;
 
 /**

@@ -47,6 +47,7 @@ export interface NativeCancelToken {
   cancel(): void;
 }
 
+/** What stands in the place of torchvision's `fc`. */
 export interface HeadShape {
   readonly classes: number;
   /** Hidden layer widths in order; empty for one linear layer named `fc`. */
@@ -146,6 +147,7 @@ export interface NativeGroup {
   readonly weightDecay: number;
 }
 
+/** An optimizer as plain data; rates and weight decay belong to the groups. */
 export type NativeOptimizer =
   | { readonly kind: 'sgd'; readonly momentum: number; readonly dampening: number; readonly nesterov: boolean }
   | { readonly kind: 'adam' | 'adamw'; readonly beta1: number; readonly beta2: number; readonly eps: number };
@@ -336,6 +338,7 @@ export interface NativeLoaderOptions {
   readonly imageCache?: NativeImageCache | null;
 }
 
+/** An image that could not be read, and why. */
 export interface ImageFailure {
   /** Index in the file list. */
   readonly index: number;

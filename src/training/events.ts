@@ -72,6 +72,7 @@ export interface StartEvent {
   readonly resumedAt: { readonly epoch: number; readonly step: number } | null;
 }
 
+/** How many decoded images a run keeps in memory. */
 export interface ImageCachePlan {
   /** Images of both splits of which all that is decoded fits. */
   readonly images: number;
