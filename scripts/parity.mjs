@@ -23,7 +23,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const readme = join(root, 'test', 'parity', 'README.md');
 
 /** torchvision asks for another torch than this one; test/parity/reference.py makes them agree. */
-const torch = [`torch==${pinnedLibtorch.cpu}`, 'numpy', 'pillow', 'safetensors'];
+const torch = [`torch==${pinnedLibtorch.cpu}`, 'numpy', 'onnx', 'pillow', 'safetensors'];
 const torchvision = ['--no-deps', 'torchvision==0.29.1'];
 const pip = [
   '-m',

@@ -27,6 +27,7 @@ export const ERROR_CODES = [
   'ERR_INTERNAL',
 ] as const;
 
+/** A stable name of a kind of failure; messages may change, these do not. */
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /**

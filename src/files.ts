@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ResnetTorchError } from './errors.js';
 
@@ -57,14 +57,18 @@ export async function syncDirectory(directory: string): Promise<void> {
  * Writes a file so that a reader, or a crash at any moment, meets the old content or the new one, never a part: a
  * temporary file in the same directory, fsync, rename, fsync of the directory. The directory must exist.
  *
+ * @param data text, bytes, or bytes in parts, which are asked for as they are written
  * @throws ResnetTorchError `ERR_FILE` with the path and the reason; the temporary file is removed.
  */
-export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  data: string | Uint8Array | AsyncIterable<Uint8Array>,
+): Promise<void> {
   const temporary = temporaryName(path);
   try {
     const handle = await open(temporary, 'wx');
     try {
-      await handle.writeFile(data);
+      await writeFile(handle, data);
       await handle.sync();
     } finally {
       await handle.close();

@@ -3,6 +3,7 @@
  * first call that needs them.
  */
 
+export type { BatchOf } from './data/batches.js';
 export { type CollectOptions, collectDataset, type LabelledImage, type LabelledImages } from './data/collect.js';
 export {
   type Batch,
@@ -22,6 +23,16 @@ export {
 export type { ImageInput, RawImage } from './data/image-input.js';
 export type { Augmentation } from './data/transforms.js';
 export { ERROR_CODES, type ErrorCode, ResnetTorchError } from './errors.js';
+export {
+  EXPORT_FORMATS,
+  type ExportFormat,
+  type ExportOptions,
+  type ExportResult,
+  exportModel,
+  type OnnxExport,
+  type OnnxOptions,
+  type WeightsExport,
+} from './export/export.js';
 export { type ClassResult, type EvaluateOptions, type EvaluationResult, evaluate } from './inference/evaluate.js';
 export {
   type Prediction,
@@ -46,8 +57,16 @@ export {
   type Shape4D,
   type Tensor2D,
 } from './model/resnet50.js';
-export { type ParameterInfo, type StageName, UNIT_NAMES, type UnitInfo, type UnitName } from './model/units.js';
-export type { WeightsSource } from './model/weights/index.js';
+export {
+  type ParameterInfo,
+  STAGE_NAMES,
+  type StageName,
+  UNIT_NAMES,
+  type UnitInfo,
+  type UnitName,
+} from './model/units.js';
+export type { Preprocessing, TransformMetadata, WeightsSource } from './model/weights/index.js';
+export type { Floats, HeadShape, ImageFailure, ModelDtype, NativeDevice, NativeOptimizer } from './native/binding.js';
 export {
   type ByUnitOptions,
   type CommonGroupOptions,
@@ -61,7 +80,14 @@ export {
   type UnitRates,
 } from './optim/groups.js';
 export { type AdamOptions, type OptimizerSpec, optimizers, type SgdOptions } from './optim/optimizers.js';
-export { type Schedule, type ScheduleOptions, type ScheduleSpec, schedules } from './optim/schedules.js';
+export {
+  type Schedule,
+  type ScheduleKind,
+  type ScheduleOptions,
+  type ScheduleSpec,
+  schedules,
+  type WarmupOptions,
+} from './optim/schedules.js';
 export type { EpochControl, GroupRate, OnEpoch } from './training/epoch-control.js';
 export type {
   AbortedEvent,
@@ -71,6 +97,7 @@ export type {
   CheckpointEvent,
   EpochEvent,
   ErrorEvent,
+  ImageCachePlan,
   Metrics,
   ResultEvent,
   SkippedEvent,

@@ -4,6 +4,7 @@
 #include "binding/loader.h"
 #include "binding/registration.h"
 #include "model/compiled.h"
+#include "model/folded_convolution.h"
 #include "model/prefix_hash.h"
 #include "model/units.h"
 #include "train/evaluate.h"
@@ -17,6 +18,14 @@ using model::ResNet50;
 
 constexpr std::int64_t kMostClasses = 1'000'000;
 
+/// 'float32' | 'float64', or nothing for `own`.
+at::ScalarType toDtype(const Napi::Value& value, at::ScalarType own) {
+  if (value.IsUndefined()) return own;
+  const auto dtype = toText(value, "dtype");
+  if (dtype != "float32" && dtype != "float64") invalid("dtype", "'float32' or 'float64'");
+  return dtype == "float64" ? at::kDouble : at::kFloat;
+}
+
 std::shared_ptr<ResNet50> createModel(const Napi::Object& options) {
   model::HeadShape head;
   head.classes = toInteger(options.Get("classes"), "classes", 1, kMostClasses);
@@ -25,14 +34,12 @@ std::shared_ptr<ResNet50> createModel(const Napi::Object& options) {
   if (!(head.dropout >= 0 && head.dropout < 1)) invalid("dropout", "at least 0 and less than 1");
   for (const auto width : head.hidden)
     if (width < 1) invalid("hidden", "widths of at least 1");
-  const auto dtype = toText(options.Get("dtype"), "dtype");
-  if (dtype != "float32" && dtype != "float64") invalid("dtype", "'float32' or 'float64'");
+  const auto dtype = toDtype(options.Get("dtype"), at::kFloat);
   const auto device = toText(options.Get("device"), "device");
   if (device != "cpu")
     throw Error("ERR_CUDA_UNAVAILABLE", "This build of the addon computes on the CPU only: use the device 'cpu'");
   const auto seed = toInteger(options.Get("seed"), "seed", 0, kSafeInteger);
-  return std::make_shared<ResNet50>(std::move(head), dtype == "float64" ? at::kDouble : at::kFloat,
-                                    at::Device(device), static_cast<std::uint64_t>(seed));
+  return std::make_shared<ResNet50>(std::move(head), dtype, at::Device(device), static_cast<std::uint64_t>(seed));
 }
 
 class Model final : public Napi::ObjectWrap<Model> {
@@ -53,18 +60,20 @@ class Model final : public Napi::ObjectWrap<Model> {
   }
 
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Model",
-                       {InstanceMethod<&Model::tensors>("tensors"), InstanceMethod<&Model::load>("load"),
-                        InstanceMethod<&Model::read>("read"), InstanceMethod<&Model::write>("write"),
-                        InstanceMethod<&Model::forward>("forward"), InstanceMethod<&Model::evaluate>("evaluate"),
-                        InstanceMethod<&Model::save>("save"), InstanceMethod<&Model::prefixHash>("prefixHash"),
-                        InstanceMethod<&Model::dispose>("dispose")});
+    return DefineClass(
+        env, "Model",
+        {InstanceMethod<&Model::tensors>("tensors"), InstanceMethod<&Model::load>("load"),
+         InstanceMethod<&Model::read>("read"), InstanceMethod<&Model::readFolded>("readFolded"),
+         InstanceMethod<&Model::write>("write"), InstanceMethod<&Model::forward>("forward"),
+         InstanceMethod<&Model::evaluate>("evaluate"), InstanceMethod<&Model::save>("save"),
+         InstanceMethod<&Model::prefixHash>("prefixHash"), InstanceMethod<&Model::dispose>("dispose")});
   }
 
  private:
   Napi::Value tensors(const Napi::CallbackInfo& info);
   Napi::Value load(const Napi::CallbackInfo& info);
   Napi::Value read(const Napi::CallbackInfo& info);
+  Napi::Value readFolded(const Napi::CallbackInfo& info);
   Napi::Value write(const Napi::CallbackInfo& info);
   Napi::Value forward(const Napi::CallbackInfo& info);
   Napi::Value evaluate(const Napi::CallbackInfo& info);
@@ -135,11 +144,37 @@ Napi::Value Model::read(const Napi::CallbackInfo& info) {
   return guarded(env, [&] {
     const auto model = this->model();
     const auto tensor = model->find(toText(info[0], "name")).tensor;
+    const auto dtype = toDtype(info[1], model->dtype());
     return runOnce(info, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
-                   [model, tensor]() -> Answer {
+                   [model, tensor, dtype]() -> Answer {
                      model->initialise();
-                     const auto copy = tensor.detach().cpu().to(model->dtype()).clone(at::MemoryFormat::Contiguous);
+                     const auto copy = tensor.detach().cpu().to(dtype).clone(at::MemoryFormat::Contiguous);
                      return [copy](Napi::Env env) { return toFloatArray(env, copy); };
+                   });
+  });
+}
+
+Napi::Value Model::readFolded(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  return guarded(env, [&] {
+    const auto model = this->model();
+    const model::Convolution convolution{model->find(toText(info[0], "convolution") + ".weight").tensor};
+    const auto norm = model->batchNorm(toText(info[1], "norm"));
+    if (convolution.weight.dim() != 4 || convolution.weight.size(0) != norm.weight.numel())
+      throw Error("ERR_SHAPE_MISMATCH", norm.name + " is not the BatchNorm behind that convolution");
+    return runOnce(info, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
+                   [model, convolution, norm]() -> Answer {
+                     const at::NoGradGuard noGrad;
+                     model->initialise();
+                     const model::FoldedConvolution folded(convolution, norm, at::kFloat, /*keepWeight=*/true);
+                     const auto weight = folded.weight().cpu().contiguous();
+                     const auto bias = folded.bias().cpu();
+                     return [weight, bias](Napi::Env env) -> Napi::Value {
+                       auto object = Napi::Object::New(env);
+                       object.Set("weight", toFloatArray(env, weight));
+                       object.Set("bias", toFloatArray(env, bias));
+                       return object;
+                     };
                    });
   });
 }
@@ -279,17 +314,41 @@ Napi::Value Model::evaluate(const Napi::CallbackInfo& info) {
   });
 }
 
+namespace {
+
+/// 'float32' | 'float16', or nothing.
+std::optional<at::ScalarType> toStoredDtype(const Napi::Value& value) {
+  if (value.IsUndefined()) return std::nullopt;
+  const auto dtype = toText(value, "dtype");
+  if (dtype != "float32" && dtype != "float16") invalid("dtype", "'float32' or 'float16'");
+  return dtype == "float16" ? at::kHalf : at::kFloat;
+}
+
+at::Tensor converted(const model::NamedTensor& entry, at::ScalarType dtype) {
+  const auto tensor = entry.tensor.detach().to(dtype);
+  if (at::isfinite(tensor).all().item<bool>()) return tensor;
+  throw Error("ERR_NON_FINITE", entry.name + " has values that are not finite in " +
+                                    (dtype == at::kHalf ? "float16, which ends at 65504" : "float32"));
+}
+
+}  // namespace
+
 Napi::Value Model::save(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   return guarded(env, [&] {
     const auto model = this->model();
     const auto path = toText(info[0], "path");
     const auto metadata = toTextMap(info[1], "metadata");
+    const auto dtype = toStoredDtype(info[2]);
     return runOnce(info, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
-                   [model, path, metadata]() -> Answer {
+                   [model, path, metadata, dtype]() -> Answer {
+                     const at::NoGradGuard noGrad;
                      model->initialise();
                      std::vector<model::TensorToStore> tensors;
-                     for (const auto& entry : model->tensors()) tensors.push_back({entry.name, entry.tensor});
+                     for (const auto& entry : model->tensors()) {
+                       const bool convert = dtype && entry.tensor.is_floating_point();
+                       tensors.push_back({entry.name, convert ? converted(entry, *dtype) : entry.tensor});
+                     }
                      model::writeSafetensors(path, tensors, metadata);
                      return [](Napi::Env env) { return env.Undefined(); };
                    });

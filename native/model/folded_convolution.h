@@ -25,6 +25,7 @@ class FoldedConvolution {
 
   /// [out, in, k, k], channels-last; only with `keepWeight`.
   const at::Tensor& weight() const { return weight_; }
+  const at::Tensor& bias() const { return bias_; }
 
  private:
   const at::Tensor& packed(const at::Tensor& x);

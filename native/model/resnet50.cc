@@ -146,6 +146,16 @@ const NamedTensor& ResNet50::find(const std::string& name) const {
   return tensors_[found->second];
 }
 
+BatchNorm ResNet50::batchNorm(const std::string& module) const {
+  const auto tensor = [&](const char* name) { return find(module + name).tensor; };
+  return {module,
+          tensor(".weight"),
+          tensor(".bias"),
+          tensor(".running_mean"),
+          tensor(".running_var"),
+          tensor(".num_batches_tracked")};
+}
+
 std::size_t ResNet50::bytes() const {
   std::size_t bytes = 0;
   for (const auto& entry : tensors_) bytes += entry.tensor.nbytes();

@@ -94,6 +94,8 @@ class ResNet50 {
   /// ERR_INVALID_ARGUMENT where there is none of that name.
   const NamedTensor& find(const std::string& name) const;
   bool hasBatchNorm(const std::string& module) const { return batchNorms_.contains(module); }
+  /// The BatchNorm of that module name; ERR_INVALID_ARGUMENT where there is none.
+  BatchNorm batchNorm(const std::string& module) const;
   std::size_t bytes() const;
 
   /// Large tensors are filled at their first use, on the executor's thread, and only where nothing was loaded into

@@ -38,6 +38,8 @@ const char* storedName(at::ScalarType type) {
       return "F64";
     case at::kFloat:
       return "F32";
+    case at::kHalf:
+      return "F16";
     case at::kLong:
       return "I64";
     default:

@@ -21,8 +21,7 @@ struct TensorToStore {
   at::Tensor tensor;
 };
 
-/// Writes a safetensors file atomically: float64 stays float64, other floats become float32 unless they are it
-/// already.
+/// Writes a safetensors file atomically; tensors are float64, float32, float16 or int64, and stay what they are.
 void writeSafetensors(const std::string& path, const std::vector<TensorToStore>& tensors,
                       const std::map<std::string, std::string>& metadata);
 

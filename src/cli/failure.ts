@@ -39,6 +39,9 @@ export function usageError(message: string, args: readonly string[], usages: rea
     const usage = usages.find((text) => args.includes(nameOf(text))) ?? 'COMMAND';
     return new UsageError(`${missing[1]} of ${missing[2]} arguments given. Usage: resnet-torch ${usage}`);
   }
+  const needed = /^Missing required argument: (\S+)/.exec(message)?.[1];
+  if (needed !== undefined)
+    return new UsageError(`${flag(needed)} is missing. Add --help to the command for its values.`);
   const both = /^Arguments (.+) and (.+) are mutually exclusive$/.exec(message);
   if (both !== null)
     return new UsageError(`${flag(both[1] ?? '')} and ${flag(both[2] ?? '')} exclude each other; give one of them.`);

@@ -2,6 +2,7 @@ import yargs, { type Argv, type CommandModule } from 'yargs';
 import { packageVersion } from '../version.js';
 import { cacheCommand } from './commands/cache.js';
 import { evalCommand } from './commands/eval.js';
+import { exportCommand } from './commands/export.js';
 import { inspectCommand } from './commands/inspect.js';
 import { predictCommand } from './commands/predict.js';
 import { serveCommand } from './commands/serve.js';
@@ -15,6 +16,7 @@ const COMMANDS: CommandModule[] = [
   evalCommand,
   predictCommand,
   serveCommand,
+  exportCommand,
   inspectCommand,
   cacheCommand,
   setupCommand,
@@ -43,7 +45,7 @@ export function parser(args: readonly string[]): Argv {
     .command(COMMANDS)
     .demandCommand(
       1,
-      'Name a command: train, eval, predict, serve, inspect, cache or setup. `resnet-torch --help` lists them.',
+      'Name a command: train, eval, predict, serve, export, inspect, cache or setup. `resnet-torch --help` lists them.',
     )
     .strict()
     .locale('en')

@@ -4,6 +4,7 @@ import { checkOptions, requireBoolean, requireNumber, requireOneOf } from '../op
 import { openLoader } from './loader.js';
 import { AUGMENTATIONS, type Augmentation, cropOptions, defaultResize } from './transforms.js';
 
+/** Which images, in which order, and what is made of them. */
 export interface BatchOptions {
   /** Default `train`. `all` is every image of the data set. */
   readonly split?: SplitName;
@@ -36,9 +37,11 @@ export interface BatchOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A part of a data set; `all` is every image of it. */
 export type SplitName = 'train' | 'val' | 'all';
 
-interface BatchOf<Images, Shape> {
+/** Images and what they are, of one layout. */
+export interface BatchOf<Images, Shape> {
   readonly images: Images;
   /** Class of each image. */
   readonly labels: Int32Array;
@@ -55,6 +58,7 @@ interface BatchOf<Images, Shape> {
 export type PixelBatch = BatchOf<Uint8Array, readonly [n: number, height: number, width: number, channels: 3]>;
 /** `(pixel / 255 − mean) / deviation` with ImageNet's figures, a plane a channel. */
 export type NormalisedBatch = BatchOf<Float32Array, readonly [n: number, channels: 3, height: number, width: number]>;
+/** A batch of either layout, by the option `format`. */
 export type Batch = PixelBatch | NormalisedBatch;
 
 const BATCH_OPTIONS = [

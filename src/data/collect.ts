@@ -23,8 +23,10 @@ export interface LabelledImage {
   readonly name?: string;
 }
 
+/** Labelled images as they come, such as an async generator over a database's rows. */
 export type LabelledImages = AsyncIterable<LabelledImage> | Iterable<LabelledImage>;
 
+/** How images become a data set. */
 export interface CollectOptions {
   /** Class names in the order of their labels. Default: the labels' names, sorted as strings. */
   readonly classes?: readonly string[];

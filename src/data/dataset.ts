@@ -29,6 +29,7 @@ export type { CorruptFile } from './check.js';
 export type { IgnoredFile } from './folder.js';
 export type { Skipped } from './skipped.js';
 
+/** How a data set is read and divided. */
 export interface DatasetOptions {
   /**
    * Share of each class to hold back for evaluation, 0 to 0.9, where the folder has no part for it. Default 0.2; 0 holds
@@ -51,12 +52,14 @@ export interface DatasetOptions {
   readonly signal?: AbortSignal;
 }
 
+/** An image of a data set and its class. */
 export interface LabelledFile {
   readonly path: string;
   /** Position of its class in the data set's `classes`. */
   readonly label: number;
 }
 
+/** The images of a part of a data set, and how many each class has. */
 export interface Split {
   readonly name: SplitName;
   /** Class by class; the position of a file here is its index in batches. */
@@ -223,6 +226,7 @@ export class Dataset {
     this.#source?.list.dispose();
   }
 
+  /** `dispose()`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

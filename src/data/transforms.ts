@@ -6,6 +6,10 @@ export type Augmentation = 'none' | 'flip' | 'standard';
 
 export const AUGMENTATIONS = ['none', 'flip', 'standard'] as const satisfies readonly Augmentation[];
 
+/** ImageNet's figures, by channel, red first, of values in 0 to 1: what the network's input is normalised with. */
+export const MEAN = [0.485, 0.456, 0.406] as const;
+export const STD = [0.229, 0.224, 0.225] as const;
+
 /** Smallest and largest side of the square that the network sees, pixels. */
 const LEAST_SIDE = 32;
 const MOST_SIDE = 4096;

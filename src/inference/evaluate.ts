@@ -4,11 +4,13 @@ import type { NativeEvaluation } from '../native/binding.js';
 import { checkOptions, requireOneOf } from '../options.js';
 import { INPUT_OPTION_NAMES, type InputOptions, PASS_OPTION_NAMES, type PassOptions, passOver } from './input.js';
 
+/** What is evaluated, and how images are read. */
 export interface EvaluateOptions extends InputOptions, PassOptions {
   /** Default `val`, or `all` of a folder that has no parts such as `train/` and `val/`. */
   readonly split?: SplitName;
 }
 
+/** How one class fared. */
 export interface ClassResult {
   readonly name: string;
   readonly images: number;
@@ -16,6 +18,7 @@ export interface ClassResult {
   readonly top1: number;
 }
 
+/** How well a model tells the classes of a data set apart. */
 export interface EvaluationResult {
   /** Share of images whose likeliest class is the right one, 0 to 1. */
   readonly top1: number;

@@ -32,6 +32,7 @@ export const INPUT_OPTION_NAMES = [
 export interface PassOptions {
   /** Leave out images that turn out to be broken, and tell `onSkipped`, instead of rejecting. Default false. */
   readonly skipCorrupt?: boolean;
+  /** Told of each image that is left out, and why. */
   readonly onSkipped?: (path: string, message: string) => void;
   /** Images done, and all. */
   readonly onProgress?: (done: number, total: number) => void;

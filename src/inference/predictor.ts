@@ -13,6 +13,7 @@ import { native } from '../native/load.js';
 import { checkOptions, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
 import { Call } from './call.js';
 
+/** How a predictor sees images, computes, and gathers what calls bring. */
 export interface PredictorOptions {
   /** Side of the square that the network sees, pixels. Default: what the model was trained with, else its weights' own, else 224. */
   readonly imageSize?: number;
@@ -43,6 +44,7 @@ export interface PredictorOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What is asked of one call. */
 export interface PredictOptions {
   /** Likeliest classes of each image. Default 5, or all where there are fewer. */
   readonly topK?: number;
@@ -52,12 +54,14 @@ export interface PredictOptions {
   readonly timeoutMs?: number;
   /** Of an array: leave out images that turn out to be broken, and tell `onSkipped`, instead of rejecting. Default false. */
   readonly skipCorrupt?: boolean;
+  /** Told of each image that is left out, and why. */
   readonly onSkipped?: (path: string, message: string) => void;
   /** Images done, and all. */
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
 
+/** What an image shows. */
 export interface Prediction {
   /** The path, or null of an image that was given as data. */
   readonly file: string | null;
@@ -193,6 +197,7 @@ export class Predictor {
     return this.#model.notes;
   }
 
+  /** How images become input here, and how it is computed. */
   get input(): PredictorInput {
     return this.#settings.input;
   }
@@ -356,6 +361,7 @@ export class Predictor {
     this.#free();
   }
 
+  /** `dispose()`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

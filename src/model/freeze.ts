@@ -33,6 +33,7 @@ export type BatchNormPolicy = 'follow' | 'eval' | 'train';
 
 export const BATCH_NORM_POLICIES = ['follow', 'eval', 'train'] as const satisfies readonly BatchNormPolicy[];
 
+/** What a freeze rule comes to for a model. */
 export interface FreezePlan {
   /** Names of the parameters that train, in the order of `state_dict()`. Never empty. */
   readonly trainable: ReadonlySet<string>;

@@ -29,12 +29,14 @@ export interface Tensor2D {
   readonly shape: readonly [rows: number, columns: number];
 }
 
+/** How one call computes. */
 export interface CallOptions {
   /** Default `fp32`: the model's own dtype, whatever the processor is fast at. */
   readonly precision?: Precision;
   readonly signal?: AbortSignal;
 }
 
+/** What model is made, and what it begins with. */
 export interface CreateOptions {
   /** Class names in the order of the outputs, or how many; these are then named by their indices. */
   readonly classes: number | readonly string[];
@@ -53,6 +55,7 @@ export interface CreateOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How a saved model is loaded. */
 export interface LoadOptions {
   /** Names of a weights file's outputs, in their order; default: the indices. A checkpoint has names of its own. */
   readonly classes?: readonly string[];
@@ -348,6 +351,7 @@ export class ResNet50 {
     this.#freeUnused();
   }
 
+  /** `dispose()`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

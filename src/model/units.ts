@@ -22,11 +22,13 @@ export const UNIT_NAMES = [
   'head',
 ] as const;
 
+/** The name of a unit. */
 export type UnitName = (typeof UNIT_NAMES)[number];
 
 /** Runs of units that are named as one. */
 export const STAGE_NAMES = ['stem', 'layer1', 'layer2', 'layer3', 'layer4', 'head'] as const;
 
+/** The name of a run of units: `layer3` stands for `layer3.0` to `layer3.5`. */
 export type StageName = (typeof STAGE_NAMES)[number];
 
 /** A parameter as torchvision names and shapes it. */
@@ -40,6 +42,7 @@ export interface ParameterInfo {
   readonly role: 'weight' | 'bias';
 }
 
+/** One of the 18 ordered parts of the network. */
 export interface UnitInfo {
   readonly name: UnitName;
   readonly index: number;
@@ -51,11 +54,14 @@ export interface UnitInfo {
   readonly convolutions: readonly string[];
 }
 
-interface ConvolutionPlan {
+/** A convolution of the backbone and the BatchNorm behind it, by module name. */
+export interface ConvolutionPlan {
   readonly unit: UnitName;
   readonly name: string;
   readonly norm: string;
+  /** [out, in, k, k]; padding is k / 2, rounded down. */
   readonly shape: readonly [number, number, number, number];
+  readonly stride: 1 | 2;
 }
 
 const FEATURES = 2048;
@@ -63,23 +69,25 @@ const WIDTHS = { layer1: 64, layer2: 128, layer3: 256, layer4: 512 } as const;
 
 /** The 53 convolutions in forward order, `downsample.0` after `conv3`, as torchvision registers them. */
 function planConvolutions(): readonly ConvolutionPlan[] {
-  const plans: ConvolutionPlan[] = [{ unit: 'stem', name: 'conv1', norm: 'bn1', shape: [64, 3, 7, 7] }];
+  const plans: ConvolutionPlan[] = [{ unit: 'stem', name: 'conv1', norm: 'bn1', shape: [64, 3, 7, 7], stride: 2 }];
   let channels = 64;
   for (const unit of UNIT_NAMES) {
     if (unit === 'stem' || unit === 'head') continue;
     const width = WIDTHS[unit.slice(0, 6) as keyof typeof WIDTHS];
-    const at = (name: string, norm: string, shape: ConvolutionPlan['shape']) =>
-      plans.push({ unit, name: `${unit}.${name}`, norm: `${unit}.${norm}`, shape });
+    const first = unit.endsWith('.0');
+    const stride = first && unit !== 'layer1.0' ? 2 : 1;
+    const at = (name: string, norm: string, shape: ConvolutionPlan['shape'], step: 1 | 2 = 1) =>
+      plans.push({ unit, name: `${unit}.${name}`, norm: `${unit}.${norm}`, shape, stride: step });
     at('conv1', 'bn1', [width, channels, 1, 1]);
-    at('conv2', 'bn2', [width, width, 3, 3]);
+    at('conv2', 'bn2', [width, width, 3, 3], stride);
     at('conv3', 'bn3', [4 * width, width, 1, 1]);
-    if (unit.endsWith('.0')) at('downsample.0', 'downsample.1', [4 * width, channels, 1, 1]);
+    if (first) at('downsample.0', 'downsample.1', [4 * width, channels, 1, 1], stride);
     channels = 4 * width;
   }
   return plans;
 }
 
-const CONVOLUTIONS = planConvolutions();
+export const CONVOLUTIONS = planConvolutions();
 
 /** Module names of the backbone's 53 convolutions in forward order. */
 export const BACKBONE_CONVOLUTIONS: readonly string[] = CONVOLUTIONS.map((plan) => plan.name);

@@ -47,6 +47,7 @@ export interface NativeCancelToken {
   cancel(): void;
 }
 
+/** What stands in the place of torchvision's `fc`. */
 export interface HeadShape {
   readonly classes: number;
   /** Hidden layer widths in order; empty for one linear layer named `fc`. */
@@ -98,8 +99,18 @@ export interface NativeModel {
   }[];
   /** Copies tensors of a file into the tensors of the same names, converting the dtype. Shapes must be equal. */
   load(path: string, tensors: readonly StoredTensor[]): Promise<void>;
-  /** Reads one tensor, row-major, in the model's dtype (integer buffers too). */
+  /** Reads one tensor, row-major, in the model's dtype (integer buffers too), or in the one that is asked for. */
   read(name: string): Promise<Floats>;
+  read(name: string, dtype: 'float32'): Promise<Float32Array>;
+  read(name: string, dtype: 'float64'): Promise<Float64Array>;
+  /**
+   * A convolution and the BatchNorm behind it in evaluation mode as one convolution with a bias, by their module names;
+   * taken in float64 and rounded once to float32. `weight` is row-major [out, in, k, k].
+   */
+  readFolded(
+    convolution: string,
+    norm: string,
+  ): Promise<{ readonly weight: Float32Array; readonly bias: Float32Array }>;
   /** Writes one tensor, row-major. */
   write(name: string, values: Floats): Promise<void>;
   /**
@@ -115,10 +126,11 @@ export interface NativeModel {
   ): Promise<Floats>;
   evaluate(o: NativeEvaluateOptions, cancel?: NativeCancelToken): Promise<NativeEvaluation>;
   /**
-   * Writes all tensors as safetensors (float32, `num_batches_tracked` int64), atomically: temporary file in the same
-   * folder, fsync, rename, fsync of the folder. `metadata` goes to `__metadata__`.
+   * Writes all tensors as safetensors (in `dtype`, by default the model's own; `num_batches_tracked` int64), atomically:
+   * temporary file in the same folder, fsync, rename, fsync of the folder. `metadata` goes to `__metadata__`.
+   * With a `dtype`, a value that is not finite in it rejects with `ERR_NON_FINITE`, and nothing is written.
    */
-  save(path: string, metadata: Readonly<Record<string, string>>): Promise<void>;
+  save(path: string, metadata: Readonly<Record<string, string>>, dtype?: 'float32' | 'float16'): Promise<void>;
   /**
    * 32 hexadecimal digits over the names, shapes and every byte of the tensors (BatchNorm's included) of the first
    * `units` units, 1 to 17.
@@ -135,6 +147,7 @@ export interface NativeGroup {
   readonly weightDecay: number;
 }
 
+/** An optimizer as plain data; rates and weight decay belong to the groups. */
 export type NativeOptimizer =
   | { readonly kind: 'sgd'; readonly momentum: number; readonly dampening: number; readonly nesterov: boolean }
   | { readonly kind: 'adam' | 'adamw'; readonly beta1: number; readonly beta2: number; readonly eps: number };
@@ -325,6 +338,7 @@ export interface NativeLoaderOptions {
   readonly imageCache?: NativeImageCache | null;
 }
 
+/** An image that could not be read, and why. */
 export interface ImageFailure {
   /** Index in the file list. */
   readonly index: number;

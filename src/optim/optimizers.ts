@@ -4,6 +4,7 @@ import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber,
 /** An optimizer as plain data. Rates and weight decay belong to the parameter groups. */
 export type OptimizerSpec = NativeOptimizer;
 
+/** Settings of SGD; rates and weight decay belong to the groups. */
 export interface SgdOptions {
   /** Share of the last step that is kept, 0 ≤ momentum < 1; default 0.9. */
   readonly momentum?: number;
@@ -13,6 +14,7 @@ export interface SgdOptions {
   readonly nesterov?: boolean;
 }
 
+/** Settings of Adam and AdamW; rates and weight decay belong to the groups. */
 export interface AdamOptions {
   /** Decay of the running means of the gradient and of its square, each 0 ≤ beta < 1; default `[0.9, 0.999]`. */
   readonly betas?: readonly [number, number];

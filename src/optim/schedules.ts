@@ -7,6 +7,7 @@ import type { ParameterGroup } from './groups.js';
  */
 export type Schedule = (step: number, total: number) => number;
 
+/** How a schedule begins. */
 export interface WarmupOptions {
   /**
    * Optimizer steps over which the factor rises linearly to 1: `(step + 1) / warmup`, so that no step is made at a rate
@@ -15,6 +16,7 @@ export interface WarmupOptions {
   readonly warmup?: number;
 }
 
+/** Of the schedules that fall. */
 export interface ScheduleOptions extends WarmupOptions {
   /** What the factor falls to at the end, as a share of the whole rate, 0 to 1; default 0. */
   readonly floor?: number;
@@ -41,6 +43,7 @@ const linear: Decay = (progress, floor) => 1 - (1 - floor) * progress;
 /** One that never falls, and so has no floor, is `null`. A further schedule is a function above and an entry here. */
 const DECAYS = { constant: null, cosine, linear } as const satisfies Record<string, Decay | null>;
 
+/** The name of a schedule. */
 export type ScheduleKind = keyof typeof DECAYS;
 
 /** Names by which options and the command line know the schedules. */

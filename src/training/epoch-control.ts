@@ -3,6 +3,7 @@ import type { ParameterGroup } from '../optim/groups.js';
 import { invalidArgument, nearest, requireNumber } from '../options.js';
 import type { EpochEvent } from './events.js';
 
+/** The rate of a parameter group. */
 export interface GroupRate {
   readonly group: string;
   /** The rate that the schedule's factor is applied to. */

@@ -19,6 +19,7 @@ export type TrainingEvent =
   | ErrorEvent
   | ResultEvent;
 
+/** The first event: what the run will do, with every default resolved. */
 export interface StartEvent {
   readonly type: 'start';
   readonly strategy: string;
@@ -71,6 +72,7 @@ export interface StartEvent {
   readonly resumedAt: { readonly epoch: number; readonly step: number } | null;
 }
 
+/** How many decoded images a run keeps in memory. */
 export interface ImageCachePlan {
   /** Images of both splits of which all that is decoded fits. */
   readonly images: number;
@@ -99,6 +101,7 @@ export interface StepEvent {
   readonly imagesPerSecond: number;
 }
 
+/** Figures over the images of a split. */
 export interface Metrics {
   /** Mean cross-entropy over images. */
   readonly loss: number;
@@ -109,6 +112,7 @@ export interface Metrics {
   readonly images: number;
 }
 
+/** The end of an epoch, evaluation included. */
 export interface EpochEvent {
   readonly type: 'epoch';
   readonly epoch: number;
@@ -154,6 +158,7 @@ export interface CacheEvent {
   readonly message: string;
 }
 
+/** A checkpoint that lies on the disk by now. */
 export interface CheckpointEvent {
   readonly type: 'checkpoint';
   /** `last` comes with the state that a continued run needs. */
@@ -179,6 +184,7 @@ export interface AbortedEvent {
   readonly checkpoint: string | null;
 }
 
+/** The last event of a run that failed. */
 export interface ErrorEvent {
   readonly type: 'error';
   /** One of `ERROR_CODES`; `ERR_CALLBACK` for what `onEpoch` threw, where that is no error of this package. */
@@ -196,6 +202,7 @@ export interface BestEpoch {
   readonly loss: number;
 }
 
+/** The last event of a run that went through. */
 export interface ResultEvent {
   readonly type: 'result';
   readonly best: BestEpoch;

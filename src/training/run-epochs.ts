@@ -1,3 +1,4 @@
+import { MEAN, STD } from '../data/transforms.js';
 import { ResnetTorchError } from '../errors.js';
 import type { TransformMetadata } from '../model/weights/index.js';
 import { describe } from '../options.js';
@@ -10,10 +11,6 @@ import type { Prepared } from './prepare.js';
 import type { RunCache } from './run-cache.js';
 import type { RunDirectory } from './run-directory.js';
 import { driftByUnit } from './session.js';
-
-/** ImageNet's figures, by channel, of values in 0 to 1: what the network's input is normalised with. */
-const MEAN = [0.485, 0.456, 0.406] as const;
-const STD = [0.229, 0.224, 0.225] as const;
 
 /** A run that is ready to begin. */
 export type ReadyRun = Prepared &

@@ -9,5 +9,6 @@ export interface TrainingRun extends AsyncIterable<TrainingEvent> {
   readonly result: Promise<TrainingResult>;
   /** Stops after the step that runs, until `resume()`. Nothing is lost, nothing is written. */
   pause(): void;
+  /** Goes on after `pause()`. */
   resume(): void;
 }

@@ -11,6 +11,7 @@ import { type OptimizerSpec, optimizerOf } from '../optim/optimizers.js';
 import { checkOptions, describe, invalidArgument, requireNumber, requireOneOf } from '../options.js';
 import { checkGroupValues } from './settings.js';
 
+/** What a session trains, and how. */
 export interface SessionOptions {
   /** What trains, and how; a parameter in no group stands still. */
   readonly groups: readonly ParameterGroup[];
@@ -24,15 +25,18 @@ export interface SessionOptions {
   readonly seed?: number;
 }
 
+/** What one step is told. */
 export interface StepOptions {
   /** Learning rate of each group in this step, in their order. Default: the groups' own. */
   readonly rates?: readonly number[];
 }
 
+/** What one step on images of your own is told. */
 export interface OwnStepOptions extends StepOptions {
   readonly shape: Shape4D;
 }
 
+/** What one step came to. */
 export interface StepResult {
   /** Mean cross-entropy of the batch, before the step. */
   readonly loss: number;
@@ -183,6 +187,7 @@ export class TrainingSession {
     this.#release();
   }
 
+  /** `dispose()`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

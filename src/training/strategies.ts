@@ -29,10 +29,12 @@ export interface Strategy {
 
 export const STRATEGY_NAMES = ['feature-extraction', 'partial', 'differential', 'full'] as const;
 
+/** The name of a strategy. */
 export type StrategyName = (typeof STRATEGY_NAMES)[number];
 
 const HEAD: HeadOptions = { hidden: [1024], dropout: 0 };
 
+/** The named ways of fine-tuning: values to print, copy and edit. */
 export const strategies: Readonly<Record<StrategyName, Strategy>> = {
   'feature-extraction': {
     name: 'feature-extraction',

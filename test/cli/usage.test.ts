@@ -20,7 +20,7 @@ describe('resnet-torch --help', () => {
   it('lists the commands without loading libtorch', async () => {
     const { code, stdout } = await resnetTorch(['--help'], { env: { RESNET_TORCH_LIBTORCH: '/nowhere' } });
     assert.equal(code, 0);
-    for (const name of ['train', 'eval', 'predict', 'serve', 'inspect', 'cache', 'setup'])
+    for (const name of ['train', 'eval', 'predict', 'serve', 'export', 'inspect', 'cache', 'setup'])
       assert.match(stdout, new RegExp(`resnet-torch ${name}`));
   });
 
@@ -34,7 +34,7 @@ describe('resnet-torch --help', () => {
     assert.equal(storedHelp(['train', '--help']), null);
   });
 
-  for (const name of ['train', 'eval', 'predict', 'serve', 'inspect', 'cache', 'setup']) {
+  for (const name of ['train', 'eval', 'predict', 'serve', 'export', 'inspect', 'cache', 'setup']) {
     it(`has options and examples for ${name}`, async (t) => {
       const stdout = await help(t, name);
       assert.match(stdout, /Examples:/);
@@ -117,6 +117,23 @@ describe('wrong usage exits 2 with one message', () => {
     ],
     ['the last of two rates', ['train', 'data', '--lr', '1e-3', '--lr', '0'], /--lr takes a number above 0, not "0"/],
     ['a run to continue without its name', ['train', 'data', '--resume'], /--resume needs --out/],
+    ['no format', ['export', 'run'], /--format is missing/],
+    [
+      'an unknown format',
+      ['export', 'run', '--format', 'onx'],
+      /--format cannot be "onx": it takes onnx, torchvision, safetensors, fp16\. Did you mean onnx\?/,
+    ],
+    ['an opset of words', ['export', 'run', '--format', 'onnx', '--opset', 'new'], /--opset takes a whole number/],
+    [
+      'an old opset',
+      ['export', 'run', '--format', 'onnx', '--opset', '9'],
+      /--opset takes a whole number of 13 or more/,
+    ],
+    [
+      'what only ONNX has',
+      ['export', 'run', '--format', 'fp16', '--softmax'],
+      /softmax is for the format onnx; fp16 has no such thing/,
+    ],
     ['an unknown variant', ['setup', '--device', 'tpu'], /--device cannot be "tpu": it takes cpu, cuda/],
   ];
   for (const [what, args, message] of cases) {

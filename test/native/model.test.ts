@@ -6,6 +6,7 @@ import { openWeights } from '../../src/model/weights/index.js';
 import type { NativeModel, NativeModelOptions } from '../../src/native/binding.js';
 import { native } from '../../src/native/load.js';
 import { temporaryDirectory } from '../support/paths.js';
+import { randomiseNorms } from './support/networks.js';
 
 const shape = [2, 3, 64, 64] as const;
 const images = Float32Array.from({ length: 2 * 3 * 64 * 64 }, (_, i) => Math.sin(i * 0.37));
@@ -92,6 +93,31 @@ describe('the native model', () => {
     );
     model.dispose();
     copy.dispose();
+  });
+
+  it('reads tensors in the dtype that is asked for, and convolutions with their BatchNorm folded in', async () => {
+    const model = createModel({ seed: 5 });
+    await randomiseNorms(model);
+    const wide = (name: string) => model.read(name, 'float64');
+    const [name, norm] = ['layer2.0.downsample.0', 'layer2.0.downsample.1'];
+    assert.deepEqual(Float32Array.from(await wide(`${name}.weight`)), await model.read(`${name}.weight`));
+    const [kernel, gamma, beta, mean, variance] = await Promise.all(
+      [`${name}.weight`, ...['weight', 'bias', 'running_mean', 'running_var'].map((key) => `${norm}.${key}`)].map(wide),
+    );
+    const folded = await model.readFolded(name, norm);
+    const scales = Float64Array.from(gamma ?? [], (value, i) => value / Math.sqrt((variance?.[i] ?? 0) + 1e-5));
+    assert.deepEqual(
+      folded.weight,
+      Float32Array.from(kernel ?? [], (value, i) => value * (scales[i >> 8] ?? 0)),
+    );
+    assert.deepEqual(
+      folded.bias,
+      Float32Array.from(beta ?? [], (value, i) => value - (mean?.[i] ?? 0) * (scales[i] ?? 0)),
+    );
+    assert.throws(() => model.readFolded(name, 'layer2.0.bn1'), fails('ERR_SHAPE_MISMATCH', /layer2\.0\.bn1 is not/));
+    assert.throws(() => model.readFolded('fc', 'bn1'), fails('ERR_SHAPE_MISMATCH', /bn1 is not/));
+    assert.throws(() => model.readFolded(name, 'bn9'), fails('ERR_INVALID_ARGUMENT', /bn9/));
+    model.dispose();
   });
 
   it('refuses what does not fit, by code and message, with the stack of the caller', async () => {

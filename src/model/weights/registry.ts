@@ -7,6 +7,7 @@ export interface NamedWeights {
   readonly preprocessing: Preprocessing;
 }
 
+/** How images are prepared for evaluation, in pixels. */
 export interface Preprocessing {
   readonly resize: number;
   readonly crop: number;

@@ -1,0 +1,126 @@
+import { CONVOLUTIONS, type ConvolutionPlan, describeUnits, UNIT_NAMES } from '../../model/units.js';
+import type { HeadShape, NativeModel } from '../../native/binding.js';
+import type { Node, Value } from './messages.js';
+
+/** Weights that are read in one call, as float32. */
+export interface Weights {
+  readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  /** The values of each of `tensors`. */
+  read(model: NativeModel): Promise<readonly Float32Array[]>;
+}
+
+/** The network as ONNX has it, without a weight read. */
+export interface Graph {
+  readonly nodes: readonly Node[];
+  readonly weights: readonly Weights[];
+  readonly input: Value;
+  readonly output: Value;
+}
+
+export interface GraphOptions {
+  /** BatchNorm as part of the convolution before it, else as nodes of its own. */
+  readonly fold: boolean;
+  /** Probabilities instead of logits. */
+  readonly softmax: boolean;
+}
+
+const EPSILON = 1e-5;
+
+/** ResNet-50 with this head, in operators that opset 13 and all later ones have. */
+export function resnet50Graph(head: HeadShape, { fold, softmax }: GraphOptions): Graph {
+  const graph = new GraphBuilder(fold);
+  let x = graph.convolve('images', plan('conv1'), true);
+  x = graph.add('MaxPool', 'maxpool', [x], { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] });
+  for (const unit of UNIT_NAMES) if (unit !== 'stem' && unit !== 'head') x = bottleneck(graph, unit, x);
+  x = graph.add('GlobalAveragePool', 'avgpool', [x]);
+  x = graph.add('Flatten', 'flatten', [x], { axis: 1 });
+  const output = softmax ? 'probabilities' : 'logits';
+  x = headLayers(graph, head, x, softmax ? 'scores' : output);
+  if (softmax) graph.add('Softmax', 'softmax', [x], { axis: 1 }, output);
+  return {
+    nodes: graph.nodes,
+    weights: graph.weights,
+    input: { name: 'images', shape: ['batch', 3, 'height', 'width'] },
+    output: { name: output, shape: ['batch', head.classes] },
+  };
+}
+
+function plan(name: string): ConvolutionPlan {
+  return CONVOLUTIONS.find((convolution) => convolution.name === name) as ConvolutionPlan;
+}
+
+function bottleneck(graph: GraphBuilder, unit: string, input: string): string {
+  let x = graph.convolve(input, plan(`${unit}.conv1`), true);
+  x = graph.convolve(x, plan(`${unit}.conv2`), true);
+  x = graph.convolve(x, plan(`${unit}.conv3`), false);
+  const shortcut = unit.endsWith('.0') ? graph.convolve(input, plan(`${unit}.downsample.0`), false) : input;
+  return graph.add('Relu', `${unit}.relu`, [graph.add('Add', `${unit}.add`, [x, shortcut])]);
+}
+
+function headLayers(graph: GraphBuilder, head: HeadShape, input: string, output: string): string {
+  const parameters = describeUnits(head).at(-1)?.parameters ?? [];
+  const layers = parameters.filter(({ role }) => role === 'weight').map(({ name }) => name.replace(/\.weight$/, ''));
+  for (const { name, shape } of parameters) graph.store(name, shape);
+  let x = input;
+  for (const [index, layer] of layers.entries()) {
+    const inputs = [x, `${layer}.weight`, `${layer}.bias`];
+    if (index === layers.length - 1) return graph.add('Gemm', layer, inputs, { transB: 1 }, output);
+    x = graph.add('Relu', `${layer}.relu`, [graph.add('Gemm', layer, inputs, { transB: 1 })]);
+  }
+  return x;
+}
+
+class GraphBuilder {
+  readonly nodes: Node[] = [];
+  readonly weights: Weights[] = [];
+  readonly #fold: boolean;
+
+  constructor(fold: boolean) {
+    this.#fold = fold;
+  }
+
+  /** Adds a node, and answers the name of what it puts out. */
+  add(
+    operator: string,
+    name: string,
+    inputs: readonly string[],
+    attributes: NonNullable<Node['attributes']> = {},
+    output = `${name}.output`,
+  ): string {
+    this.nodes.push({ operator, name, inputs, output, attributes });
+    return output;
+  }
+
+  /** Takes a tensor of the model as it is. */
+  store(name: string, shape: readonly number[]): void {
+    this.weights.push({ tensors: [{ name, shape }], read: async (model) => [await model.read(name, 'float32')] });
+  }
+
+  /** A convolution, its BatchNorm and, with `relu`, what follows them. */
+  convolve(input: string, { name, norm, shape, stride }: ConvolutionPlan, relu: boolean): string {
+    const [channels, , side] = shape;
+    const pad = Math.floor(side / 2);
+    const attributes = { kernel_shape: [side, side], strides: [stride, stride], pads: [pad, pad, pad, pad] };
+    let x: string;
+    if (this.#fold) {
+      this.weights.push({
+        tensors: [
+          { name: `${name}.weight`, shape },
+          { name: `${name}.bias`, shape: [channels] },
+        ],
+        read: async (model) => {
+          const { weight, bias } = await model.readFolded(name, norm);
+          return [weight, bias];
+        },
+      });
+      x = this.add('Conv', name, [input, `${name}.weight`, `${name}.bias`], attributes);
+    } else {
+      this.store(`${name}.weight`, shape);
+      const figures = ['weight', 'bias', 'running_mean', 'running_var'].map((figure) => `${norm}.${figure}`);
+      for (const figure of figures) this.store(figure, [channels]);
+      x = this.add('Conv', name, [input, `${name}.weight`], attributes);
+      x = this.add('BatchNormalization', norm, [x, ...figures], { epsilon: { float: EPSILON } });
+    }
+    return relu ? this.add('Relu', `${norm}.relu`, [x]) : x;
+  }
+}

@@ -1,0 +1,70 @@
+/** Checked by the compiler, never run: what calls answer by their options. */
+
+import { expectTypeOf } from 'expect-type';
+import {
+  type Dataset,
+  type ErrorCode,
+  exportModel,
+  type NormalisedBatch,
+  type OnnxExport,
+  type PixelBatch,
+  type Prediction,
+  type PredictionWithFeatures,
+  type Predictor,
+  type RawImage,
+  ResNet50,
+  ResnetTorchError,
+  type Tensor2D,
+  type UnitName,
+  type WeightsExport,
+} from 'resnet-torch';
+
+declare const predictor: Predictor;
+declare const data: Dataset;
+declare const pixels: RawImage;
+declare const bytes: Uint8Array;
+declare const error: unknown;
+
+// One image gives one prediction, an array gives as many; features only where they are asked for.
+expectTypeOf(predictor.predict('a.jpg')).resolves.toEqualTypeOf<Prediction>();
+expectTypeOf(predictor.predict(pixels, { topK: 3 })).resolves.toEqualTypeOf<Prediction>();
+expectTypeOf(predictor.predict([bytes, 'a.jpg'])).resolves.toEqualTypeOf<readonly Prediction[]>();
+expectTypeOf(predictor.predict(bytes, { features: true })).resolves.toEqualTypeOf<PredictionWithFeatures>();
+expectTypeOf(predictor.predict([bytes], { features: true })).resolves.toEqualTypeOf<
+  readonly PredictionWithFeatures[]
+>();
+expectTypeOf(predictor.features([bytes])).resolves.toEqualTypeOf<Tensor2D>();
+expectTypeOf<Prediction>().not.toHaveProperty('features');
+// @ts-expect-error two channels
+predictor.predict({ data: bytes, width: 1, height: 1, channels: 2 });
+// @ts-expect-error an option of another call
+predictor.features([bytes], { topK: 1 });
+
+// Batches are by format.
+for await (const batch of data.batches()) expectTypeOf(batch).toEqualTypeOf<PixelBatch>();
+for await (const batch of data.batches({ format: 'float32' })) {
+  expectTypeOf(batch).toEqualTypeOf<NormalisedBatch>();
+  expectTypeOf(batch.images).toEqualTypeOf<Float32Array>();
+}
+
+// Exports are by format.
+expectTypeOf(exportModel('runs/bees', { format: 'onnx' })).resolves.toEqualTypeOf<OnnxExport>();
+expectTypeOf(exportModel('runs/bees', { format: 'fp16' })).resolves.toEqualTypeOf<WeightsExport<'fp16'>>();
+// @ts-expect-error a slip of the hand
+exportModel('runs/bees', { format: 'onxx' });
+
+// A freeze rule is of a kind that there is.
+const model = await ResNet50.create({ classes: ['ant', 'bee'] });
+expectTypeOf(model.freeze({ until: 'layer3.2' })).toEqualTypeOf<ResNet50>();
+expectTypeOf(model.units()[0]?.name).toEqualTypeOf<UnitName | undefined>();
+// @ts-expect-error a rule that there is not
+model.freeze({ upTo: 'layer3.2' });
+// @ts-expect-error a device that there is not
+await ResNet50.load('runs/bees', { device: 'tpu' });
+
+// Errors have codes that are known.
+if (error instanceof ResnetTorchError) {
+  expectTypeOf(error.code).toEqualTypeOf<ErrorCode>();
+  // @ts-expect-error no such code
+  error.code === 'ERR_OVERLOAD';
+}
