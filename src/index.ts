@@ -1,6 +1,8 @@
 /**
  * Fine-tune a ResNet-50 from Node.js. Importing this loads no native code: the addon and libtorch are loaded at the
  * first call that needs them.
+ *
+ * @module resnet-torch
  */
 
 export type { BatchOf } from './data/batches.js';

@@ -1,4 +1,8 @@
-/** `resnet-torch/serve`: predictions over HTTP, for services that bring their own process. */
+/**
+ * Predictions over HTTP, for services that bring their own process. Importing this loads neither fastify nor native code.
+ *
+ * @module resnet-torch/serve
+ */
 
 export type { ReloadResult } from './models.js';
 export type { AccessEntry, ServerLimits, ServerOptions } from './options.js';

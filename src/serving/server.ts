@@ -131,6 +131,7 @@ export class PredictionServer {
     }
   }
 
+  /** As `close()`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
