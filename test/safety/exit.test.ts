@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { program, runProcess, tinyGround } from './support/programs.js';
+import { answerOf, moduleUrl, program, runProcess, tinyGround } from './support/programs.js';
 
 const endless = `
   const model = await create();
@@ -64,5 +64,36 @@ describe('the end of the process in mid-epoch', () => {
     const source = program(await tinyGround(t), `train(await create(), data, options);`);
     const { code, stderr } = await runProcess(source);
     assert.equal(code, 0, stderr);
+  });
+
+  it('of a worker thread is that of the thread alone', async (t) => {
+    const ground = await tinyGround(t);
+    const ending = (how: string): string =>
+      moduleUrl(
+        program({ ...ground, out: `${ground.out}/${how.length}` }, `${endless} await until(run, 'step'); ${how}`),
+      ).href;
+    const source = program(
+      ground,
+      `
+      import { Worker } from 'node:worker_threads';
+      const run = train(await create(), data, { ...options, epochs: 10 });
+      const ended = async (href) => {
+        const worker = new Worker(new URL(href));
+        let message = null;
+        worker.on('error', (error) => { message = error.message; });
+        const [code] = await new Promise((resolve) => worker.on('exit', (...args) => resolve(args)));
+        return { code, message };
+      };
+      const hrefs = ${JSON.stringify([ending('process.exit(3);'), ending("throw new Error('on purpose');")])};
+      const ends = await Promise.all(hrefs.map(ended));
+      console.log(JSON.stringify({ ends, steps: (await run.result).steps }));`,
+    );
+    assert.deepEqual(await answerOf(source), {
+      ends: [
+        { code: 3, message: null },
+        { code: 1, message: 'on purpose' },
+      ],
+      steps: 30,
+    });
   });
 });

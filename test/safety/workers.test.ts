@@ -34,6 +34,10 @@ describe('worker threads', () => {
       const predictions = await Promise.all(paths.map((path) => predictor.predict(path)));
       const images = Float32Array.from({ length: 3 * 64 * 64 }, (_, i) => Math.sin(i * 0.37));
       const logits = await model.forward(images, [1, 3, 64, 64]);
+      // Errors are of this thread's own class, and know where they were caused.
+      const error = await model.forward(images, [2, 3, 64, 64]).catch((error) => error);
+      if (!(error instanceof api.ResnetTorchError) || error.code !== 'ERR_SHAPE_MISMATCH') throw error;
+      if (!error.stack.includes('resnet50.js')) throw new Error('no stack of the caller: ' + error.stack);
       parentPort.postMessage({ type: 'end', logits: [...logits.data], predictions });`,
     );
 

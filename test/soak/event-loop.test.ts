@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Delay, delayInPrediction, delayInTraining, photographGround } from '../safety/support/loads.js';
+import { soakSeconds } from './support/seconds.js';
 
 /** All cores and waits that spin, as in a process that says nothing about them. */
-const load = { imageSize: 224, seconds: 60, env: { OMP_NUM_THREADS: undefined, OMP_WAIT_POLICY: undefined } };
+const load = {
+  imageSize: 224,
+  seconds: soakSeconds(60),
+  env: { OMP_NUM_THREADS: undefined, OMP_WAIT_POLICY: undefined },
+};
 
 function told({ p50, p99, max, images, seconds }: Delay): string {
   return (
