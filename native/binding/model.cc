@@ -149,7 +149,7 @@ Napi::Value Model::read(const Napi::CallbackInfo& info) {
                    [model, tensor, dtype]() -> Answer {
                      model->initialise();
                      const auto copy = tensor.detach().cpu().to(dtype).clone(at::MemoryFormat::Contiguous);
-                     return [copy](Napi::Env env) { return toFloatArray(env, copy); };
+                     return [copy](Napi::Env env) { return asFloatArray(env, copy); };
                    });
   });
 }
@@ -171,8 +171,8 @@ Napi::Value Model::readFolded(const Napi::CallbackInfo& info) {
                      const auto bias = folded.bias().cpu();
                      return [weight, bias](Napi::Env env) -> Napi::Value {
                        auto object = Napi::Object::New(env);
-                       object.Set("weight", toFloatArray(env, weight));
-                       object.Set("bias", toFloatArray(env, bias));
+                       object.Set("weight", asFloatArray(env, weight));
+                       object.Set("bias", asFloatArray(env, bias));
                        return object;
                      };
                    });
@@ -435,6 +435,17 @@ Napi::Value toFloatArray(Napi::Env env, const at::Tensor& tensor) {
   auto array = Napi::Float32Array::New(env, count);
   std::copy_n(tensor.const_data_ptr<float>(), count, array.Data());
   return array;
+}
+
+Napi::Value asFloatArray(Napi::Env env, const at::Tensor& tensor) {
+  auto kept = std::make_unique<at::Tensor>(tensor);
+  auto* held = kept.get();
+  const auto buffer = Napi::ArrayBuffer::New(env, held->mutable_data_ptr(), held->nbytes(),
+                                             [held](Napi::Env, void*) { delete held; });
+  kept.release();
+  const auto count = static_cast<std::size_t>(tensor.numel());
+  if (tensor.scalar_type() == at::kDouble) return Napi::Float64Array::New(env, count, buffer, 0);
+  return Napi::Float32Array::New(env, count, buffer, 0);
 }
 
 }  // namespace resnet_torch::binding

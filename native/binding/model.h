@@ -27,5 +27,7 @@ at::Tensor toImages(const model::ResNet50& model, const Floats& values, const st
 
 /// Values of a tensor, row-major, as a Float32Array or a Float64Array (also for integers).
 Napi::Value toFloatArray(Napi::Env env, const at::Tensor& tensor);
+/// The same without a copy: the array keeps the tensor, which must be contiguous and in no other's hands.
+Napi::Value asFloatArray(Napi::Env env, const at::Tensor& tensor);
 
 }  // namespace resnet_torch::binding

@@ -105,6 +105,9 @@ describe('the native model', () => {
       [`${name}.weight`, ...['weight', 'bias', 'running_mean', 'running_var'].map((key) => `${norm}.${key}`)].map(wide),
     );
     const folded = await model.readFolded(name, norm);
+    const before = folded.weight.slice();
+    await model.write(`${name}.weight`, new Float32Array(before.length));
+    assert.deepEqual(folded.weight, before, 'what was read stays what it was');
     const scales = Float64Array.from(gamma ?? [], (value, i) => value / Math.sqrt((variance?.[i] ?? 0) + 1e-5));
     assert.deepEqual(
       folded.weight,
