@@ -8,6 +8,7 @@
 #include "binding/file_list.h"
 #include "binding/image_cache.h"
 #include "binding/registration.h"
+#include "binding/worker.h"
 #include "data/normalise.h"
 
 namespace resnet_torch::binding {
@@ -17,8 +18,6 @@ namespace {
 constexpr const char* kName = "Loader";
 constexpr std::int64_t kMostImages = INT64_C(1) << 31;  // indices are int32
 constexpr int kMostSide = 1 << 14;
-/// How long an environment that ends waits for the image that a worker is in.
-constexpr auto kTeardownBound = std::chrono::seconds(2);
 
 void readRange(const Napi::Object& object, const char* name, double most, double (&range)[2]) {
   const std::string full = std::string("crop.") + name;
@@ -103,20 +102,15 @@ void settle(const Pending& pending, const CancelFlag& cancel, bool asFloat, data
 
 class LoaderWrap final : public Napi::ObjectWrap<LoaderWrap> {
  public:
-  explicit LoaderWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<LoaderWrap>(info), env_(info.Env()) {
-    guarded(env_, [&] {
+  explicit LoaderWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<LoaderWrap>(info) {
+    guarded(info.Env(), [&] {
       auto options = toOptions(toObject(info[0], "options"));
       cached_ = options.features != nullptr;
-      loader_ = std::make_shared<data::Loader>(std::move(options));
-      hooked_ = napi_add_env_cleanup_hook(env_, environmentEnds, this) == napi_ok;
+      loader_.hold(info.Env(), std::make_shared<data::Loader>(std::move(options)));
     });
   }
-  ~LoaderWrap() override { letGo(); }
 
-  const std::shared_ptr<data::Loader>& loader() const {
-    if (!loader_) throw Error("ERR_DISPOSED", "The loader was disposed of");
-    return loader_;
-  }
+  const std::shared_ptr<data::Loader>& loader() const { return loader_.get(); }
 
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, kName,
@@ -126,13 +120,6 @@ class LoaderWrap final : public Napi::ObjectWrap<LoaderWrap> {
   }
 
  private:
-  static void environmentEnds(void* wrap) {
-    auto* self = static_cast<LoaderWrap*>(wrap);
-    self->hooked_ = false;
-    self->loader_->stop();
-    self->loader_->join(kTeardownBound);
-  }
-
   Napi::Value batches(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
       return Napi::Number::New(info.Env(), static_cast<double>(loader()->batches()));
@@ -179,21 +166,11 @@ class LoaderWrap final : public Napi::ObjectWrap<LoaderWrap> {
   }
 
   Napi::Value dispose(const Napi::CallbackInfo& info) {
-    letGo();
+    loader_.letGo();
     return info.Env().Undefined();
   }
 
-  void letGo() {
-    if (hooked_) napi_remove_env_cleanup_hook(env_, environmentEnds, this);
-    hooked_ = false;
-    // At once, although a run of the executor may still hold it: that run ends with ERR_DISPOSED.
-    if (loader_) loader_->stop();
-    loader_.reset();
-  }
-
-  Napi::Env env_;
-  std::shared_ptr<data::Loader> loader_;
-  bool hooked_ = false;
+  HeldWorker<data::Loader> loader_{"loader"};
   bool cached_ = false;
 };
 

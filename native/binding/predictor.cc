@@ -5,6 +5,7 @@
 #include "binding/loader.h"
 #include "binding/model.h"
 #include "binding/registration.h"
+#include "binding/worker.h"
 
 namespace resnet_torch::binding {
 
@@ -12,8 +13,6 @@ namespace {
 
 constexpr const char* kName = "Predictor";
 constexpr double kMostDelay = 60'000;  // ms
-/// How long an environment that ends waits for the image that a thread is in.
-constexpr auto kTeardownBound = std::chrono::seconds(2);
 
 using train::Predictor;
 
@@ -61,16 +60,15 @@ Napi::Value predictionObject(Napi::Env env, const train::Prediction& prediction)
 
 class PredictorWrap final : public Napi::ObjectWrap<PredictorWrap> {
  public:
-  explicit PredictorWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PredictorWrap>(info), env_(info.Env()) {
-    guarded(env_, [&] {
+  explicit PredictorWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PredictorWrap>(info) {
+    guarded(info.Env(), [&] {
       auto model = toModel(info[0]);
       classes_ = model->headShape().classes;
       auto& executor = executorOf(*model);
-      predictor_ = std::make_shared<Predictor>(std::move(model), toOptions(toObject(info[1], "options")), executor);
-      hooked_ = napi_add_env_cleanup_hook(env_, environmentEnds, this) == napi_ok;
+      auto options = toOptions(toObject(info[1], "options"));
+      predictor_.hold(info.Env(), std::make_shared<Predictor>(std::move(model), std::move(options), executor));
     });
   }
-  ~PredictorWrap() override { letGo(); }
 
   static Napi::Function define(Napi::Env env) {
     return DefineClass(
@@ -80,22 +78,10 @@ class PredictorWrap final : public Napi::ObjectWrap<PredictorWrap> {
   }
 
  private:
-  static void environmentEnds(void* wrap) {
-    auto* self = static_cast<PredictorWrap*>(wrap);
-    self->hooked_ = false;
-    self->predictor_->stop();
-    self->predictor_->join(kTeardownBound);
-  }
-
-  const std::shared_ptr<Predictor>& predictor() const {
-    if (!predictor_) throw Error("ERR_DISPOSED", "The predictor was disposed of");
-    return predictor_;
-  }
-
   Napi::Value predict(const Napi::CallbackInfo& info) {
     const auto env = info.Env();
     return guarded(env, [&] {
-      const auto predictor = this->predictor();
+      const auto predictor = predictor_.get();
       const auto options = toObject(info[1], "options");
       Predictor::Request request;
       request.name = toText(options.Get("name"), "name");
@@ -122,7 +108,7 @@ class PredictorWrap final : public Napi::ObjectWrap<PredictorWrap> {
   Napi::Value stats(const Napi::CallbackInfo& info) {
     const auto env = info.Env();
     return guarded(env, [&]() -> Napi::Value {
-      const auto stats = predictor()->stats();
+      const auto stats = predictor_.get()->stats();
       auto object = Napi::Object::New(env);
       object.Set("waiting", static_cast<double>(stats.waiting));
       object.Set("batches", static_cast<double>(stats.batches));
@@ -132,21 +118,12 @@ class PredictorWrap final : public Napi::ObjectWrap<PredictorWrap> {
   }
 
   Napi::Value dispose(const Napi::CallbackInfo& info) {
-    letGo();
+    predictor_.letGo();
     return info.Env().Undefined();
   }
 
-  void letGo() {
-    if (hooked_) napi_remove_env_cleanup_hook(env_, environmentEnds, this);
-    hooked_ = false;
-    if (predictor_) predictor_->stop();
-    predictor_.reset();
-  }
-
-  Napi::Env env_;
-  std::shared_ptr<Predictor> predictor_;
+  HeldWorker<Predictor> predictor_{"predictor"};
   std::int64_t classes_ = 0;
-  bool hooked_ = false;
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-import type { Gauge, Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { ModelCounts } from './models.js';
 
 export interface RequestFigures {
@@ -65,20 +65,30 @@ export async function createMetrics(sources: MetricSources): Promise<ServerMetri
   });
   for (const model of sources.models) images.inc({ model }, 0);
 
-  /** A figure of each model that is read when it is asked for. */
-  const read = (name: string, help: string, value: (counts: ModelCounts) => number): Gauge =>
-    new client.Gauge({
+  const labelNames = ['model'] as const;
+  new client.Gauge({
+    name: 'resnet_torch_queue_images',
+    help: 'Images that are decoded, wait for a batch, or are computed.',
+    labelNames,
+    registers,
+    collect() {
+      for (const model of sources.models) this.set({ model }, sources.counts(model).waiting);
+    },
+  });
+  /** A sum that the models keep themselves, read when it is asked for. */
+  const addSum = (name: string, help: string, value: (counts: ModelCounts) => number) =>
+    new client.Counter({
       name,
       help,
-      labelNames: ['model'] as const,
+      labelNames,
       registers,
       collect() {
-        for (const model of sources.models) this.set({ model }, value(sources.counts(model)));
+        this.reset();
+        for (const model of sources.models) this.inc({ model }, value(sources.counts(model)));
       },
     });
-  read('resnet_torch_queue_images', 'Images that wait for a batch.', ({ waiting }) => waiting);
-  read('resnet_torch_batches', 'Batches that were computed since the start.', ({ batches }) => batches);
-  read('resnet_torch_batched_images', 'Images in these batches; over batches, their mean size.', (c) => c.images);
+  addSum('resnet_torch_batches_total', 'Batches that were computed.', ({ batches }) => batches);
+  addSum('resnet_torch_batched_images_total', 'Images of these batches; over them, the mean size.', (c) => c.images);
   new client.Gauge({
     name: 'resnet_torch_body_bytes',
     help: 'Bytes of request bodies that are held in memory.',

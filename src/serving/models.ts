@@ -48,6 +48,7 @@ export interface ModelCounts {
   readonly images: number;
 }
 
+/** What became of a reload, by the names of the models. */
 export interface ReloadResult {
   readonly reloaded: readonly string[];
   /** Models that could not be loaded again; what they were stays. */

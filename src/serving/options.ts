@@ -11,6 +11,7 @@ export interface AccessEntry {
   readonly images: number;
 }
 
+/** What a server takes, and how long it waits. Whole numbers. */
 export interface ServerLimits {
   /** Bytes of a request's body. Default 16 MiB. */
   readonly maxBodyBytes?: number;
@@ -26,6 +27,7 @@ export interface ServerLimits {
   readonly shutdownMs?: number;
 }
 
+/** Options of `createServer()`. */
 export interface ServerOptions extends ServerLimits {
   /** Run directories, checkpoints or weights files by the names that clients call them. The first is the default. */
   readonly models: Readonly<Record<string, string>>;

@@ -13,6 +13,7 @@ import { type LoadPredictor, predictorLoader } from './predictor.js';
 import { shuttingDown } from './problem.js';
 import { ByteBudget } from './receive.js';
 
+/** Options of `PredictionServer.listen()`. */
 export interface ListenOptions {
   /** Address to listen on. Default `127.0.0.1`: this machine alone. */
   readonly host?: string;
@@ -20,9 +21,12 @@ export interface ListenOptions {
   readonly port?: number;
 }
 
+/** Where a server listens. */
 export interface ServerAddress {
+  /** The address, such as `127.0.0.1`. */
   readonly host: string;
   readonly port: number;
+  /** Such as `http://127.0.0.1:8080/`. */
   readonly url: string;
 }
 

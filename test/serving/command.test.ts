@@ -77,6 +77,20 @@ describe('resnet-torch serve', () => {
     assert.equal(await server.end('SIGINT'), 130);
   });
 
+  it('has the threads of the arithmetic sleep while they wait, unless it is told otherwise', {
+    skip: process.platform !== 'linux' && 'only GNU OpenMP tells its settings',
+  }, async (t) => {
+    for (const [set, policy] of [
+      [undefined, 'PASSIVE'],
+      ['active', 'ACTIVE'],
+    ] as const) {
+      const env = { OMP_DISPLAY_ENV: 'true', OMP_WAIT_POLICY: set };
+      const server = await startServe(t, [checkpoint, ...small], env);
+      assert.match(await server.hears(/OMP_WAIT_POLICY/), new RegExp(`OMP_WAIT_POLICY = '${policy}'`));
+      assert.equal(await server.end('SIGTERM'), 0);
+    }
+  });
+
   it('says why it cannot start', async (t) => {
     const missing = await resnetTorch(['serve', join(folder, 'nothing'), '--port', '0']);
     assert.equal(missing.code, 1);

@@ -99,7 +99,7 @@ describe('metrics', () => {
     assert.equal(found.get('resnet_torch_http_requests_total{route="/v1/predict",status="415"}'), 1);
     assert.equal(found.get('resnet_torch_http_requests_total{route="none",status="404"}'), 1);
     assert.equal(found.get('resnet_torch_images_total{model="bees"}'), 3);
-    assert.equal(found.get('resnet_torch_batched_images{model="bees"}'), 4, 'the warm-up is one');
+    assert.equal(found.get('resnet_torch_batched_images_total{model="bees"}'), 4, 'the warm-up is one');
     assert.equal(found.get('resnet_torch_queue_images{model="bees"}'), 0);
     const count = 'resnet_torch_http_request_duration_seconds_count{route="/v1/predict",status="200"}';
     assert.equal(found.get(count), 2);

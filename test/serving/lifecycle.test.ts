@@ -102,7 +102,7 @@ describe('a reload', () => {
     await sleep(10);
     assert.equal(old.disposed, true);
     const text = await (await fetch(`${url}metrics`)).text();
-    assert.match(text, /resnet_torch_batched_images\{model="bees"\} 4\n/, 'two warm-ups, two requests');
+    assert.match(text, /resnet_torch_batched_images_total\{model="bees"\} 4\n/, 'two warm-ups, two requests');
   });
 
   it('keeps what it has where the new one fails, to load or to predict', async (t) => {

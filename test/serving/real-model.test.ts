@@ -81,7 +81,7 @@ describe('a server of a real model', () => {
     }
     const text = await (await fetch(`${url}metrics`)).text();
     const value = (name: string) => Number(new RegExp(`${name}\\{model="insects"\\} (\\d+)`).exec(text)?.[1]);
-    assert.ok(value('resnet_torch_batched_images') > value('resnet_torch_batches'), 'some went together');
+    assert.ok(value('resnet_torch_batched_images_total') > value('resnet_torch_batches_total'), 'some went together');
   });
 
   it('refuses every image that is cut off', async () => {

@@ -85,6 +85,8 @@ export const serveCommand: CommandModule<object, ServeArguments> = {
 
 async function serve(args: ArgumentsCamelCase<ServeArguments>, signal: AbortSignal): Promise<void> {
   const models = modelsOf(args.runs ?? [], args.model ?? []);
+  // Threads that spin while they wait take the cores from the event loop and from decoding. Read when libtorch loads.
+  process.env.OMP_WAIT_POLICY ??= 'passive';
   const { createServer } = await import('../../serving/index.js');
   const output = createOutput({ json: args.json === true });
   if (args.threads !== undefined) (await import('../../native/load.js')).native().setThreads(args.threads);

@@ -20,9 +20,10 @@ export interface ServeProcess {
 export async function startServe(
   t: { after(work: () => unknown): void },
   args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
 ): Promise<ServeProcess> {
   const child = spawn(process.execPath, [join(projectRoot, 'bin/resnet-torch.js'), 'serve', '--port', '0', ...args], {
-    env: { ...process.env, OMP_NUM_THREADS: '1' },
+    env: { ...process.env, OMP_NUM_THREADS: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = once(child, 'close').then(([code]) => code as number | null);
