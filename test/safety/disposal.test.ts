@@ -127,20 +127,3 @@ describe('disposing while work runs', () => {
     assert.equal((await model.forward(images, shape)).shape[0], 4);
   });
 });
-
-describe('native memory', () => {
-  it('is told to V8 while it is held', async () => {
-    const external = (): number => process.memoryUsage().external / 1e6;
-    const before = external();
-    const model = await tinyModel();
-    assert.ok(external() > before + 90, 'the weights');
-    const session = new TrainingSession(model, {
-      groups: groups.uniform(model.units(), { lr: 1e-3 }),
-      optimizer: 'adam',
-    });
-    assert.ok(external() > before + 450, 'their beginning, gradients and two moments');
-    session.dispose();
-    model.dispose();
-    assert.ok(external() < before + 10);
-  });
-});
