@@ -110,7 +110,7 @@ describe('a server of a real model', () => {
       assert.equal(status, 413, `${what}: ${JSON.stringify(body)}`);
       assert.equal(body.type, 'urn:resnet-torch:problem:image-too-large');
       assert.equal(body.detail, 'By its header it has more than 50000000 pixels.');
-      assert.ok(performance.now() - start < 500, what);
+      assert.ok(performance.now() - start < 2000, what);
     }
   });
 
