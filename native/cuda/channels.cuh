@@ -7,6 +7,10 @@ namespace resnet_torch::cuda {
 /// Channels that a thread takes at a time where they lie in whole packets; else one.
 inline constexpr int kPacketChannels = 8;
 
+/// Blocks that a multiprocessor holds of a sweep at least. Without this, the compiler may keep registers low for the
+/// sake of more, and spill.
+inline constexpr int kSweepBlocks = 2;
+
 /// A thread's way over values [rows, channels]: it keeps `kWidth` channels, whose factors and sums stay in registers,
 /// and goes down the rows.
 template <int kWidth>

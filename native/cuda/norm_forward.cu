@@ -10,7 +10,8 @@ constexpr float kMomentum = 0.1F;
 
 /// partials [parts, 2, channels] of Σ (x − origin) and Σ (x − origin)², origin the first row.
 template <class T, int kWidth>
-__global__ void __launch_bounds__(kThreads) moments(const T* __restrict__ x, Sizes sizes, float* partials) {
+__global__ void __launch_bounds__(kThreads, kSweepBlocks)
+    moments(const T* __restrict__ x, Sizes sizes, float* partials) {
   const Walk<kWidth> walk(sizes);
   float sums[2][kWidth] = {};
   if (walk.inside) {
@@ -100,7 +101,7 @@ struct Pair {
 };
 
 template <class T, int kWidth, bool hasZ>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kSweepBlocks)
     apply(Operand<T> x, Operand<T> z, Sizes sizes, T* __restrict__ y, std::uint8_t* mask) {
   const Walk<kWidth> walk(sizes);
   // Lanes beyond the last channel go along for the ballots, on the last one.

@@ -3,6 +3,7 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
+#include <cstring>
 #include <type_traits>
 
 #include "cuda/device.cuh"
@@ -30,15 +31,60 @@ __device__ __forceinline__ T fromFloat(float value) {
   }
 }
 
-/// Values that go from and to memory together, 16 bytes at a time where there are so many.
+/// Values that go from and to memory together.
 template <class T, int kWidth>
-struct alignas(sizeof(T) * kWidth < 16 ? sizeof(T) * kWidth : 16) Packet {
+struct Packet {
   T values[kWidth];
+};
+
+/// What the device reads and writes at once; the compiler puts smaller accesses together where it sees fit, but not
+/// always.
+template <int kBytes>
+struct WordOf;
+template <>
+struct WordOf<16> {
+  using Type = uint4;
+};
+template <>
+struct WordOf<8> {
+  using Type = uint2;
+};
+
+template <class T, int kWidth>
+struct Words {
+  static constexpr int kBytes = static_cast<int>(sizeof(T)) * kWidth, kEach = kBytes < 16 ? kBytes : 16;
+  using Word = typename WordOf<kEach>::Type;
+  Word words[kBytes / kEach];
 };
 
 template <int kWidth, class T>
 __device__ __forceinline__ Packet<T, kWidth> loadPacket(const T* from) {
-  return *reinterpret_cast<const Packet<T, kWidth>*>(from);
+  Packet<T, kWidth> packet;
+  if constexpr (kWidth == 1) {
+    packet.values[0] = *from;
+  } else {
+    Words<T, kWidth> all;
+    using Word = typename Words<T, kWidth>::Word;
+#pragma unroll
+    for (int i = 0; i < static_cast<int>(sizeof all / sizeof(Word)); ++i)
+      all.words[i] = reinterpret_cast<const Word*>(from)[i];
+    memcpy(static_cast<void*>(packet.values), &all, sizeof all);
+  }
+  return packet;
+}
+
+template <class T, int kWidth>
+__device__ __forceinline__ void storePacket(T* to, const Packet<T, kWidth>& packet) {
+  if constexpr (kWidth == 1) {
+    *to = packet.values[0];
+  } else {
+    Words<T, kWidth> all;
+    using Word = typename Words<T, kWidth>::Word;
+    memcpy(&all, packet.values, sizeof all);
+#pragma unroll
+    for (int i = 0; i < static_cast<int>(sizeof all / sizeof(Word)); ++i)
+      reinterpret_cast<Word*>(to)[i] = all.words[i];
+  }
 }
 
 template <class T, int kWidth>
@@ -78,7 +124,7 @@ __device__ __forceinline__ void store(T* to, const float (&values)[kWidth]) {
       }
     }
   }
-  *reinterpret_cast<Packet<T, kWidth>*>(to) = packet;
+  storePacket(to, packet);
 }
 
 /// Whether all of these may be read and written in packets. Null is as good as any.

@@ -24,7 +24,7 @@ struct Position {
 
 /// Walks over the output: window o covers inputs 2o − 1 to 2o + 1.
 template <class T, int kWidth>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kSweepBlocks)
     pool(Operand<T> x, PoolShape shape, int outHeight, int outWidth, T* __restrict__ y, std::uint8_t* places) {
   const Walk<kWidth> walk({shape.images * outHeight * outWidth, shape.channels});
   if (!walk.inside) return;
@@ -66,14 +66,14 @@ __global__ void __launch_bounds__(kThreads)
       place.values[k] = kNowhere;
     }
     store(y + walk.at(number), best);
-    if (places) *reinterpret_cast<Packet<std::uint8_t, kWidth>*>(places + walk.at(number)) = place;
+    if (places) storePacket(places + walk.at(number), place);
   }
 }
 
 /// Walks over the input. An even position lies in one window, in its middle; an odd one at the end of one and the
 /// beginning of the next.
 template <class T, int kWidth, bool hasValues>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kSweepBlocks)
     gather(const T* __restrict__ dy, const std::uint8_t* __restrict__ places, PoolShape shape, int outHeight,
            int outWidth, T* __restrict__ g, Branch<T> branch, float* partials) {
   constexpr int kCount = hasValues ? 2 : 1;

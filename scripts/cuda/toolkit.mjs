@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 
 /**
@@ -8,10 +8,12 @@ import { delimiter, dirname, join } from 'node:path';
  * @returns {string | null}
  */
 export function findToolkit(env = process.env) {
-  const onPath = (env.PATH ?? '').split(delimiter).filter((folder) => existsSync(join(folder, 'nvcc')));
-  const named = [env.CUDA_HOME, env.CUDA_PATH].filter((folder) => folder !== undefined && folder !== '');
-  const candidates = [...named, ...onPath.map(dirname), '/usr/local/cuda'];
-  return candidates.find((folder) => existsSync(join(/** @type {string} */ (folder), 'bin', 'nvcc'))) ?? null;
+  const onPath = (env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'nvcc'));
+  const linked = onPath.filter((nvcc) => existsSync(nvcc)).map((nvcc) => dirname(dirname(realpathSync(nvcc))));
+  const candidates = [env.CUDA_HOME ?? '', env.CUDA_PATH ?? '', ...linked, '/usr/local/cuda'];
+  const whole = (/** @type {string} */ folder) =>
+    existsSync(join(folder, 'bin', 'nvcc')) && existsSync(join(folder, 'include', 'vector_types.h'));
+  return candidates.find((folder) => folder !== '' && whole(folder)) ?? null;
 }
 
 /** The architectures that the CUDA libtorch is built for. */

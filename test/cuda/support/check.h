@@ -98,20 +98,26 @@ struct Wrong : std::runtime_error {
 };
 
 /// Throws where a value is further from what is expected than the arithmetic's error, `tolerance` of the larger of
-/// its own size and that of all (their root mean square), and one rounding to T.
+/// its own size and `sizes`, that of the terms which it comes from, and one rounding to T.
 template <class T>
-void expectClose(const std::string& what, const Values& got, const Values& expected, double tolerance = 1e-5) {
+void expectClose(const std::string& what, const Values& got, const Values& expected, double tolerance,
+                 const Values& sizes) {
   if (got.size() != expected.size()) throw Wrong(what + ": another number of values");
-  const double common = rootMeanSquare(expected);
   for (std::size_t i = 0; i < got.size(); ++i) {
     if (std::isnan(got[i]) && std::isnan(expected[i])) continue;
     const double own = std::abs(expected[i]);
-    const double allowed = tolerance * std::max(own, common) + kRounding<T> * own * (1 + tolerance) + kSmallest<T>;
+    const double allowed = tolerance * std::max(own, sizes[i]) + kRounding<T> * own * (1 + tolerance) + kSmallest<T>;
     if (std::abs(got[i] - expected[i]) <= allowed) continue;
     throw Wrong(what + "[" + std::to_string(i) + "] of " + std::to_string(got.size()) + ": " +
                 std::to_string(got[i]) + " and not " + std::to_string(expected[i]) + ", allowed " +
                 std::to_string(allowed));
   }
+}
+
+/// The terms being as large as all values, their root mean square.
+template <class T>
+void expectClose(const std::string& what, const Values& got, const Values& expected, double tolerance = 1e-5) {
+  expectClose<T>(what, got, expected, tolerance, Values(expected.size(), rootMeanSquare(expected)));
 }
 
 inline void expectSame(const std::string& what, const Values& got, const Values& expected) {
