@@ -73,6 +73,16 @@ __device__ __forceinline__ Packet<T, kWidth> loadPacket(const T* from) {
   return packet;
 }
 
+template <class Word>
+__device__ __forceinline__ void storeWord(Word* to, const Word& word) {
+#ifdef __CUDA_ARCH__
+  // An assignment is taken apart where the compiler does not see that the pointer is one to global memory.
+  __stwb(to, word);
+#else
+  *to = word;
+#endif
+}
+
 template <class T, int kWidth>
 __device__ __forceinline__ void storePacket(T* to, const Packet<T, kWidth>& packet) {
   if constexpr (kWidth == 1) {
@@ -83,7 +93,7 @@ __device__ __forceinline__ void storePacket(T* to, const Packet<T, kWidth>& pack
     memcpy(&all, packet.values, sizeof all);
 #pragma unroll
     for (int i = 0; i < static_cast<int>(sizeof all / sizeof(Word)); ++i)
-      reinterpret_cast<Word*>(to)[i] = all.words[i];
+      storeWord(reinterpret_cast<Word*>(to) + i, all.words[i]);
   }
 }
 
