@@ -25,8 +25,8 @@ ptxas info    : Function properties for _Z4sumsIfLi8EEvPKf
     16 bytes stack frame, 12 bytes spill stores, 8 bytes spill loads
 ptxas info    : Used 255 registers, used 1 barriers, 8192 bytes smem, 384 bytes cmem[0]
 ptxas info    : Compile time = 3.000 ms
-ptxas info    : Compiling entry function '_Z4plainv' for 'sm_90'
-ptxas info    : Function properties for _Z4plainv
+ptxas info    : Compiling entry function '_Z5plainv' for 'sm_90'
+ptxas info    : Function properties for _Z5plainv
     0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
 ptxas info    : Used 8 registers, used 0 barriers, 384 bytes cmem[0]
 `;
