@@ -1,0 +1,119 @@
+#include "reference.h"
+
+#include <ATen/ATen.h>
+
+namespace reference {
+
+namespace {
+
+at::Tensor tensor(const Values& values, at::IntArrayRef shape) {
+  return at::from_blob(const_cast<double*>(values.data()), shape, at::kDouble).clone();
+}
+
+/// [rows, channels] as the [rows, channels, 1, 1] that BatchNorm takes.
+at::Tensor wide(const Values& values, std::int64_t rows, int channels) {
+  return tensor(values, {rows, channels, 1, 1});
+}
+
+Values values(const at::Tensor& from) {
+  const auto flat = from.detach().to(at::kDouble).contiguous();
+  return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};
+}
+
+at::ScalarType scalarType(Type type) {
+  if (type == Type::kHalf) return at::kHalf;
+  return type == Type::kBfloat16 ? at::kBFloat16 : at::kFloat;
+}
+
+at::Tensor floats(std::vector<float>& from) {
+  return at::from_blob(from.data(), {static_cast<std::int64_t>(from.size())}, at::kFloat);
+}
+
+constexpr double kEpsilon = 1e-5, kMomentum = 0.1;
+
+}  // namespace
+
+Values normalise(const std::vector<std::uint8_t>& pixels, const std::vector<std::uint8_t>& flips, int images,
+                 int height, int width, Type type) {
+  auto bytes = at::from_blob(const_cast<std::uint8_t*>(pixels.data()), {images, height, width, 3}, at::kByte).clone();
+  for (int i = 0; i < images && !flips.empty(); ++i)
+    if (flips[static_cast<std::size_t>(i)]) bytes[i].copy_(bytes[i].flip({1}));
+  const auto mean = at::tensor({0.485, 0.456, 0.406}, at::kDouble).to(at::kFloat);
+  const auto deviation = at::tensor({0.229, 0.224, 0.225}, at::kDouble).to(at::kFloat);
+  return values(bytes.to(at::kFloat).div_(255).sub_(mean).div_(deviation).to(scalarType(type)));
+}
+
+Norm batchNorm(const Values& x, std::int64_t rows, int channels, const Values& weight, const Values& bias,
+               const Values& runningMean, const Values& runningVar) {
+  auto mean = tensor(runningMean, {channels}), variance = tensor(runningVar, {channels});
+  const auto [output, saveMean, saveInverse] =
+      at::native_batch_norm(wide(x, rows, channels), tensor(weight, {channels}), tensor(bias, {channels}), mean,
+                            variance, /*training=*/true, kMomentum, kEpsilon);
+  return {values(saveMean), values(saveInverse), values(mean), values(variance), values(output)};
+}
+
+NormGradients batchNormBackward(const Values& g, const Values& x, std::int64_t rows, int channels,
+                                const Values& weight) {
+  const auto input = wide(x, rows, channels), scale = tensor(weight, {channels});
+  const auto [output, mean, inverse] =
+      at::native_batch_norm(input, scale, at::zeros_like(scale), {}, {}, /*training=*/true, kMomentum, kEpsilon);
+  const auto [dx, dWeight, dBias] = at::native_batch_norm_backward(
+      wide(g, rows, channels), input, scale, {}, {}, mean, inverse, /*train=*/true, kEpsilon, {true, true, true});
+  return {values(dx), values(dWeight), values(dBias)};
+}
+
+Pool maxPool(const Values& x, int images, int height, int width, int channels, const Values& dy) {
+  const auto input = tensor(x, {images, height, width, channels}).permute({0, 3, 1, 2}).contiguous();
+  const auto [y, indices] = at::max_pool2d_with_indices(input, {3, 3}, {2, 2}, {1, 1});
+  Pool answer{values(y.permute({0, 2, 3, 1})), {}};
+  if (dy.empty()) return answer;
+  const auto gradient = tensor(dy, {images, y.size(2), y.size(3), channels}).permute({0, 3, 1, 2}).contiguous();
+  const auto dx = at::max_pool2d_with_indices_backward(gradient, input, {3, 3}, {2, 2}, {1, 1}, {1, 1},
+                                                       /*ceil_mode=*/false, indices);
+  answer.dx = values(dx.permute({0, 2, 3, 1}));
+  return answer;
+}
+
+Loss crossEntropy(const Values& logits, std::int64_t rows, int classes, const std::vector<std::int64_t>& labels,
+                  const Values& probabilities, double smoothing, const Values& classWeights) {
+  const auto leaf = tensor(logits, {rows, classes}).requires_grad_();
+  const auto weights = classWeights.empty() ? at::Tensor{} : tensor(classWeights, {classes});
+  const auto target = labels.empty()
+                          ? tensor(probabilities, {rows, classes})
+                          : at::from_blob(const_cast<std::int64_t*>(labels.data()), {rows}, at::kLong).clone();
+  const auto loss =
+      at::cross_entropy_loss(leaf, target, weights, at::Reduction::Mean, /*ignore_index=*/-100, smoothing);
+  loss.backward();
+  const auto hard = (labels.empty() ? target.argmax(1) : target).unsqueeze(1);
+  const auto among = [&](std::int64_t k) {
+    const auto highest = std::get<1>(leaf.detach().topk(std::min<std::int64_t>(k, classes), 1));
+    return highest.eq(hard).sum().item<std::int64_t>();
+  };
+  return {loss.item<double>(), values(leaf.grad()), among(1), among(5)};
+}
+
+void step(const Optimizer& optimizer, Parameter& parameter) {
+  auto values = floats(parameter.values), gradient = floats(parameter.gradient), first = floats(parameter.first),
+       second = floats(parameter.second);
+  if (optimizer.kind == Optimizer::Kind::kSgd) {
+    std::vector<at::Tensor> buffers;
+    if (optimizer.momentum != 0) buffers.push_back(first);
+    at::_fused_sgd_({values}, {gradient}, buffers, parameter.weightDecay, optimizer.momentum, parameter.rate,
+                    optimizer.dampening, optimizer.nesterov, /*maximize=*/false,
+                    /*is_first_step=*/parameter.steps == 0);
+    return;
+  }
+  const auto steps = at::full({}, parameter.steps + 1, at::kFloat);
+  const auto call = [&](auto fused) {
+    fused(at::TensorList{values}, at::TensorList{gradient}, at::TensorList{first}, at::TensorList{second},
+          at::TensorList{}, at::TensorList{steps}, parameter.rate, optimizer.beta1, optimizer.beta2,
+          parameter.weightDecay, optimizer.eps, /*amsgrad=*/false, /*maximize=*/false);
+  };
+  if (optimizer.kind == Optimizer::Kind::kAdam) {
+    call([](auto&&... arguments) { at::_fused_adam_(arguments...); });
+  } else {
+    call([](auto&&... arguments) { at::_fused_adamw_(arguments...); });
+  }
+}
+
+}  // namespace reference
