@@ -6,8 +6,8 @@ import { startServe } from '../command.js';
 import { writeCheckpoint } from '../model.js';
 import { type FuzzFigures, fuzz } from './run.js';
 
-/** Memory that a server may grow by while it is attacked, once it has warmed up. */
-const GROWTH_BYTES = 150e6;
+/** Memory that a server may grow by while it is attacked; a model that is being loaded is in it twice. */
+const GROWTH_BYTES = 600e6;
 
 async function residentBytes(url: string): Promise<number> {
   const text = await (await fetch(`${url}metrics`)).text();
@@ -22,7 +22,7 @@ export async function fuzzServe(t: TestContext, seconds: number): Promise<void> 
   const seed = Number(process.env.RESNET_TORCH_FUZZ_SEED ?? Date.now() % 1_000_000);
   t.diagnostic(`seed ${seed} (RESNET_TORCH_FUZZ_SEED repeats it)`);
   const checkpoint = await writeCheckpoint(join(await temporaryDirectory(t), 'model.safetensors'), ['ants', 'bees']);
-  const limits = ['--timeout', '1000', '--max-body', '100000', '--max-queue', '32', '--max-images', '8'];
+  const limits = ['--timeout', '2500', '--max-body', '100000', '--max-queue', '32', '--max-images', '8'];
   const server = await startServe(t, [
     checkpoint,
     ...limits,
@@ -44,7 +44,7 @@ export async function fuzzServe(t: TestContext, seconds: number): Promise<void> 
     const grown = (await residentBytes(server.url)) - before;
     t.diagnostic(`memory grew by ${(grown / 1e6).toFixed(1)} MB`);
     assert.ok(grown < GROWTH_BYTES, `${grown} bytes`);
-    assert.ok(figures.attacks > seconds && figures.good > seconds);
+    assert.ok(figures.attacks > seconds && figures.good > seconds && figures.busy < figures.good / 2);
     assert.ok((figures.statuses[422] ?? 0) > 0 && (figures.statuses[413] ?? 0) > 0 && (figures.statuses[200] ?? 0) > 0);
   } catch (error) {
     t.diagnostic(`the server said: ${server.stderr()}`);
@@ -53,5 +53,6 @@ export async function fuzzServe(t: TestContext, seconds: number): Promise<void> 
     clearInterval(reloads);
   }
   assert.equal(await server.end('SIGTERM'), 0, server.stderr());
-  assert.match(server.stderr(), /^(Loaded again: model\.\n)+\nStopping; [^\n]*\n$/);
+  assert.match(server.stderr(), /Loaded again: model\./);
+  assert.doesNotMatch(server.stderr(), /\n +at /, 'no stack');
 }
