@@ -32,7 +32,7 @@ export interface PassOptions {
 }
 
 /**
- * Decoding threads where none are asked for: half of the cores, at least one, at most twelve. One decodes some 700
+ * Decoding threads where none are asked for: half of the cores, at least one, at most twelve. One decodes some 1,500
  * photographs a second, far more than a processor trains on, and the tensor arithmetic wants the other cores.
  */
 export function defaultWorkers(cores: number = availableParallelism()): number {
