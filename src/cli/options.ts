@@ -75,6 +75,13 @@ export const jsonOption = {
   json: { type: 'boolean', description: 'Print JSON alone on standard output, everything else on standard error' },
 } as const satisfies Record<string, Options>;
 
+/** The argument of the commands that use a model. */
+export const modelArgument = {
+  type: 'string',
+  demandOption: true,
+  description: 'A run directory, a checkpoint or a weights file',
+} as const;
+
 export const classesOption = {
   classes: {
     type: 'string',

@@ -1,13 +1,13 @@
 import { tmpdir } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { NativeFileList } from '../native/binding.js';
-import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
-import { MOST_SEED, MOST_WORKERS } from './batches.js';
+import { checkOptions, describe, invalidArgument, requireOneOf } from '../options.js';
 import { findCorrupt, scanFiles } from './check.js';
 import { Dataset, type LabelledFile, sizesOf } from './dataset.js';
 import { datasetError } from './folder.js';
 import { type ImageInput, toNativeImage } from './image-input.js';
 import { compareCodePoints } from './order.js';
+import { resolveSetOptions, type SetSettings } from './set-options.js';
 import { heldBack } from './split.js';
 import { Spool } from './spool.js';
 
@@ -68,11 +68,7 @@ const COLLECT_OPTIONS = [
 const IMAGE_KEYS = ['image', 'label', 'split', 'name'] as const satisfies readonly (keyof LabelledImage)[];
 const MOST_BYTES = 2 ** 31;
 
-interface Settings {
-  readonly valSplit: number;
-  readonly seed: number;
-  readonly skipCorrupt: boolean;
-  readonly forTraining: boolean;
+interface Settings extends SetSettings {
   readonly path: string;
 }
 
@@ -94,16 +90,7 @@ interface Taken {
  */
 export async function collectDataset(images: LabelledImages, options: CollectOptions = {}): Promise<Dataset> {
   checkOptions(options, COLLECT_OPTIONS, 'collectDataset()');
-  const settings: Settings = {
-    valSplit: requireNumber(options.valSplit ?? 0.2, 'valSplit', { min: 0, max: 0.9 }),
-    seed: requireNumber(options.seed ?? 0, 'seed', { integer: true, min: 0, max: MOST_SEED }),
-    skipCorrupt: requireBoolean(options.skipCorrupt ?? false, 'skipCorrupt'),
-    forTraining: requireOneOf(options.purpose ?? 'train', 'purpose', ['train', 'evaluate']) === 'train',
-    path: options.name ?? '(given as data)',
-  };
-  if (options.workers !== undefined) {
-    requireNumber(options.workers, 'workers', { integer: true, min: 1, max: MOST_WORKERS });
-  }
+  const settings: Settings = { ...resolveSetOptions(options), path: options.name ?? '(given as data)' };
   const spool = await Spool.create(options.directory ?? tmpdir());
   let list: NativeFileList;
   let taken: readonly Taken[];

@@ -1,13 +1,11 @@
 import { ResnetTorchError } from '../errors.js';
 import type { NativeFileList, ScannedImage } from '../native/binding.js';
 import { native } from '../native/load.js';
-import { checkOptions, requireBoolean, requireNumber, requireOneOf } from '../options.js';
+import { checkOptions } from '../options.js';
 import {
   type Batch,
   type BatchOptions,
   iterateBatches,
-  MOST_SEED,
-  MOST_WORKERS,
   type NormalisedBatch,
   type PixelBatch,
   planBatches,
@@ -16,6 +14,7 @@ import {
 import { type CorruptFile, findCorrupt, scanFiles } from './check.js';
 import { datasetError } from './folder.js';
 import { type FilesByClass, type Parts, quoted, readParts, refuseUntrainable } from './parts.js';
+import { resolveSetOptions } from './set-options.js';
 import { describeSkipped, type Skipped } from './skipped.js';
 
 export type {
@@ -253,23 +252,7 @@ export class Dataset {
  */
 export async function openDataset(path: string, options: DatasetOptions = {}): Promise<Dataset> {
   checkOptions(options, DATASET_OPTIONS, 'openDataset()');
-  const valSplit = requireNumber(options.valSplit ?? 0.2, 'valSplit', {
-    min: 0,
-    max: 0.9,
-  });
-  const seed = requireNumber(options.seed ?? 0, 'seed', {
-    integer: true,
-    min: 0,
-    max: MOST_SEED,
-  });
-  const skipCorrupt = requireBoolean(options.skipCorrupt ?? false, 'skipCorrupt');
-  if (options.workers !== undefined)
-    requireNumber(options.workers, 'workers', {
-      integer: true,
-      min: 1,
-      max: MOST_WORKERS,
-    });
-  const forTraining = requireOneOf(options.purpose ?? 'train', 'purpose', ['train', 'evaluate']) === 'train';
+  const { valSplit, seed, skipCorrupt, forTraining } = resolveSetOptions(options);
   options.signal?.throwIfAborted();
 
   const parts = await readParts(path, { valSplit, seed });

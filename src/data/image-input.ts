@@ -2,6 +2,9 @@ import { ResnetTorchError } from '../errors.js';
 import type { NativeImage } from '../native/binding.js';
 import { describe, invalidArgument, requireNumber } from '../options.js';
 
+/** Pixels of the largest image that is read; sharp's limit, and the native code's. */
+export const MOST_PIXELS = 0x3fff ** 2;
+
 /** Pixels as they are: rows from top to bottom, 8 bits a sample, the samples of a pixel together. */
 export interface RawImage {
   /** `width × height × channels` bytes. */

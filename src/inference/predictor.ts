@@ -1,6 +1,6 @@
 import { MOST_WORKERS } from '../data/batches.js';
 import { datasetError } from '../data/folder.js';
-import { type ImageInput, nameOf, toNativeImage } from '../data/image-input.js';
+import { type ImageInput, MOST_PIXELS, nameOf, toNativeImage } from '../data/image-input.js';
 import { findImages, isFolder } from '../data/images.js';
 import { defaultWorkers } from '../data/loader.js';
 import { cropOptions, defaultResize } from '../data/transforms.js';
@@ -129,7 +129,6 @@ const PREDICT_OPTIONS = [
 
 const DEFAULT_TOP_K = 5;
 const FEATURES = 2048;
-const MOST_PIXELS = 0x3fff ** 2;
 const MOST_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** A call's options, checked. */

@@ -1,3 +1,4 @@
+import { MOST_PIXELS } from '../data/image-input.js';
 import { checkOptions, invalidArgument, requireNumber } from '../options.js';
 import type { ServedPredictorOptions } from './predictor.js';
 
@@ -47,7 +48,7 @@ export interface ServerSettings extends Required<ServerLimits> {
 
 const LIMITS = {
   maxBodyBytes: { default: 16 * 2 ** 20, min: 1, max: 2 ** 31 },
-  maxPixels: { default: 50_000_000, min: 1, max: 0x3fff ** 2 },
+  maxPixels: { default: 50_000_000, min: 1, max: MOST_PIXELS },
   maxImages: { default: 32, min: 1, max: 10_000 },
   timeoutMs: { default: 10_000, min: 1, max: 3_600_000 },
   maxQueue: { default: 256, min: 1, max: 1_000_000 },

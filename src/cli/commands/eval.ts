@@ -1,7 +1,15 @@
 import type { ArgumentsCamelCase, Argv, CommandModule, InferredOptionTypes } from 'yargs';
 import { given } from '../given.js';
 import { interruptible } from '../interrupt.js';
-import { classesOption, computeOptions, corruptOption, imageOptions, jsonOption, number } from '../options.js';
+import {
+  classesOption,
+  computeOptions,
+  corruptOption,
+  imageOptions,
+  jsonOption,
+  modelArgument,
+  number,
+} from '../options.js';
 import { createOutput } from '../output.js';
 import { percent, table } from '../table.js';
 
@@ -39,11 +47,7 @@ export const evalCommand: CommandModule<object, EvalArguments> = {
   describe: 'Measure a model on a folder of labelled images',
   builder: (cli) =>
     cli
-      .positional('model', {
-        type: 'string',
-        demandOption: true,
-        description: 'A run directory, a checkpoint or a weights file',
-      })
+      .positional('model', modelArgument)
       .positional('data', {
         type: 'string',
         demandOption: true,

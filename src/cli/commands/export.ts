@@ -1,7 +1,7 @@
 import type { ArgumentsCamelCase, Argv, CommandModule, InferredOptionTypes } from 'yargs';
 import { given } from '../given.js';
 import { interruptible } from '../interrupt.js';
-import { classesOption, jsonOption, number } from '../options.js';
+import { classesOption, jsonOption, modelArgument, number } from '../options.js';
 import { createOutput } from '../output.js';
 
 const ONNX_GROUP = 'ONNX:';
@@ -47,11 +47,7 @@ export const exportCommand: CommandModule<object, ExportArguments> = {
   describe: 'Write a model for other programs: ONNX, PyTorch, safetensors',
   builder: (cli) =>
     cli
-      .positional('model', {
-        type: 'string',
-        demandOption: true,
-        description: 'A run directory, a checkpoint or a weights file',
-      })
+      .positional('model', modelArgument)
       .options(options)
       .example('$0 export runs/bees --format onnx', 'runs/bees/model.onnx, for any batch and image size')
       .example('$0 export runs/bees --format onnx --softmax --out bees.onnx', 'probabilities instead of logits')

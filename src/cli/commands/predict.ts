@@ -3,7 +3,15 @@ import type { Device } from '../../model/device.js';
 import { csvRow } from '../csv.js';
 import { given } from '../given.js';
 import { interruptible } from '../interrupt.js';
-import { classesOption, computeOptions, corruptOption, imageOptions, jsonOption, number } from '../options.js';
+import {
+  classesOption,
+  computeOptions,
+  corruptOption,
+  imageOptions,
+  jsonOption,
+  modelArgument,
+  number,
+} from '../options.js';
 import { createOutput } from '../output.js';
 import { percent } from '../table.js';
 
@@ -31,11 +39,7 @@ export const predictCommand: CommandModule<object, PredictArguments> = {
   describe: 'Label images',
   builder: (cli) =>
     cli
-      .positional('model', {
-        type: 'string',
-        demandOption: true,
-        description: 'A run directory, a checkpoint or a weights file',
-      })
+      .positional('model', modelArgument)
       .positional('images', {
         type: 'string',
         array: true,
