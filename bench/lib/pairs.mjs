@@ -36,7 +36,8 @@ import { trainOurs, trainPeer } from './train-runs.mjs';
  * @typedef {object} Overload
  * @property {number} seconds
  * @property {number} bearable requests a second that are all answered
- * @property {Record<string, number>} statuses of the answers at twice that
+ * @property {number} offered requests a second that were sent: twice that
+ * @property {Record<string, number>} statuses of their answers
  * @property {number} failures neither 200 nor 429 nor 503, or no answer at all
  */
 

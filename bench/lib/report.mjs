@@ -127,11 +127,11 @@ function servingTable(results) {
 function overloadSentence(results) {
   const { overload } = results.rows['serve/overload'] ?? {};
   if (overload === undefined) return '';
-  const { seconds, bearable, statuses, failures } = overload;
+  const { seconds, bearable, offered, statuses, failures } = overload;
   const answers = Object.entries(statuses).map(([status, count]) => `${count} with ${status}`);
   return (
-    `\n\nAt twice the ${bearable.toFixed(1)} requests a second that it can bear, for ${duration(seconds)}: answered were ` +
-    `${answers.join(', ')}; ${failures} failed otherwise. The p99 is that of all answers.`
+    `\n\nAt ${offered.toFixed(1)} requests a second, twice the ${bearable.toFixed(1)} that it can bear, for ${duration(seconds)}: answered were ` +
+    `${answers.join(', ')}; ${failures} failed otherwise. The p99 is that of the answers with 200.`
   );
 }
 

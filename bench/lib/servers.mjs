@@ -9,7 +9,7 @@ import { cli, root, script, work } from './places.mjs';
 import { ending } from './train-runs.mjs';
 
 /**
- * @typedef {{ requestsPerSecond: number, p50: number, p99: number, statuses: Record<string, number>, failed: number }} Load
+ * @typedef {{ requestsPerSecond: number, p50: number, p99: number, statuses: Record<string, number>, failed: number, offered?: number }} Load
  * @typedef {Load & { connections: number }} Rung
  * @typedef {{ data: string, weights: string, size: number, resize: number, loadSeconds: number, overloadSeconds: number, signal: AbortSignal }} Setting
  */
@@ -46,11 +46,13 @@ async function withServer(side, setting, body) {
 /**
  * @param {string} url
  * @param {Setting} setting
- * @param {{ connections: number, seconds: number, rate?: number }} how
+ * @param {number} seconds
+ * @param {{ connections: number } | { rate: number }} how connections that wait for their answers, or requests a second
  * @returns {Promise<Load>}
  */
-async function load(url, { data, signal }, { connections: many, seconds, rate }) {
-  const args = [script('lib/load.mjs'), url, data, String(many), String(seconds), ...(rate ? [rate.toFixed(1)] : [])];
+async function load(url, { data, signal }, seconds, how) {
+  const kind = 'rate' in how ? ['rate', how.rate.toFixed(1)] : ['connections', String(how.connections)];
+  const args = [script('lib/load.mjs'), url, data, String(seconds), ...kind];
   const { code, stdout, stderr } = await runChild(process.execPath, args, { cwd: root, signal });
   if (code !== 0) throw new Error(`The load generator failed: ${ending(stderr)}`);
   return lastJson(stdout);
@@ -59,10 +61,10 @@ async function load(url, { data, signal }, { connections: many, seconds, rate })
 /** @param {string} url @param {Setting} setting @returns {Promise<readonly Rung[]>} */
 async function climb(url, setting) {
   // What is compiled at first use is compiled now, for batches of all sizes.
-  await load(url, setting, { connections: 32, seconds: setting.loadSeconds });
+  await load(url, setting, setting.loadSeconds, { connections: 32 });
   const rungs = [];
   for (const many of connections) {
-    const figures = await load(url, setting, { connections: many, seconds: setting.loadSeconds });
+    const figures = await load(url, setting, setting.loadSeconds, { connections: many });
     if (figures.failed > 0 || Object.keys(figures.statuses).some((status) => status !== '200')) {
       throw new Error(`Requests failed at ${many} connections: ${JSON.stringify(figures)}`);
     }
@@ -85,6 +87,9 @@ export function best(rungs, bound = Number.POSITIVE_INFINITY) {
   );
 }
 
+/** Connections at which our server is asked what it can bear: fewer than may wait, so that none is sent away. */
+const bearing = [32, 64, 128];
+
 /**
  * Our server at twice the load that it can bear, which is its best rate with every request answered.
  *
@@ -92,12 +97,13 @@ export function best(rungs, bound = Number.POSITIVE_INFINITY) {
  */
 export function measureOverload(setting) {
   return withServer('ours', setting, async (url) => {
-    const busy = { connections: 32, seconds: setting.loadSeconds };
-    const rates = [await load(url, setting, busy), await load(url, setting, busy)];
-    const bearable = Math.max(...rates.map(({ requestsPerSecond }) => requestsPerSecond));
-    // More connections than may wait, so that the rate is kept while answers take their time.
-    const how = { connections: 512, seconds: setting.overloadSeconds, rate: 2 * bearable };
-    return { bearable, ...(await load(url, setting, how)) };
+    await load(url, setting, setting.loadSeconds, { connections: 32 });
+    let bearable = 0;
+    for (const connections of bearing) {
+      const { requestsPerSecond } = await load(url, setting, setting.loadSeconds, { connections });
+      bearable = Math.max(bearable, requestsPerSecond);
+    }
+    return { bearable, ...(await load(url, setting, setting.overloadSeconds, { rate: 2 * bearable })) };
   });
 }
 

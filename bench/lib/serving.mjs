@@ -55,13 +55,15 @@ function show({ requestsPerSecond, p99, connections }) {
 async function runOverload(row, plan) {
   const setting = settingOf(plan);
   const load = await measureOverload(setting);
-  const { bearable, statuses, requestsPerSecond, p99 } = load;
+  const { bearable, offered = 0, statuses, requestsPerSecond, p99 } = load;
   const failed = failures(load);
-  say(`${row.name.padEnd(28)} twice ${bearable.toFixed(1)} requests/s: ${JSON.stringify(statuses)}, ${failed} failed`);
+  say(
+    `${row.name.padEnd(28)} ${offered.toFixed(1)} requests/s, bearable ${bearable.toFixed(1)}: ${JSON.stringify(statuses)}, ${failed} failed`,
+  );
   return {
     setting: { images: plan.material.images, size: setting.size, seconds: setting.overloadSeconds },
     ours: [requestsPerSecond],
     oursP99: [p99],
-    overload: { seconds: setting.overloadSeconds, bearable, statuses, failures: failed },
+    overload: { seconds: setting.overloadSeconds, bearable, offered, statuses, failures: failed },
   };
 }
