@@ -3,7 +3,7 @@
  * `npm test`: sets up what is missing, then runs the unit tests with Node's runner, whose summary comes last.
  *
  *   node scripts/test.mjs                        all but the slow suites
- *   node scripts/test.mjs --suite install ...    the slow suites named (sanitize, cuda, prebuild, install, soak), in this order
+ *   node scripts/test.mjs --suite install ...    the slow suites named (sanitize, cuda, gpu, prebuild, install, soak), in this order
  *   node scripts/test.mjs test/optim test/files.test.ts      files, or all below folders
  */
 
@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const compiled = join(root, 'dist', 'test');
 /** Suites that build, install or need what the others do not: folders of test/, each run by a command of its own. */
-const slowSuites = ['install', 'prebuild', 'parity', 'sanitize', 'cuda', 'soak'];
+const slowSuites = ['install', 'prebuild', 'parity', 'sanitize', 'cuda', 'gpu', 'soak'];
 
 /** @param {string} folder @returns {string[]} */
 function testsBelow(folder) {

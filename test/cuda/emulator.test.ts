@@ -37,7 +37,7 @@ describe('the emulator of CUDA', { skip }, () => {
   after(() => rm(folder, { recursive: true, force: true }));
 
   const results = async (kernel: string): Promise<readonly string[]> => {
-    const outcomes = await Promise.all(seeds.map((seed) => runProgram(program, [kernel, seed])));
+    const outcomes = await Promise.all(seeds.map((seed) => runProgram([program, kernel, seed])));
     for (const outcome of outcomes) assert.equal(outcome.status, 0, outcome.stderr);
     return outcomes.map((outcome) => outcome.stdout.trim());
   };

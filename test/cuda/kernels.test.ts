@@ -5,9 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { projectRoot } from '../support/paths.js';
-import { buildKernels, buildWith, runProgram, skip } from './support/build.js';
+import { buildKernels, buildWith, groups, runProgram, skip } from './support/build.js';
 
-const groups = ['images', 'norm', 'pool', 'loss', 'optimizer'];
 const barrier = '__syncthreads();';
 
 /** Of a file of native/cuda, a kernel file and a group of tests that it is part of. */
@@ -38,7 +37,7 @@ describe('the CUDA kernels, run whole in the emulator under sanitizers', { skip 
 
   for (const group of groups) {
     it(`${group}: the results are PyTorch's`, async () => {
-      const outcomes = await Promise.all([1, 2, 3].map((seed) => runProgram(program, [group, seed])));
+      const outcomes = await Promise.all([1, 2, 3].map((seed) => runProgram([program, group, seed])));
       for (const outcome of outcomes) {
         assert.equal(outcome.status, 0, outcome.stderr);
         assert.ok(JSON.parse(outcome.stdout).cases > 0);
@@ -59,7 +58,7 @@ describe('the CUDA kernels, run whole in the emulator under sanitizers', { skip 
       writeFileSync(changed, `${text.slice(0, offset)}{}${text.slice(offset + barrier.length)}`);
       const broken = join(native, 'kernels');
       await buildWith(folder, native, kernels, broken);
-      const outcome = await runProgram(broken, [group, 1]);
+      const outcome = await runProgram([broken, group, 1]);
       assert.equal(outcome.status, 1);
       assert.match(outcome.stderr, /without a barrier between|read before it was written/);
     });

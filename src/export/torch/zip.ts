@@ -5,16 +5,14 @@
  */
 
 import { crc32 } from 'node:zlib';
+import { CENTRAL_HEADER, END, LOCAL_HEADER, SATURATED } from '../../model/weights/zip-format.js';
 
 const ALIGNMENT = 64;
-const LOCAL_HEADER_BYTES = 30;
-const CENTRAL_HEADER_BYTES = 46;
-const END_BYTES = 22;
 /** The first of January 1980, the earliest date that the format knows: the same model makes the same file. */
 const DATE = 0x0021;
 
 /** Without the records of zip64, offsets and sizes end here. */
-export const MOST_ZIP_BYTES = 0xffffffff;
+export const MOST_ZIP_BYTES = SATURATED;
 
 export interface ZipMember {
   readonly name: string;
@@ -47,26 +45,26 @@ export async function* zipArchive(members: AsyncIterable<ZipMember>): AsyncGener
 
 /** The most bytes that an archive of these members takes. */
 export function zipBytesAtMost(members: readonly { readonly name: string; readonly bytes: number }[]): number {
-  const each = LOCAL_HEADER_BYTES + 4 + ALIGNMENT + CENTRAL_HEADER_BYTES;
-  return members.reduce((sum, { name, bytes }) => sum + each + 2 * Buffer.byteLength(name) + bytes, END_BYTES);
+  const each = LOCAL_HEADER.bytes + 4 + ALIGNMENT + CENTRAL_HEADER.bytes;
+  return members.reduce((sum, { name, bytes }) => sum + each + 2 * Buffer.byteLength(name) + bytes, END.bytes);
 }
 
 function localHeader(member: Written): Buffer {
-  const dataStart = member.offset + LOCAL_HEADER_BYTES + member.name.length + 4;
+  const dataStart = member.offset + LOCAL_HEADER.bytes + member.name.length + 4;
   const padding = (ALIGNMENT - (dataStart % ALIGNMENT)) % ALIGNMENT;
   const extra = Buffer.alloc(4 + padding, 'Z');
   extra.write('FB', 'latin1');
   extra.writeUInt16LE(padding, 2);
-  const header = Buffer.alloc(LOCAL_HEADER_BYTES);
-  header.writeUInt32LE(0x04034b50, 0);
+  const header = Buffer.alloc(LOCAL_HEADER.bytes);
+  header.writeUInt32LE(LOCAL_HEADER.signature, 0);
   writeCommon(header, 4, member);
   header.writeUInt16LE(extra.length, 28);
   return Buffer.concat([header, member.name, extra]);
 }
 
 function centralHeader(member: Written): Buffer {
-  const header = Buffer.alloc(CENTRAL_HEADER_BYTES);
-  header.writeUInt32LE(0x02014b50, 0);
+  const header = Buffer.alloc(CENTRAL_HEADER.bytes);
+  header.writeUInt32LE(CENTRAL_HEADER.signature, 0);
   header.writeUInt16LE(20, 4);
   writeCommon(header, 6, member);
   header.writeUInt32LE(member.offset, 42);
@@ -84,8 +82,8 @@ function writeCommon(header: Buffer, at: number, { name, size, crc }: Written): 
 }
 
 function endRecord(count: number, directoryBytes: number, directoryOffset: number): Buffer {
-  const record = Buffer.alloc(END_BYTES);
-  record.writeUInt32LE(0x06054b50, 0);
+  const record = Buffer.alloc(END.bytes);
+  record.writeUInt32LE(END.signature, 0);
   record.writeUInt16LE(count, 8);
   record.writeUInt16LE(count, 10);
   record.writeUInt32LE(directoryBytes, 12);

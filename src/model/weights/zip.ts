@@ -5,15 +5,10 @@
 
 import type { FileReader } from './file-reader.js';
 import { formatError, printable } from './table.js';
+import { CENTRAL_HEADER, END, END_64, LOCAL_HEADER, LOCATOR_64, SATURATED } from './zip-format.js';
 
-const LOCAL_HEADER = { signature: 0x04034b50, bytes: 30 };
-const CENTRAL_HEADER = { signature: 0x02014b50, bytes: 46 };
-const END = { signature: 0x06054b50, bytes: 22 };
-const END_64 = { signature: 0x06064b50, bytes: 56 };
-const LOCATOR_64 = { signature: 0x07064b50, bytes: 20 };
 const MAX_COMMENT = 0xffff;
 const MAX_DIRECTORY_BYTES = 64 * 1024 * 1024;
-const SATURATED = 0xffffffff;
 
 export interface ZipEntry {
   readonly name: string;

@@ -150,18 +150,12 @@ inline std::mt19937& random() {
   return generator;
 }
 
-inline std::size_t& launches() {
-  static std::size_t count = 0;
-  return count;
-}
-
 template <class Body>
 void run(const dim3& grid, const dim3& shape, const Body& body) {
   const auto threads = std::size_t{shape.x} * shape.y * shape.z;
   if (threads == 0 || threads > 1024) throw Fault("a block of " + std::to_string(threads) + " threads");
   const auto blocks = std::size_t{grid.x} * grid.y * grid.z;
   if (blocks == 0 || grid.y > 65535 || grid.z > 65535 || grid.x > 2147483647U) throw Fault("a grid out of range");
-  ++launches();
   gridDim = grid;
   blockDim = shape;
   std::vector<std::size_t> order(blocks);

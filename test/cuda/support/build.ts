@@ -6,25 +6,38 @@ import { promisify } from 'node:util';
 import { importScript } from '../../scripts/support/script.js';
 import { projectRoot } from '../../support/paths.js';
 
-const { findToolkit } = await importScript<{ findToolkit(): string | null }>('cuda/toolkit.mjs');
+const { findToolkit, compileFlags } = await importScript<{
+  findToolkit(): string | null;
+  readonly compileFlags: readonly string[];
+}>('cuda/toolkit.mjs');
 const toolkit = findToolkit();
 
 /** Why the kernels cannot be compiled here, or `false`: for the `skip` of a test. */
 export const skip = toolkit === null ? 'no CUDA toolkit, whose headers the kernels include' : false;
 
+const nvcc = join(toolkit ?? '', 'bin', 'nvcc');
 const tests = join(projectRoot, 'test', 'cuda');
+/** Of tests: each is one file's, and its name the program's first word. */
+export const groups = ['images', 'norm', 'pool', 'loss', 'optimizer'];
+
 const compiler = process.env.CXX ?? 'c++';
 const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
 
 const run = promisify(execFile);
 
+// GCC does not know nvcc's pragmas, and takes values that a switch over all cases sets for uninitialised.
+const warnings = ['-Wall', '-Wextra', '-Werror', '-Wno-unknown-pragmas', '-Wno-maybe-uninitialized'];
+
+/** @param platform the folder of tests/cuda that says where kernels run */
+function includes(native: string, platform: 'emulator' | 'device'): readonly string[] {
+  const own = [native, join(projectRoot, 'native'), tests, join(tests, platform)].map((folder) => `-I${folder}`);
+  return [...own, '-isystem', join(toolkit ?? '', 'include')];
+}
+
 async function compile(source: string, object: string, native: string): Promise<void> {
   const language = source.endsWith('.cu') ? ['-x', 'c++'] : [];
-  // GCC does not know nvcc's pragmas, and takes values that a switch over all cases sets for uninitialised.
-  const warnings = ['-Wall', '-Wextra', '-Werror', '-Wno-unknown-pragmas', '-Wno-maybe-uninitialized'];
-  const include = [`-I${native}`, `-I${join(projectRoot, 'native')}`, `-I${tests}`, `-I${join(tests, 'emulator')}`];
-  const args = ['-std=c++20', '-O1', '-g1', '-fno-strict-aliasing', ...warnings, ...sanitizers, ...include];
-  await run(compiler, [...args, '-isystem', join(toolkit ?? '', 'include'), ...language, '-c', source, '-o', object]);
+  const args = ['-std=c++20', '-O1', '-g1', '-fno-strict-aliasing', ...warnings, ...sanitizers];
+  await run(compiler, [...args, ...includes(native, 'emulator'), ...language, '-c', source, '-o', object]);
 }
 
 const libtorch = (): string => realpathSync(join(projectRoot, 'vendor', 'libtorch-cpu'));
@@ -35,9 +48,13 @@ async function compileReference(object: string): Promise<void> {
   await run(compiler, ['-std=c++20', '-isystem', join(libtorch(), 'include'), '-c', source, '-o', object]);
 }
 
+function libtorchFlags(): readonly string[] {
+  const folder = join(libtorch(), 'lib');
+  return [`-L${folder}`, `-Wl,-rpath,${folder}`, '-ltorch_cpu', '-lc10'];
+}
+
 async function link(objects: readonly string[], program: string): Promise<void> {
-  const libraries = [`-L${join(libtorch(), 'lib')}`, `-Wl,-rpath,${join(libtorch(), 'lib')}`, '-ltorch_cpu', '-lc10'];
-  await run(compiler, [...sanitizers, ...objects, '-o', program, ...libraries]);
+  await run(compiler, [...sanitizers, ...objects, '-o', program, ...libtorchFlags()]);
 }
 
 /** The files of a folder with this ending. */
@@ -49,21 +66,71 @@ function filesOf(folder: string, ending: string): readonly string[] {
 
 const objectOf = (folder: string, source: string): string => join(folder, `${basename(source)}.o`);
 
-/** The program that runs every kernel in the emulator; its objects stay beside it. */
-export async function buildKernels(folder: string): Promise<string> {
-  const native = join(projectRoot, 'native');
-  const sources = [...filesOf(join(native, 'cuda'), '.cu'), ...filesOf(tests, '.cc')];
-  const work = [
-    () => compileReference(join(folder, 'reference.o')),
-    ...sources.map((source) => () => compile(source, objectOf(folder, source), native)),
-  ];
-  const objects = [join(folder, 'reference.o'), ...sources.map((source) => objectOf(folder, source))];
+const native = join(projectRoot, 'native');
+const kernels = (): readonly string[] => filesOf(join(native, 'cuda'), '.cu');
+
+/** Compiles the tests, what they are held against, and the kernels; answers the object files. */
+async function compileAll(
+  folder: string,
+  compileTest: (source: string, object: string) => Promise<void>,
+  compileKernel: (source: string, object: string) => Promise<void>,
+): Promise<readonly string[]> {
+  const reference = join(folder, 'reference.o');
+  const work = [() => compileReference(reference)];
+  const objects = [reference];
+  for (const [sources, compiled] of [
+    [kernels(), compileKernel],
+    [filesOf(tests, '.cc'), compileTest],
+  ] as const) {
+    for (const source of sources) {
+      const object = objectOf(folder, source);
+      objects.push(object);
+      work.push(() => compiled(source, object));
+    }
+  }
   const worker = async (): Promise<void> => {
     for (let next = work.shift(); next !== undefined; next = work.shift()) await next();
   };
   await Promise.all(Array.from({ length: Math.min(8, availableParallelism()) }, worker));
+  return objects;
+}
+
+/** The program that runs every kernel in the emulator; its objects stay beside it. */
+export async function buildKernels(folder: string): Promise<string> {
+  const emulated = (source: string, object: string): Promise<void> => compile(source, object, native);
   const program = join(folder, 'kernels');
-  await link(objects, program);
+  await link(await compileAll(folder, emulated, emulated), program);
+  return program;
+}
+
+/**
+ * The same program for a CUDA device, the kernels compiled by nvcc.
+ *
+ * @param architecture as nvcc's `-arch`: `sm_90`, or `native` for the devices at hand
+ */
+export async function buildDeviceKernels(folder: string, architecture: string): Promise<string> {
+  const program = join(folder, 'kernels-on-device');
+  const objects = await compileAll(
+    folder,
+    async (source, object) => {
+      await run(compiler, [
+        '-std=c++20',
+        '-O2',
+        ...warnings,
+        ...includes(native, 'device'),
+        '-c',
+        source,
+        '-o',
+        object,
+      ]);
+    },
+    async (source, object) => {
+      const flags = [...compileFlags, '-O3', '-lineinfo', `-arch=${architecture}`, `-I${native}`];
+      await run(nvcc, [...flags, '-c', source, '-o', object]);
+    },
+  );
+  const runtime = [`-L${join(toolkit ?? '', 'lib64')}`, '-lcudart_static', '-ldl', '-lrt', '-lpthread'];
+  await run(compiler, [...objects, '-o', program, ...libtorchFlags(), ...runtime]);
   return program;
 }
 
@@ -91,9 +158,13 @@ export interface Outcome {
 }
 
 /** Runs such a program. libtorch is not compiled for sanitizers: what it shares with the program cannot be followed. */
-export async function runProgram(program: string, words: readonly (string | number)[]): Promise<Outcome> {
+export async function runProgram(
+  command: readonly [program: string, ...words: (string | number)[]],
+  variables: NodeJS.ProcessEnv = {},
+): Promise<Outcome> {
+  const [program, ...words] = command;
   const asan = 'detect_leaks=0:detect_container_overflow=0:detect_stack_use_after_return=0';
-  const env = { ...process.env, OMP_NUM_THREADS: '1', ASAN_OPTIONS: asan };
+  const env = { ...process.env, OMP_NUM_THREADS: '1', ASAN_OPTIONS: asan, ...variables };
   try {
     const { stdout, stderr } = await run(program, words.map(String), { env });
     return { status: 0, stdout, stderr };

@@ -2,6 +2,7 @@
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+#include <platform.h>
 
 #include <algorithm>
 #include <cmath>
@@ -40,13 +41,13 @@ T rounded(double value) {
   }
 }
 
-/// What stands in for device memory: exactly so many values, so that AddressSanitizer sees what goes beyond,
-/// beginning `skew` values after where packets may begin. They begin as NaNs.
+/// Device memory, or what stands in for it: exactly so many values, beginning `skew` values after where packets may
+/// begin. They begin as NaNs.
 template <class T>
 class Buffer {
  public:
   explicit Buffer(std::size_t count, std::size_t skew = 0)
-      : count_(count), memory_(std::malloc((count + skew) * sizeof(T) + (count + skew == 0 ? 1 : 0)), std::free) {
+      : count_(count), memory_(platform::allocate((count + skew) * sizeof(T)), platform::release) {
     values_ = static_cast<T*>(memory_.get()) + skew;
     std::memset(static_cast<void*>(values_), 0xFF, count * sizeof(T));
   }

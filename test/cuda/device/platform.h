@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <stdexcept>
+#include <string>
+
+/// Where the kernels' tests run: here, on the first CUDA device. The host reads what a kernel wrote as soon as it was
+/// launched, so that CUDA_LAUNCH_BLOCKING=1 must be set.
+namespace platform {
+
+inline void check(cudaError_t error) {
+  if (error != cudaSuccess) throw std::runtime_error(std::string("CUDA: ") + cudaGetErrorString(error));
+}
+
+inline void begin(unsigned) {
+  check(cudaSetDevice(0));
+}
+
+/// Memory that both sides see.
+inline void* allocate(std::size_t bytes) {
+  void* memory = nullptr;
+  check(cudaMallocManaged(&memory, bytes == 0 ? 1 : bytes));
+  return memory;
+}
+inline void release(void* memory) {
+  // What a kernel did wrong is told by end().
+  static_cast<void>(cudaFree(memory));
+}
+
+/// Throws for a fault that no call before has told of.
+inline void end() {
+  check(cudaDeviceSynchronize());
+}
+
+}  // namespace platform
