@@ -38,7 +38,12 @@ export function createApp(context: RouteContext): FastifyInstance {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   app.setErrorHandler((error, _request, reply) => sendProblem(error, reply));
-  app.setNotFoundHandler((request, reply) => sendProblem(nothingAt(request, app), reply));
+  /** By path, the methods that are answered there. Fastify would take a stranger's path for a pattern, and may throw. */
+  const answered = new Map<string, string[]>();
+  app.addHook('onRoute', ({ url, method }) => {
+    answered.set(url, [...(answered.get(url) ?? []), ...[method].flat()]);
+  });
+  app.setNotFoundHandler((request, reply) => sendProblem(nothingAt(request, answered), reply));
   app.addHook('onRequest', (request, reply, done) => {
     const notes: RequestNotes = { start: performance.now(), images: 0 };
     request.setDecorator('notes', notes);
@@ -63,12 +68,11 @@ function lackOfHost({ raw }: FastifyRequest): Problem | undefined {
   return new Problem('bad-request', 'A request of HTTP/1.1 needs a Host.');
 }
 
-function nothingAt({ method, url }: FastifyRequest, app: FastifyInstance): Problem {
-  const path = url.split('?')[0] ?? '';
-  const allowed = (['GET', 'POST'] as const).filter((other) => app.hasRoute({ method: other, url: path }));
-  if (allowed.length === 0) return new Problem('not-found', 'The addresses are listed in /openapi.json.');
+function nothingAt({ method, url }: FastifyRequest, answered: ReadonlyMap<string, readonly string[]>): Problem {
+  const allowed = answered.get(url.split('?')[0] ?? '');
+  if (allowed === undefined) return new Problem('not-found', 'The addresses are listed in /openapi.json.');
   return new Problem('method-not-allowed', `${method} is not answered here.`, {
-    headers: { allow: allowed.flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name])).join(', ') },
+    headers: { allow: allowed.join(', ') },
   });
 }
 

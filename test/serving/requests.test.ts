@@ -200,6 +200,8 @@ describe('other addresses', () => {
     assert.equal(get.headers.get('allow'), 'POST');
     const put = await read(await fetch(`${url}healthz`, { method: 'DELETE' }));
     assert.equal(put.headers.get('allow'), 'GET, HEAD');
+    // What the router would take for a pattern, or for a broken one.
+    for (const path of [':(,=;b', ':name', '*', 'v1/:model']) assert.equal((await fetch(url + path)).status, 404, path);
     assert.equal((await fetch(`${url}%zz`)).status, 400);
     assert.match((await fetch(`${url}%zz`)).headers.get('content-type') ?? '', /problem\+json/);
   });
