@@ -34,14 +34,30 @@ export async function fetchWheel(variant, folder) {
   const [wheel] = await wheelsIn(wheels);
   if (wheel === undefined) throw new SetupError('pip brought no wheel');
   const requirements = variant === 'cuda' ? await nvidiaRequirements(wheel, folder) : [];
-  await extract(wheel, folder, (name) => (/^torch\/(include|lib|share)\//.test(name) ? name : null));
+  await extract(wheel, folder, placeTorch);
   if (requirements.length > 0) {
     await pipDownload(python, variant, requirements, wheels);
     // The libraries look for each other at $ORIGIN/../../nvidia, so beside the real torch folder.
-    for (const part of await wheelsIn(wheels))
-      await extract(part, folder, (name) => (name.startsWith('nvidia/') ? name : null));
+    for (const part of await wheelsIn(wheels)) await extract(part, folder, placeNvidia);
   }
   await rm(wheels, { recursive: true });
+}
+
+/** Where a file of torch's wheel goes, or null for what serves Python alone. @param {string} name */
+export function placeTorch(name) {
+  return /^torch\/(include|lib|share)\//.test(name) && !/\/libtorch_python\./.test(name) ? name : null;
+}
+
+/**
+ * Where a file of an NVIDIA wheel goes: headers and shared libraries, without what is there for static linking, for several
+ * devices behind one solver, and for profilers (some 300 MB).
+ *
+ * @param {string} name
+ */
+export function placeNvidia(name) {
+  if (/^nvidia\/[^/]+\/include\//.test(name)) return name;
+  const isLibrary = /^nvidia\/[^/]+\/lib\/[^/]+\.so(\.\d+)*$/.test(name);
+  return isLibrary && !/\/lib(cusolverMg\.|nvperf_|checkpoint\.|pcsampling|nvrtc(-builtins)?\.alt\.)/.test(name) ? name : null;
 }
 
 /**

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { importScript } from '../../scripts/support/script.js';
 import { projectRoot } from '../../support/paths.js';
 
-const { findToolkit } = await importScript<{ findToolkit(): string | null }>('cuda/toolkit.mjs');
+const { findToolkit } = await importScript<{ findToolkit(): string | null }>('setup/cuda-toolkit.mjs');
 const toolkit = findToolkit();
 
 /** Why the kernels cannot be compiled here, or `false`: for the `skip` of a test. */
