@@ -5,6 +5,8 @@ set(RESNET_TORCH_CUDA_ARCHITECTURES 75 80 86 90 100 120 CACHE STRING
 list(TRANSFORM RESNET_TORCH_CUDA_ARCHITECTURES APPEND "-real" OUTPUT_VARIABLE CMAKE_CUDA_ARCHITECTURES)
 # libtorch's own runtime is linked by name below. A second one, static, would not know its streams and devices.
 set(CMAKE_CUDA_RUNTIME_LIBRARY None)
+set(CMAKE_CUDA_HOST_COMPILER "${CMAKE_CXX_COMPILER}" CACHE FILEPATH "The C++ compiler that nvcc calls")
+set(CMAKE_CUDA_VISIBILITY_PRESET hidden)
 enable_language(CUDA)
 if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 13)
   message(FATAL_ERROR "nvcc is of CUDA ${CMAKE_CUDA_COMPILER_VERSION}: the CUDA libtorch needs CUDA 13")

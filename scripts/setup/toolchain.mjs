@@ -32,7 +32,7 @@ const packages = {
     what: 'nvcc of CUDA 13 (CUDA_HOME names the toolkit where it is not on the path)',
     debian: "cuda-nvcc-13-0 cuda-cudart-dev-13-0   (from NVIDIA's repository)",
     fedora: "cuda-nvcc-13-0 cuda-cudart-devel-13-0   (from NVIDIA's repository)",
-    macos: 'none: there is no CUDA for macOS',
+    macos: '',
   },
 };
 
@@ -94,11 +94,12 @@ export function explainMissing(missing) {
     ...(missing.includes('compiler') ? ['xcode-select --install'] : []),
     ...(brewed.length > 0 ? [`brew install ${brewed.join(' ')}`] : []),
   ];
+  const hasMacos = !missing.includes('nvcc');
   return [
     `The native part cannot be built here. Missing: ${named.map((entry) => entry.what).join('; ')}.`,
     `  Debian, Ubuntu:  sudo apt-get install ${list('debian')}`,
     `  Fedora:          sudo dnf install ${list('fedora')}`,
-    `  macOS:           ${macos.join(' && ')}`,
+    ...(hasMacos ? [`  macOS:           ${macos.join(' && ')}`] : []),
     'Then run the set-up again; what it has done already is kept.',
   ].join('\n');
 }

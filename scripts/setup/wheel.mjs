@@ -1,7 +1,7 @@
 /** libtorch from a Python wheel: `torch/lib` and `torch/include` in it are a complete libtorch, whatever the Python. */
 
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { SetupError } from './errors.mjs';
 import { byteProgress, say } from './output.mjs';
 import { pipIndex, wheelRequirement } from './pins.mjs';
@@ -57,7 +57,9 @@ export function placeTorch(name) {
 export function placeNvidia(name) {
   if (/^nvidia\/[^/]+\/include\//.test(name)) return name;
   const isLibrary = /^nvidia\/[^/]+\/lib\/[^/]+\.so(\.\d+)*$/.test(name);
-  return isLibrary && !/\/lib(cusolverMg\.|nvperf_|checkpoint\.|pcsampling|nvrtc(-builtins)?\.alt\.)/.test(name) ? name : null;
+  return isLibrary && !/\/lib(cusolverMg\.|nvperf_|checkpoint\.|pcsampling|nvrtc(-builtins)?\.alt\.)/.test(name)
+    ? name
+    : null;
 }
 
 /**
@@ -97,7 +99,7 @@ async function wheelsIn(folder) {
  */
 async function extract(wheel, folder, place) {
   const total = (await listZip(wheel)).reduce((sum, member) => sum + member.compressedSize, 0);
-  const progress = byteProgress('             unpack', total);
+  const progress = byteProgress(`             unpack ${basename(wheel).split('-')[0]}`, total);
   await unzip(wheel, folder, place, (bytes) => progress.add(bytes));
   progress.end();
   await rm(wheel);
