@@ -55,10 +55,9 @@ async function compare() {
     throw new SetupError('The addon that was loaded is not the CUDA variant.');
   const { cuda: status, devices } = cuda;
   const why = status.errorText === '' ? '' : ` (${status.errorText})`;
-  step(
-    'cuda',
-    `loads libtorch ${cuda.libtorch}, CUDA ${status.runtime / 1000}, cuDNN ${status.cudnn}; devices: ${devices}${why}`,
-  );
+  const { cudaVersion, cudnnVersion } = await import('../dist/src/native/cuda.js');
+  const versions = `libtorch ${cuda.libtorch}, CUDA ${cudaVersion(status.runtime)}, cuDNN ${cudnnVersion(status.cudnn)}`;
+  step('cuda', `loads ${versions}; devices: ${devices}${why}`);
   const far = difference(cuda.logits, cpu.logits);
   const place = `on ${cuda.device}, against libtorch ${cpu.libtorch} on the CPU`;
   if (!(far <= tolerance)) throw new SetupError(`Its logits ${place} differ by ${far}; ${tolerance} is allowed.`);

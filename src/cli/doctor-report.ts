@@ -1,5 +1,5 @@
 import type { NativeCudaStatus } from '../native/binding.js';
-import { type CudaMachine, cudaProblem, cudaVersion } from '../native/cuda.js';
+import { type CudaMachine, cudaProblem, cudaVersion, cudnnVersion } from '../native/cuda.js';
 import { setupCommand } from '../native/explain.js';
 import { type CudaHost, chooseVariant, VARIANTS, type Variant } from '../native/variants.js';
 import { table } from './table.js';
@@ -142,10 +142,4 @@ function describeDevices(host: CudaHost, status: NativeCudaStatus | null): strin
     ({ name, capability, memoryBytes }, index) =>
       `cuda:${index}         ${name}, compute capability ${capability.join('.')}, ${(memoryBytes / 2 ** 30).toFixed(1)} GiB`,
   );
-}
-
-/** 92400 → `9.24.0`. */
-function cudnnVersion(version: number): string {
-  if (version === 0) return 'none';
-  return `${Math.floor(version / 10_000)}.${Math.floor((version % 10_000) / 100)}.${version % 100}`;
 }

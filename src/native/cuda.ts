@@ -152,3 +152,9 @@ export function serves(architectures: readonly ComputeCapability[], [major, mino
 export function cudaVersion(version: number): string {
   return `${Math.floor(version / 1000)}.${Math.floor((version % 1000) / 10)}`;
 }
+
+/** 92400 → `9.24.0`. */
+export function cudnnVersion(version: number): string {
+  if (version === 0) return 'none';
+  return `${Math.floor(version / 10_000)}.${Math.floor((version % 10_000) / 100)}.${version % 100}`;
+}
