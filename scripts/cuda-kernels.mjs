@@ -11,7 +11,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseResources, tableOf } from './cuda/resources.mjs';
-import { architectures, compileFlags, findToolkit } from './cuda/toolkit.mjs';
+import { architectures, compileFlags, findToolkit } from './setup/cuda-toolkit.mjs';
 import { SetupError } from './setup/errors.mjs';
 import { run, tryRun } from './setup/run.mjs';
 

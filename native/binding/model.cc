@@ -1,6 +1,7 @@
 #include "binding/model.h"
 
 #include "binding/async.h"
+#include "binding/device.h"
 #include "binding/loader.h"
 #include "binding/registration.h"
 #include "model/compiled.h"
@@ -35,11 +36,9 @@ std::shared_ptr<ResNet50> createModel(const Napi::Object& options) {
   for (const auto width : head.hidden)
     if (width < 1) invalid("hidden", "widths of at least 1");
   const auto dtype = toDtype(options.Get("dtype"), at::kFloat);
-  const auto device = toText(options.Get("device"), "device");
-  if (device != "cpu")
-    throw Error("ERR_CUDA_UNAVAILABLE", "This build of the addon computes on the CPU only: use the device 'cpu'");
+  const auto device = toDevice(options.Get("device"), "device");
   const auto seed = toInteger(options.Get("seed"), "seed", 0, kSafeInteger);
-  return std::make_shared<ResNet50>(std::move(head), dtype, at::Device(device), static_cast<std::uint64_t>(seed));
+  return std::make_shared<ResNet50>(std::move(head), dtype, device, static_cast<std::uint64_t>(seed));
 }
 
 class Model final : public Napi::ObjectWrap<Model> {

@@ -2,13 +2,13 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
-#include <ATen/detail/CUDAHooksInterface.h>
 #include <torch/headeronly/version.h>
 
 #include <string>
 
 #include "binding/arguments.h"
 #include "binding/async.h"
+#include "binding/device.h"
 #include "binding/vips_path.h"
 #include "core/cpu.h"
 #include "core/executor.h"
@@ -68,8 +68,7 @@ Napi::Value info(const Napi::CallbackInfo& call) {
     answer.Set("fastBf16", hasFastBf16());
     answer.Set("threads", at::get_num_threads());
     answer.Set("cores", usableCores());
-    answer.Set("cudaDevices",
-               at::globalContext().hasCUDA() ? static_cast<int>(at::detail::getCUDAHooks().deviceCount()) : 0);
+    answer.Set("cudaDevices", cudaDevices());
     return answer;
   });
 }
@@ -94,6 +93,7 @@ Napi::Object registerAll(Napi::Env env, Napi::Object exports) {
   exports.Set("libtorchVersions", Napi::Function::New(env, libtorchVersions, "libtorchVersions"));
   exports.Set("initialize", Napi::Function::New(env, initialize, "initialize"));
   exports.Set("info", Napi::Function::New(env, info, "info"));
+  exports.Set("cudaStatus", Napi::Function::New(env, cudaStatus, "cudaStatus"));
   exports.Set("setThreads", Napi::Function::New(env, setThreads, "setThreads"));
   exports.Set("shutdown", Napi::Function::New(env, shutdown, "shutdown"));
   exports.Set("CancelToken", defineCancelToken(env));

@@ -5,6 +5,7 @@ import { rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism, freemem } from 'node:os';
 import { dirname, join } from 'node:path';
+import { findToolkit } from './cuda-toolkit.mjs';
 import { isCheckout } from './dependencies.mjs';
 import { SetupError } from './errors.mjs';
 import { seconds, step } from './output.mjs';
@@ -35,7 +36,7 @@ export async function buildNative(root, variant, libtorch, { jobs = defaultJobs(
     step('native', 'the prebuilt addon of the package fits: nothing to build');
     return;
   }
-  await requireToolchain();
+  await requireToolchain(variant);
   const start = Date.now();
   step(
     'native',
@@ -67,6 +68,7 @@ async function configure(root, variant, build, libtorch) {
     `--CDRESNET_TORCH_VARIANT=${variant}`,
     `--CDRESNET_TORCH_LIBTORCH=${libtorch.folder}`,
   ];
+  if (variant === 'cuda') args.push(`--CDCMAKE_CUDA_COMPILER=${join(findToolkit() ?? '', 'bin', 'nvcc')}`);
   const prefix = jpegPrefix();
   if (prefix !== null) args.push(`--CDCMAKE_PREFIX_PATH=${prefix}`);
   if (existsSync(join(build, 'CMakeCache.txt'))) {

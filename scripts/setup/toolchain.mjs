@@ -1,6 +1,7 @@
 /** Looks for what the native build needs, and names all that is missing at once with the packages that hold it. */
 
 import { existsSync } from 'node:fs';
+import { findToolkit } from './cuda-toolkit.mjs';
 import { SetupError } from './errors.mjs';
 import { tryRun } from './run.mjs';
 
@@ -27,6 +28,12 @@ const packages = {
     fedora: 'libjpeg-turbo-devel',
     macos: 'jpeg-turbo',
   },
+  nvcc: {
+    what: 'nvcc of CUDA 13 (CUDA_HOME names the toolkit where it is not on the path)',
+    debian: "cuda-nvcc-13-0 cuda-cudart-dev-13-0   (from NVIDIA's repository)",
+    fedora: "cuda-nvcc-13-0 cuda-cudart-devel-13-0   (from NVIDIA's repository)",
+    macos: '',
+  },
 };
 
 /** @typedef {keyof typeof packages} Tool */
@@ -37,8 +44,8 @@ export function jpegPrefix() {
   return ['/opt/homebrew/opt/jpeg-turbo', '/usr/local/opt/jpeg-turbo'].find((folder) => existsSync(folder)) ?? null;
 }
 
-/** @returns {Promise<Tool[]>} */
-async function missingTools() {
+/** @param {import('./pins.mjs').Variant} variant @returns {Promise<Tool[]>} */
+async function missingTools(variant) {
   const compiler = process.env.CXX || 'c++';
   const prefix = jpegPrefix();
   const include = prefix === null ? [] : [`-I${prefix}/include`];
@@ -54,6 +61,7 @@ async function missingTools() {
   if (!(await hasCmake())) missing.push('cmake');
   if (!(await runs('ninja')) && !(await runs('make'))) missing.push('make');
   if (hasCompiler ? !(await compiles(jpegTest)) : !existsSync('/usr/include/jpeglib.h')) missing.push('jpeg');
+  if (variant === 'cuda' && findToolkit() === null) missing.push('nvcc');
   return missing;
 }
 
@@ -68,9 +76,12 @@ async function hasCmake() {
   return major > Number(minimumCmake[0]) || (major === minimumCmake[0] && minor >= Number(minimumCmake[1]));
 }
 
-/** @throws SetupError that lists what is missing and how to install it on Debian, Fedora and macOS */
-export async function requireToolchain() {
-  const missing = await missingTools();
+/**
+ * @param {import('./pins.mjs').Variant} variant
+ * @throws SetupError that lists what is missing and how to install it on Debian, Fedora and macOS
+ */
+export async function requireToolchain(variant) {
+  const missing = await missingTools(variant);
   if (missing.length > 0) throw new SetupError(explainMissing(missing));
 }
 
@@ -83,11 +94,12 @@ export function explainMissing(missing) {
     ...(missing.includes('compiler') ? ['xcode-select --install'] : []),
     ...(brewed.length > 0 ? [`brew install ${brewed.join(' ')}`] : []),
   ];
+  const hasMacos = !missing.includes('nvcc');
   return [
     `The native part cannot be built here. Missing: ${named.map((entry) => entry.what).join('; ')}.`,
     `  Debian, Ubuntu:  sudo apt-get install ${list('debian')}`,
     `  Fedora:          sudo dnf install ${list('fedora')}`,
-    `  macOS:           ${macos.join(' && ')}`,
+    ...(hasMacos ? [`  macOS:           ${macos.join(' && ')}`] : []),
     'Then run the set-up again; what it has done already is kept.',
   ].join('\n');
 }

@@ -1,7 +1,7 @@
 /** libtorch from a Python wheel: `torch/lib` and `torch/include` in it are a complete libtorch, whatever the Python. */
 
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { SetupError } from './errors.mjs';
 import { byteProgress, say } from './output.mjs';
 import { pipIndex, wheelRequirement } from './pins.mjs';
@@ -34,14 +34,32 @@ export async function fetchWheel(variant, folder) {
   const [wheel] = await wheelsIn(wheels);
   if (wheel === undefined) throw new SetupError('pip brought no wheel');
   const requirements = variant === 'cuda' ? await nvidiaRequirements(wheel, folder) : [];
-  await extract(wheel, folder, (name) => (/^torch\/(include|lib|share)\//.test(name) ? name : null));
+  await extract(wheel, folder, placeTorch);
   if (requirements.length > 0) {
     await pipDownload(python, variant, requirements, wheels);
     // The libraries look for each other at $ORIGIN/../../nvidia, so beside the real torch folder.
-    for (const part of await wheelsIn(wheels))
-      await extract(part, folder, (name) => (name.startsWith('nvidia/') ? name : null));
+    for (const part of await wheelsIn(wheels)) await extract(part, folder, placeNvidia);
   }
   await rm(wheels, { recursive: true });
+}
+
+/** Where a file of torch's wheel goes, or null for what serves Python alone. @param {string} name */
+export function placeTorch(name) {
+  return /^torch\/(include|lib|share)\//.test(name) && !/\/libtorch_python\./.test(name) ? name : null;
+}
+
+/**
+ * Where a file of an NVIDIA wheel goes: headers and shared libraries, without what is there for static linking, for several
+ * devices behind one solver, and for profilers (some 300 MB).
+ *
+ * @param {string} name
+ */
+export function placeNvidia(name) {
+  if (/^nvidia\/[^/]+\/include\//.test(name)) return name;
+  const isLibrary = /^nvidia\/[^/]+\/lib\/[^/]+\.so(\.\d+)*$/.test(name);
+  return isLibrary && !/\/lib(cusolverMg\.|nvperf_|checkpoint\.|pcsampling|nvrtc(-builtins)?\.alt\.)/.test(name)
+    ? name
+    : null;
 }
 
 /**
@@ -81,7 +99,7 @@ async function wheelsIn(folder) {
  */
 async function extract(wheel, folder, place) {
   const total = (await listZip(wheel)).reduce((sum, member) => sum + member.compressedSize, 0);
-  const progress = byteProgress('             unpack', total);
+  const progress = byteProgress(`             unpack ${basename(wheel).split('-')[0]}`, total);
   await unzip(wheel, folder, place, (bytes) => progress.add(bytes));
   progress.end();
   await rm(wheel);

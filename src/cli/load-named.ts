@@ -10,7 +10,7 @@ import type { Output } from './output.js';
  * sorted classes do where they are as many and are not the outputs' indices themselves.
  */
 export async function loadNamed(
-  args: { readonly model: string; readonly device?: string | undefined },
+  args: { readonly model: string; readonly device?: Device | undefined },
   names: readonly string[] | undefined,
   data: Dataset,
   signal: AbortSignal,
@@ -28,7 +28,7 @@ export async function loadNamed(
       );
     }
   }
-  const model = await ResNet50.load(args.model, given({ classes, device: args.device as Device | undefined, signal }));
+  const model = await ResNet50.load(args.model, given({ classes, device: args.device, signal }));
   for (const note of model.notes) output.note(note);
   return model;
 }

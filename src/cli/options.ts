@@ -1,4 +1,5 @@
 import type { Options } from 'yargs';
+import { type Device, isDevice } from '../model/device.js';
 import { parseLrTiers, type RateTier } from '../optim/groups.js';
 
 /**
@@ -67,6 +68,11 @@ export function readPattern(given: string | number): string {
   return text;
 }
 
+export function readDevice(given: string | number): Device {
+  if (isDevice(given)) return given;
+  throw new Error(`--device takes auto, cpu, cuda or cuda:N, not ${JSON.stringify(String(given))}.`);
+}
+
 const MODEL_GROUP = 'What trains, and how fast:';
 const DATA_GROUP = 'Images:';
 const COMPUTE_GROUP = 'Machine:';
@@ -123,9 +129,9 @@ export const computeOptions = {
   },
   device: {
     group: COMPUTE_GROUP,
-    type: 'string',
     requiresArg: true,
-    description: 'cpu, cuda or cuda:N; default: cuda where there is one, else cpu',
+    description: 'auto, cpu, cuda or cuda:N; auto: cuda:0 where it can be had, else cpu; default auto',
+    coerce: readDevice,
   },
   precision: {
     group: COMPUTE_GROUP,

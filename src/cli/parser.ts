@@ -1,6 +1,7 @@
 import yargs, { type Argv, type CommandModule } from 'yargs';
 import { packageVersion } from '../version.js';
 import { cacheCommand } from './commands/cache.js';
+import { doctorCommand } from './commands/doctor.js';
 import { evalCommand } from './commands/eval.js';
 import { exportCommand } from './commands/export.js';
 import { inspectCommand } from './commands/inspect.js';
@@ -19,6 +20,7 @@ const COMMANDS: CommandModule[] = [
   exportCommand,
   inspectCommand,
   cacheCommand,
+  doctorCommand,
   setupCommand,
 ] as CommandModule[];
 
@@ -45,7 +47,7 @@ export function parser(args: readonly string[]): Argv {
     .command(COMMANDS)
     .demandCommand(
       1,
-      'Name a command: train, eval, predict, serve, export, inspect, cache or setup. `resnet-torch --help` lists them.',
+      'Name a command: train, eval, predict, serve, export, inspect, cache, doctor or setup. `resnet-torch --help` lists them.',
     )
     .strict()
     .locale('en')

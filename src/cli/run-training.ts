@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import type { ArgumentsCamelCase } from 'yargs';
 import { type Dataset, openDataset } from '../data/dataset.js';
-import type { Device } from '../model/device.js';
 import { ResNet50 } from '../model/resnet50.js';
 import { native } from '../native/load.js';
 import { invalidArgument } from '../options.js';
@@ -80,10 +79,7 @@ async function continueRun(args: Arguments, out: string, signal: AbortSignal, ou
   const skipCorrupt = args.skipCorrupt ?? settings?.skipCorrupt;
   const { data: path, valSplit, workers } = args;
   using data = await openData({ data: path, valSplit, seed, workers, skipCorrupt }, signal, output);
-  using model = await ResNet50.load(
-    directory.last.weights,
-    given({ device: args.device as Device | undefined, signal }),
-  );
+  using model = await ResNet50.load(directory.last.weights, given({ device: args.device, signal }));
   const run = train(model, data, {
     out,
     resume: true,
@@ -135,7 +131,7 @@ async function makeModel(
     head: strategy.head,
     ...given({
       weights: args.weights,
-      device: args.device as Device | undefined,
+      device: args.device,
       seed: args.seed,
       signal,
       onProgress: (bytes: number, total: number | null) =>

@@ -4,12 +4,13 @@ import { native, withCancel } from '../native/load.js';
 import { checkOptions, invalidArgument, requireNumber, requireOneOf } from '../options.js';
 import { packageVersion } from '../version.js';
 import { classNames } from './class-list.js';
-import { type Device, resolveDevice } from './device.js';
+import { type Device, requireDevice } from './device.js';
 import { type BatchNormPolicy, type FreezePlan, type FreezeRule, resolveFreeze } from './freeze.js';
 import { type HeadOptions, headShape } from './head.js';
 import { makeNative } from './make-native.js';
 import { readModelSource } from './model-source.js';
 import { PRECISIONS, type Precision, resolveCompute } from './precision.js';
+import { resolveDevice } from './resolve-device.js';
 import { describeUnits, type UnitInfo } from './units.js';
 import {
   CHECKPOINT_FORMAT,
@@ -133,12 +134,12 @@ export class ResNet50 {
     });
     const { signal, onProgress } = options;
     signal?.throwIfAborted();
+    const device = resolveDevice(options.device ?? 'auto');
     const weights = await resolveWeights(options.weights ?? 'imagenet-v2', {
       signal,
       onProgress,
     });
     const table = weights.path === null ? null : await openWeights(weights.path);
-    const device = resolveDevice(options.device ?? 'auto', native().info());
     const { handle, notes } = await makeNative({ ...head, dtype, device, seed }, table, { signal });
     return new ResNet50({
       handle,
@@ -165,6 +166,7 @@ export class ResNet50 {
   static async load(checkpointOrRun: string, options: LoadOptions = {}): Promise<ResNet50> {
     checkOptions(options, ['classes', 'device', 'dtype', 'signal'], 'ResNet50.load()');
     const dtype = requireOneOf(options.dtype ?? 'float32', 'dtype', DTYPES);
+    const wanted = requireDevice(options.device ?? 'auto');
     options.signal?.throwIfAborted();
     const source = await readModelSource(checkpointOrRun);
     const { metadata, head, table } = source;
@@ -179,7 +181,7 @@ export class ResNet50 {
         `${source.path} has ${head.classes} outputs, and there are ${classes.length} class names for them.`,
       );
     }
-    const device = resolveDevice(options.device ?? 'auto', native().info());
+    const device = resolveDevice(wanted);
     const shape = { ...head, dtype, device, seed: 0 };
     const { handle, notes } = await makeNative(shape, table, { signal: options.signal, withHead: true });
     return new ResNet50({

@@ -42,6 +42,32 @@ export interface NativeInfo {
   readonly cudaDevices: number;
 }
 
+/** Compute capability of a CUDA device: `[8, 6]`. */
+export type ComputeCapability = readonly [major: number, minor: number];
+
+export interface NativeCudaDevice {
+  readonly name: string;
+  readonly capability: ComputeCapability;
+  readonly memoryBytes: number;
+}
+
+/** What CUDA's runtime answers when it is asked for devices. */
+export interface NativeCudaStatus {
+  /** Whether models can be trained and run on CUDA devices at all; where not, native code refuses them. */
+  readonly computes: boolean;
+  /** `cudaError_t` of asking for devices, 0 for none, and CUDA's words for it. */
+  readonly error: number;
+  readonly errorText: string;
+  /** The newest CUDA that the driver serves, and the CUDA of the libtorch: 13000 for 13.0. 0 without a driver. */
+  readonly driver: number;
+  readonly runtime: number;
+  /** 92400 for 9.24.0, 0 where libtorch is without it. */
+  readonly cudnn: number;
+  /** What the kernels were compiled for. Each serves its major version from its minor version up. */
+  readonly architectures: readonly ComputeCapability[];
+  readonly devices: readonly NativeCudaDevice[];
+}
+
 /** Cancels what it was handed to. The call then rejects with `ERR_ABORTED`. */
 export interface NativeCancelToken {
   cancel(): void;
@@ -445,6 +471,8 @@ export interface NativeBinding {
   /** Must be called once in each environment, before anything else. `vips`: path of libvips' shared library, or null. */
   initialize(o: { readonly errorClass: typeof ResnetTorchError; readonly vips: string | null }): void;
   info(): NativeInfo;
+  /** `null` in the CPU variant. Nothing is started on a device for it. */
+  cudaStatus(): NativeCudaStatus | null;
   /** Threads for tensor arithmetic, process-wide, from the next unit of work on. */
   setThreads(threads: number): void;
   /**

@@ -1,6 +1,5 @@
 import { type ErrorCode, ResnetTorchError } from '../errors.js';
-
-export type Variant = 'cpu' | 'cuda';
+import type { Variant } from './variants.js';
 
 interface Symptom {
   /** What the system's loader says. */
@@ -62,7 +61,8 @@ export function explainLoadFailure(error: unknown, variant: Variant): ResnetTorc
   const symptom = symptoms.find(({ sign }) => sign.test(reason));
   const message =
     symptom?.message(build) ?? `The native addon could not be loaded. \`${build} --force\` builds it again.`;
-  return new ResnetTorchError(symptom?.code ?? 'ERR_ADDON_LOAD', `${message}\n(${reason})`, { cause: error });
+  const other = variant === 'cuda' ? ' RESNET_TORCH_VARIANT=cpu takes the CPU variant in its place.' : '';
+  return new ResnetTorchError(symptom?.code ?? 'ERR_ADDON_LOAD', `${message}${other}\n(${reason})`, { cause: error });
 }
 
 export function setupCommand(variant: Variant): string {

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import { ResnetTorchError } from '../errors.js';
 import type { NativeBinding, NativeCancelToken } from './binding.js';
-import { explainLoadFailure, setupCommand, type Variant } from './explain.js';
+import { explainLoadFailure, setupCommand } from './explain.js';
+import { builtVariants, chooseVariant, cudaHost, type Variant } from './variants.js';
 import { findVips } from './vips.js';
 
 export { findVips };
@@ -13,7 +14,7 @@ export { findVips };
 const require = createRequire(import.meta.url);
 
 /** The folder of the package: the nearest above this file that holds package.json. */
-function packageRoot(): string {
+export function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
   return folder;
@@ -31,9 +32,14 @@ export function native(): NativeBinding {
   return loaded;
 }
 
+/** The variant whose addon is loaded on this machine, whether it loads or not. */
+export function variantToLoad(root = packageRoot()): Variant {
+  return chooseVariant(process.env.RESNET_TORCH_VARIANT, builtVariants(root), cudaHost());
+}
+
 function load(): NativeBinding {
   const root = packageRoot();
-  const variant = chooseVariant(root);
+  const variant = variantToLoad(root);
   const binding = requireAddon(root, variant);
   const { compiled, runtime } = binding.libtorchVersions();
   if (compiled !== runtime) {
@@ -48,17 +54,6 @@ function load(): NativeBinding {
   // Cleanup hooks do not run on process.exit() or an uncaught throw in the main thread; this event does.
   if (isMainThread) process.once('exit', () => binding.shutdown());
   return binding;
-}
-
-function chooseVariant(root: string): Variant {
-  const wanted = process.env.RESNET_TORCH_VARIANT;
-  if (wanted === 'cpu' || wanted === 'cuda') return wanted;
-  if (wanted !== undefined && wanted !== '') {
-    throw new ResnetTorchError('ERR_INVALID_ARGUMENT', `RESNET_TORCH_VARIANT is "${wanted}": it can be cpu or cuda.`);
-  }
-  const isBuilt = (variant: Variant) =>
-    ['build', 'prebuilds'].some((kind) => existsSync(join(root, 'addons', variant, kind)));
-  return !isBuilt('cpu') && isBuilt('cuda') ? 'cuda' : 'cpu';
 }
 
 function requireAddon(root: string, variant: Variant): NativeBinding {

@@ -20,7 +20,7 @@ describe('resnet-torch --help', () => {
   it('lists the commands without loading libtorch', async () => {
     const { code, stdout } = await resnetTorch(['--help'], { env: { RESNET_TORCH_LIBTORCH: '/nowhere' } });
     assert.equal(code, 0);
-    for (const name of ['train', 'eval', 'predict', 'serve', 'export', 'inspect', 'cache', 'setup'])
+    for (const name of ['train', 'eval', 'predict', 'serve', 'export', 'inspect', 'cache', 'doctor', 'setup'])
       assert.match(stdout, new RegExp(`resnet-torch ${name}`));
   });
 
@@ -34,7 +34,7 @@ describe('resnet-torch --help', () => {
     assert.equal(storedHelp(['train', '--help']), null);
   });
 
-  for (const name of ['train', 'eval', 'predict', 'serve', 'export', 'inspect', 'cache', 'setup']) {
+  for (const name of ['train', 'eval', 'predict', 'serve', 'export', 'inspect', 'cache', 'doctor', 'setup']) {
     it(`has options and examples for ${name}`, async (t) => {
       const stdout = await help(t, name);
       assert.match(stdout, /Examples:/);

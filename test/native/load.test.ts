@@ -10,7 +10,9 @@ import { explainLoadFailure } from '../../src/native/explain.js';
 import { native } from '../../src/native/load.js';
 import { findVips } from '../../src/native/vips.js';
 import { projectRoot } from '../support/paths.js';
-import { addonPath as addon, bareCopy } from './support/copies.js';
+import { addonPathOf, bareCopy } from './support/copies.js';
+
+const addon = addonPathOf('cpu');
 
 /** What a process of its own says of loading the addon of a copy: a code and a message, or `loaded`. */
 async function tryLoad(root: string, env: NodeJS.ProcessEnv = {}): Promise<{ code: string; message: string }> {
@@ -20,7 +22,7 @@ async function tryLoad(root: string, env: NodeJS.ProcessEnv = {}): Promise<{ cod
     try { native(); } catch (error) { said = { code: error.code, message: error.message }; }
     console.log(JSON.stringify(said));`;
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
-    env: { ...process.env, ...env },
+    env: { ...process.env, RESNET_TORCH_VARIANT: '', ...env },
   });
   return JSON.parse(stdout) as { code: string; message: string };
 }
@@ -51,7 +53,7 @@ describe('loading the addon', () => {
   });
 
   it('says that nothing was built', async (t) => {
-    const root = await bareCopy(t);
+    const root = await bareCopy(t, 'cpu');
     const { code, message } = await tryLoad(root);
     assert.equal(code, 'ERR_ADDON_LOAD');
     assert.match(message, /no native addon for .*Run `npx resnet-torch setup`/s);
@@ -62,7 +64,7 @@ describe('loading the addon', () => {
   });
 
   it('says that libtorch is gone', async (t) => {
-    const root = await bareCopy(t);
+    const root = await bareCopy(t, 'cpu');
     await copyFile(join(projectRoot, addon), join(root, addon));
     const { code, message } = await tryLoad(root);
     assert.equal(code, 'ERR_LIBTORCH_NOT_FOUND');
@@ -73,7 +75,7 @@ describe('loading the addon', () => {
   });
 
   it('says that it met another libtorch', { skip: process.platform !== 'linux' }, async (t) => {
-    const root = await bareCopy(t);
+    const root = await bareCopy(t, 'cpu');
     await copyFile(join(projectRoot, addon), join(root, addon));
     const lib = join(root, 'vendor/libtorch-cpu/lib');
     await mkdir(lib, { recursive: true });
@@ -88,7 +90,7 @@ describe('loading the addon', () => {
   });
 
   it('says that the addon is damaged', async (t) => {
-    const root = await bareCopy(t);
+    const root = await bareCopy(t, 'cpu');
     await writeFile(join(root, addon), 'not a library');
     const { code, message } = await tryLoad(root);
     assert.equal(code, 'ERR_ADDON_LOAD');
@@ -109,6 +111,11 @@ describe('loading the addon', () => {
       assert.equal(error.code, code, reason);
       assert.match(error.message, message);
       assert.ok(error.message.includes(reason));
+      assert.doesNotMatch(error.message, /RESNET_TORCH_VARIANT/);
+      assert.match(
+        explainLoadFailure(new Error(reason), 'cuda').message,
+        /RESNET_TORCH_VARIANT=cpu takes the CPU variant/,
+      );
     }
   });
 

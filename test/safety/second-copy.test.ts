@@ -2,14 +2,17 @@ import assert from 'node:assert/strict';
 import { copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { native } from '../../src/native/load.js';
-import { addonPath, bareCopy } from '../native/support/copies.js';
+import { native, variantToLoad } from '../../src/native/load.js';
+import { addonPathOf, bareCopy } from '../native/support/copies.js';
 import { projectRoot } from '../support/paths.js';
 import { answerOf, program, tinyGround } from './support/programs.js';
 
+const variant = variantToLoad();
+const addonPath = addonPathOf(variant);
+
 /** A second copy of the package, whose addon and libtorch are those of this one. */
 async function secondCopy(t: TestContext): Promise<string> {
-  const root = await bareCopy(t);
+  const root = await bareCopy(t, variant);
   await copyFile(join(projectRoot, addonPath), join(root, addonPath));
   await symlink(join(projectRoot, 'vendor'), join(root, 'vendor'));
   return root;
@@ -17,7 +20,7 @@ async function secondCopy(t: TestContext): Promise<string> {
 
 /** A libtorch that is none: libraries of its names with nothing in them. */
 async function emptyLibtorch(root: string): Promise<void> {
-  const lib = join(root, 'vendor/libtorch-cpu/lib');
+  const lib = join(root, `vendor/libtorch-${variant}/lib`);
   await mkdir(lib, { recursive: true });
   for (const name of ['libc10.so', 'libtorch_cpu.so']) await writeFile(join(lib, name), '');
 }
@@ -73,13 +76,13 @@ describe('a second copy of the package in a process', { skip: process.platform !
       assert.equal(said.other?.code, 'ERR_LIBTORCH_VERSION');
       const message = said.other?.message ?? '';
       assert.ok(message.includes(`built against libtorch ${other} and met libtorch ${runtime}`), message);
-      assert.match(message, /another copy.*`npx resnet-torch setup`/s);
+      assert.match(message, /another copy.*`npx resnet-torch setup( --device cuda)?`/s);
       assert.equal(said.works, true);
     });
   }
 
   it('meets the libtorch that is there already, whatever lies in its own folder', async (t) => {
-    const root = await bareCopy(t);
+    const root = await bareCopy(t, variant);
     await copyFile(join(projectRoot, addonPath), join(root, addonPath));
     await emptyLibtorch(root);
     const alone = await answerOf<{ readonly code: string } | null>(`

@@ -15,7 +15,13 @@ interface Pins {
   wheelRequirement(variant: 'cpu' | 'cuda', platform?: string): string;
 }
 
+interface Wheels {
+  placeTorch(name: string): string | null;
+  placeNvidia(name: string): string | null;
+}
+
 const { pinnedLibtorch, officialArchive, wheelRequirement } = await importScript<Pins>('setup/pins.mjs');
+const { placeNvidia, placeTorch } = await importScript<Wheels>('setup/wheel.mjs');
 const archivePath = officialArchive('cpu');
 /** Neither the network nor a Python: what a set-up falls back on must not hide what it did. */
 const alone = { RESNET_TORCH_PYTHON: '/nowhere/python3' };
@@ -41,6 +47,39 @@ describe('where libtorch comes from', () => {
     assert.equal(officialArchive('cpu', 'linux', 'arm64'), null);
     assert.equal(wheelRequirement('cpu', 'linux'), 'torch==2.13.0+cpu');
     assert.equal(wheelRequirement('cuda', 'linux'), 'torch==2.14.1');
+  });
+
+  it('takes of wheels what a program needs', () => {
+    for (const name of ['torch/lib/libtorch_cuda.so', 'torch/lib/libgomp.so.1', 'torch/include/ATen/ATen.h'])
+      assert.equal(placeTorch(name), name);
+    for (const name of [
+      'torch/nn/modules.py',
+      'torch/lib/libtorch_python.so',
+      'torch/bin/protoc',
+      'functorch/lib/x.so',
+    ])
+      assert.equal(placeTorch(name), null);
+    for (const name of [
+      'nvidia/cu13/include/cublas_v2.h',
+      'nvidia/cu13/lib/libcudart.so.13',
+      'nvidia/cu13/lib/libcusolver.so.12',
+      'nvidia/cu13/lib/libnvrtc.so.13',
+      'nvidia/cu13/lib/libnvrtc-builtins.so.13.0',
+      'nvidia/cudnn/lib/libcudnn_engines_tensor_ir.so.9',
+      'nvidia/nvshmem/lib/nvshmem_bootstrap_uid.so.3',
+    ])
+      assert.equal(placeNvidia(name), name);
+    for (const name of [
+      'nvidia/cu13/lib/libcudart_static.a',
+      'nvidia/cu13/lib/libcusolverMg.so.12',
+      'nvidia/cu13/lib/libnvrtc.alt.so.13',
+      'nvidia/cu13/lib/libnvrtc-builtins.alt.so.13.0',
+      'nvidia/cu13/lib/libnvperf_host.so',
+      'nvidia/nvshmem/lib/libnvshmem_device.bc',
+      'nvidia/nccl/__init__.py',
+      'nvidia_nvtx-13.0.85.dist-info/METADATA',
+    ])
+      assert.equal(placeNvidia(name), null);
   });
 
   it('takes the folder that RESNET_TORCH_LIBTORCH names, whatever its version', async (t) => {

@@ -55,6 +55,14 @@ describe('the set-up', () => {
     assert.match(message, /brew install jpeg-turbo\n/);
   });
 
+  it('names nvcc where the CUDA variant is built', async () => {
+    const { explainMissing } = await importScript<Toolchain>('setup/toolchain.mjs');
+    const message = explainMissing(['nvcc']);
+    assert.match(message, /Missing: nvcc of CUDA 13 \(CUDA_HOME names/);
+    assert.match(message, /apt-get install cuda-nvcc-13-0 cuda-cudart-dev-13-0/);
+    assert.doesNotMatch(message, /macOS/);
+  });
+
   it('sees a change of any input, and no other', async (t) => {
     const { hashInputs } = await importScript<Stamp>('setup/stamp.mjs');
     const root = await temporaryDirectory(t);

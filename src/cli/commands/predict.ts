@@ -1,5 +1,4 @@
 import type { ArgumentsCamelCase, Argv, CommandModule, InferredOptionTypes } from 'yargs';
-import type { Device } from '../../model/device.js';
 import { csvRow } from '../csv.js';
 import { given } from '../given.js';
 import { interruptible } from '../interrupt.js';
@@ -64,7 +63,7 @@ async function predict(args: ArgumentsCamelCase<PredictArguments>, signal: Abort
     args.model,
     given({
       classes: args.classes === undefined ? undefined : await readClassNames(args.classes),
-      device: args.device as Device | undefined,
+      device: args.device,
       precision: args.precision,
       imageSize: args.imageSize,
       resize: args.resize,

@@ -1,6 +1,5 @@
 import { basename, extname, resolve } from 'node:path';
 import type { ArgumentsCamelCase, Argv, CommandModule, InferredOptionTypes } from 'yargs';
-import type { Device } from '../../model/device.js';
 import type { AccessEntry, PredictionServer } from '../../serving/index.js';
 import { UsageError } from '../failure.js';
 import { given } from '../given.js';
@@ -93,7 +92,7 @@ async function serve(args: ArgumentsCamelCase<ServeArguments>, signal: AbortSign
   await using server = await createServer({
     models,
     predictor: given({
-      device: args.device as Device | undefined,
+      device: args.device,
       precision: args.precision,
       workers: args.workers,
       maxBatch: args.maxBatch,

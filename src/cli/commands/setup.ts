@@ -36,6 +36,7 @@ export const setupCommand: CommandModule<object, SetupArguments> = {
     cli
       .options(options)
       .example('$0 setup', 'libtorch for the CPU; a second run has nothing to do and ends at once')
+      .example('$0 setup --device cuda', 'the CUDA variant beside it: 2.7 GB to download, and nvcc to build it')
       .example('RESNET_TORCH_LIBTORCH=/opt/libtorch $0 setup', 'with a libtorch that is there already')
       .epilogue('docs/setup.md says where libtorch is looked for, and what the build needs.') as Argv<SetupArguments>,
   handler: setup,

@@ -9,7 +9,7 @@ import { projectRoot } from '../../support/paths.js';
 const { findToolkit, compileFlags } = await importScript<{
   findToolkit(): string | null;
   readonly compileFlags: readonly string[];
-}>('cuda/toolkit.mjs');
+}>('setup/cuda-toolkit.mjs');
 const toolkit = findToolkit();
 
 /** Why the kernels cannot be compiled here, or `false`: for the `skip` of a test. */
