@@ -134,6 +134,11 @@ describe('wrong usage exits 2 with one message', () => {
       ['export', 'run', '--format', 'fp16', '--softmax'],
       /softmax is for the format onnx; fp16 has no such thing/,
     ],
+    [
+      'an unknown device',
+      ['eval', 'run', 'data', '--device', 'gpu'],
+      /--device takes auto, cpu, cuda or cuda:N, not "gpu"/,
+    ],
     ['an unknown variant', ['setup', '--device', 'tpu'], /--device cannot be "tpu": it takes cpu, cuda/],
   ];
   for (const [what, args, message] of cases) {
