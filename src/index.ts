@@ -49,7 +49,7 @@ export {
 export type { Device } from './model/device.js';
 export type { BatchNormPolicy, FreezePlan, FreezeRule } from './model/freeze.js';
 export type { HeadOptions } from './model/head.js';
-export type { Precision } from './model/precision.js';
+export type { Precision, PrecisionName } from './model/precision.js';
 export {
   type CallOptions,
   type CreateOptions,

@@ -216,17 +216,18 @@ ForwardOutput toForwardOutput(const std::string& name) {
   invalid("output", "'logits', 'features' or a unit before the head");
 }
 
-at::Tensor forwardTo(ResNet50& model, const at::Tensor& images, const ForwardOutput& output, bool bf16, bool eager) {
+at::Tensor forwardTo(ResNet50& model, const at::Tensor& images, const ForwardOutput& output, at::ScalarType compute,
+                     bool eager) {
   if (eager) {
     model::ForwardOptions options;
-    options.bf16 = bf16;
+    options.compute = compute;
     auto x = model.firstUnits(output.units, images, options);
     if (output.pooled) x = model::averaged(x, model.dtype());
     return output.logits ? model.logits(x, options) : x;
   }
-  if (output.logits) return model::compiledLogits(model, images, bf16);
-  if (output.pooled) return model::compiledFeatures(model, images, bf16);
-  return model::compiledUnits(model, 0, output.units, bf16)->activations(images);
+  if (output.logits) return model::compiledLogits(model, images, compute);
+  if (output.pooled) return model::compiledFeatures(model, images, compute);
+  return model::compiledUnits(model, 0, output.units, compute)->activations(images);
 }
 
 }  // namespace
@@ -239,16 +240,17 @@ Napi::Value Model::forward(const Napi::CallbackInfo& info) {
     auto shape = toIntegers(info[1], "shape");
     const auto options = toObject(info[2], "options");
     const auto output = toForwardOutput(toText(options.Get("output"), "output"));
-    const bool bf16 = toBf16(options.Get("compute"));
+    const auto compute = toCompute(options.Get("compute"), *model);
     const bool eager = !options.Get("eager").IsUndefined() && toBoolean(options.Get("eager"), "eager");
     toImages(*model, values, shape);  // for its checks
     const auto cancel = toCancelFlag(info[3]);
     return runOnce(info, executorOf(*model), Priority::kPrediction, cancel,
-                   [model, values = std::move(values), shape, bf16, output, eager]() -> Answer {
+                   [model, values = std::move(values), shape, compute, output, eager]() -> Answer {
                      const at::NoGradGuard noGrad;
                      model->initialise();
                      const auto images = toImages(*model, values, shape);
-                     const auto copy = forwardTo(*model, images, output, bf16, eager).to(model->dtype()).contiguous();
+                     const auto copy =
+                         forwardTo(*model, images, output, compute, eager).to(model->dtype()).contiguous();
                      return [copy](Napi::Env env) { return toFloatArray(env, copy); };
                    });
   });
@@ -264,11 +266,11 @@ struct Pass {
   std::int64_t batches = 0;
   bool exhausted = false;
 
-  void add(ResNet50& model, data::Batch& batch, bool bf16) {
+  void add(ResNet50& model, data::Batch& batch, at::ScalarType compute) {
     ++batches;
     failures.insert(failures.end(), batch.failures.begin(), batch.failures.end());
     indices.insert(indices.end(), batch.indices.begin(), batch.indices.end());
-    if (batch.count > 0) train::evaluateBatch(model, batch, bf16, sums);
+    if (batch.count > 0) train::evaluateBatch(model, batch, compute, sums);
   }
 };
 
@@ -293,18 +295,18 @@ Napi::Value Model::evaluate(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   return guarded(env, [&] {
     const auto options = toObject(info[0], "options");
-    const bool bf16 = toBf16(options.Get("compute"));
     const auto loader = toLoader(options.Get("loader"));
     const auto maxBatches = toInteger(options.Get("maxBatches"), "maxBatches", 1, kSafeInteger);
     const auto model = this->model();
+    const auto compute = toCompute(options.Get("compute"), *model);
     auto& executor = executorOf(*model);
     const auto pass = std::make_shared<Pass>();
     return runUnits(info, executor, Priority::kTraining, toCancelFlag(info[1]),
-                    [model, loader, maxBatches, pass, bf16, &executor](Answer& answer) {
+                    [model, loader, maxBatches, pass, compute, &executor](Answer& answer) {
                       auto taken = train::takeBatch(*loader, executor);
                       if (taken.waiting) return Job::Progress::kWaiting;
                       model->initialise();
-                      if (taken.batch) pass->add(*model, *taken.batch, bf16);
+                      if (taken.batch) pass->add(*model, *taken.batch, compute);
                       pass->exhausted = !taken.batch || loader->exhausted();
                       if (!pass->exhausted && pass->batches < maxBatches) return Job::Progress::kMore;
                       answer = [pass](Napi::Env env) { return passObject(env, *pass); };
@@ -404,10 +406,14 @@ std::vector<model::StoredTensor> toStoredTensors(const Napi::Value& value, const
   return tensors;
 }
 
-bool toBf16(const Napi::Value& value) {
+at::ScalarType toCompute(const Napi::Value& value, const ResNet50& model) {
   const auto compute = toText(value, "compute");
-  if (compute != "dtype" && compute != "bf16") invalid("compute", "'dtype' or 'bf16'");
-  return compute == "bf16";
+  if (compute == "dtype") return model.dtype();
+  if (compute == "bf16") return at::kBFloat16;
+  if (compute != "fp16") invalid("compute", "'dtype', 'bf16' or 'fp16'");
+  if (model.device().is_cpu())
+    throw Error("ERR_INVALID_ARGUMENT", "fp16 needs a CUDA device: on the CPU use the precision 'bf16' or 'fp32'");
+  return at::kHalf;
 }
 
 at::Tensor toImages(const ResNet50& model, const Floats& values, const std::vector<std::int64_t>& shape) {

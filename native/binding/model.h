@@ -19,8 +19,8 @@ Executor& executorOf(const model::ResNet50& model);
 
 std::vector<model::StoredTensor> toStoredTensors(const Napi::Value& value, const std::string& name);
 
-/// 'dtype' | 'bf16'
-bool toBf16(const Napi::Value& value);
+/// The dtype computed in, from 'dtype' | 'bf16' | 'fp16'; ERR_INVALID_ARGUMENT for fp16 on the CPU.
+at::ScalarType toCompute(const Napi::Value& value, const model::ResNet50& model);
 
 /// A float tensor of the model's dtype from the caller's values and shape; ERR_SHAPE_MISMATCH where they do not fit.
 at::Tensor toImages(const model::ResNet50& model, const Floats& values, const std::vector<std::int64_t>& shape);

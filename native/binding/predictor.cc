@@ -16,10 +16,10 @@ constexpr double kMostDelay = 60'000;  // ms
 
 using train::Predictor;
 
-train::PredictorOptions toOptions(const Napi::Object& object) {
+train::PredictorOptions toOptions(const model::ResNet50& model, const Napi::Object& object) {
   train::PredictorOptions options;
   options.crop = toCrop(toObject(object.Get("crop"), "crop"));
-  options.bf16 = toBf16(object.Get("compute"));
+  options.compute = toCompute(object.Get("compute"), model);
   options.workers = static_cast<int>(toInteger(object.Get("workers"), "workers", 1, 1024));
   options.maxBatch = toInteger(object.Get("maxBatch"), "maxBatch", 1, 1 << 20);
   const double delay = toNumber(object.Get("maxDelayMs"), "maxDelayMs");
@@ -65,7 +65,7 @@ class PredictorWrap final : public Napi::ObjectWrap<PredictorWrap> {
       auto model = toModel(info[0]);
       classes_ = model->headShape().classes;
       auto& executor = executorOf(*model);
-      auto options = toOptions(toObject(info[1], "options"));
+      auto options = toOptions(*model, toObject(info[1], "options"));
       predictor_.hold(info.Env(), std::make_shared<Predictor>(std::move(model), std::move(options), executor));
     });
   }

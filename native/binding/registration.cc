@@ -14,6 +14,10 @@
 #include "core/executor.h"
 #include "core/memory.h"
 
+#ifdef RESNET_TORCH_CUDA
+#include "cuda/registration.h"
+#endif
+
 // Exported by libtorch with C linkage, so that any version can be asked.
 extern "C" std::uint64_t aoti_torch_abi_version();
 
@@ -49,6 +53,9 @@ Napi::Value initialize(const Napi::CallbackInfo& info) {
     installCachingAllocator();
     // Where NNPACK cannot run it says so on standard error; convolutions are left to oneDNN everywhere.
     at::globalContext().setUserEnabledNNPACK(false);
+#ifdef RESNET_TORCH_CUDA
+    cuda::registerKernels();
+#endif
     Executor::setHooks(
         [](int threads) {
           if (threads > 0) at::set_num_threads(threads);

@@ -1,5 +1,6 @@
 #include "train/session.h"
 
+#include <deque>
 #include <optional>
 
 #include "binding/async.h"
@@ -37,7 +38,17 @@ optim::Settings toSettings(const Napi::Object& object) {
   return settings;
 }
 
-train::SessionOptions toOptions(const Napi::Object& object) {
+/// A fixed scale; without one torch.amp.GradScaler's.
+train::LossScale toLossScale(const Napi::Value& value) {
+  train::LossScale scale{65536, 2000, 2, 0.5, /*mayOverflow=*/true};
+  if (value.IsUndefined()) return scale;
+  scale.initial = toNumber(value, "lossScale");
+  if (!(scale.initial > 0 && scale.initial <= 1 << 24)) invalid("lossScale", "above 0, at most 16777216");
+  scale.growthInterval = 0;
+  return scale;
+}
+
+train::SessionOptions toOptions(const model::ResNet50& model, const Napi::Object& object) {
   train::SessionOptions options;
   if (!object.Get("groups").IsArray()) invalid("groups", "an array of parameter groups");
   const auto groups = object.Get("groups").As<Napi::Array>();
@@ -51,16 +62,18 @@ train::SessionOptions toOptions(const Napi::Object& object) {
   options.optimizer = toSettings(toObject(object.Get("optimizer"), "optimizer"));
   for (auto& norm : toTexts(object.Get("batchNormTraining"), "batchNormTraining"))
     options.batchNormTraining.insert(std::move(norm));
-  options.bf16 = toBf16(object.Get("compute"));
+  options.compute = toCompute(object.Get("compute"), model);
+  if (options.compute == at::kHalf) options.lossScale = toLossScale(object.Get("lossScale"));
   if (!object.Get("autograd").IsUndefined()) options.autograd = toBoolean(object.Get("autograd"), "autograd");
   options.seed = static_cast<std::uint64_t>(toInteger(object.Get("seed"), "seed", 0, kSafeInteger));
   return options;
 }
 
-/// What a chunk of steps has come to.
+/// What a chunk of steps has come to; a row a step.
 struct Chunk {
   std::vector<double> losses;
   std::vector<std::int32_t> images, correct;
+  std::deque<std::size_t> queued;  ///< rows whose results are not known yet
   std::vector<data::ImageFailure> failures;
   bool exhausted = false;
   double waitMs = 0, stepMs = 0;
@@ -84,9 +97,33 @@ Napi::Value chunkObject(Napi::Env env, const Chunk& chunk) {
   return object;
 }
 
+/// Enters what is known of the queued steps.
+void takeResults(Session& session, bool all, Chunk& chunk) {
+  for (const auto& result : session.takeResults(all)) {
+    const auto row = chunk.queued.front();
+    chunk.queued.pop_front();
+    chunk.losses[row] = result.loss;
+    chunk.correct[row] = static_cast<std::int32_t>(result.correct);
+  }
+}
+
+/// Waits for the results of all steps. Those from the first on that failed are not told of: its error is thrown where
+/// there is none before it, and else by the next chunk, which the caller is made to ask for.
+void finishChunk(Session& session, Chunk& chunk) {
+  takeResults(session, /*all=*/true, chunk);
+  if (session.failed()) chunk.exhausted = false;
+  if (chunk.queued.empty()) return;
+  const auto good = chunk.queued.front();
+  chunk.queued.clear();
+  if (good == 0) session.throwPostponed();
+  chunk.losses.resize(good);
+  chunk.images.resize(good);
+  chunk.correct.resize(good);
+}
+
 /// One unit of a chunk: a batch, and its step.
 Job::Progress advanceChunk(Session& session, data::Loader& loader, Executor& executor,
-                           const std::vector<double>& rates, bool bf16, Chunk& chunk) {
+                           const std::vector<double>& rates, at::ScalarType compute, Chunk& chunk) {
   auto taken = train::takeBatch(loader, executor);
   const auto now = std::chrono::steady_clock::now();
   if (taken.waiting) {
@@ -102,27 +139,30 @@ Job::Progress advanceChunk(Session& session, data::Loader& loader, Executor& exe
   auto& batch = *taken.batch;
   chunk.failures.insert(chunk.failures.end(), batch.failures.begin(), batch.failures.end());
   const std::size_t row = chunk.losses.size();
-  train::StepResult result;
+  if (row == 0) session.plan(rates);
   const std::int32_t images = session.usable(batch.count, batch.size) ? static_cast<std::int32_t>(batch.count) : 0;
   if (images > 0) {
     const std::span<const double> rowRates(rates.data() + row * session.groups(), session.groups());
     try {
-      result = session.step(train::prefixOutput(session.model(), batch, session.frozenUnits(), bf16,
-                                                [&](const at::Tensor& x) { return session.prefix(x); }),
-                            train::batchLabels(session.model(), batch), train::batchAddress(batch), rowRates);
+      session.queueStep(train::prefixOutput(session.model(), batch, session.frozenUnits(), compute,
+                                            [&](const at::Tensor& x) { return session.prefix(x); }),
+                        train::batchLabels(session.model(), batch), train::batchAddress(batch), rowRates);
     } catch (...) {
       if (row == 0) throw;
       session.postpone(std::current_exception());
       return Job::Progress::kDone;
     }
+    chunk.queued.push_back(row);
   }
-  chunk.losses.push_back(result.loss);
+  chunk.losses.push_back(0);
   chunk.images.push_back(images);
-  chunk.correct.push_back(static_cast<std::int32_t>(result.correct));
+  chunk.correct.push_back(0);
+  takeResults(session, /*all=*/false, chunk);
   chunk.stepMs += millisecondsSince(now);
   chunk.exhausted = loader.exhausted();
-  return chunk.exhausted || chunk.losses.size() * session.groups() == rates.size() ? Job::Progress::kDone
-                                                                                   : Job::Progress::kMore;
+  return chunk.exhausted || session.failed() || chunk.losses.size() * session.groups() == rates.size()
+             ? Job::Progress::kDone
+             : Job::Progress::kMore;
 }
 
 class SessionWrap final : public Napi::ObjectWrap<SessionWrap> {
@@ -130,8 +170,8 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap> {
   explicit SessionWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SessionWrap>(info) {
     guarded(info.Env(), [&] {
       auto model = toModel(info[0]);
-      auto options = toOptions(toObject(info[1], "options"));
-      bf16_ = options.bf16;
+      auto options = toOptions(*model, toObject(info[1], "options"));
+      compute_ = options.compute;
       session_ = std::make_shared<Session>(std::move(model), std::move(options));
       bytes_ = static_cast<std::int64_t>(session_->expectedBytes());
       Napi::MemoryManagement::AdjustExternalMemory(info.Env(), bytes_);
@@ -192,7 +232,7 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap> {
 
   std::shared_ptr<Session> session_;
   std::int64_t bytes_ = 0;
-  bool bf16_ = false;
+  at::ScalarType compute_ = at::kFloat;
 };
 
 Napi::Value SessionWrap::run(const Napi::CallbackInfo& info) {
@@ -212,11 +252,14 @@ Napi::Value SessionWrap::run(const Napi::CallbackInfo& info) {
     auto& executor = executorOf(session->model());
     return runUnits(
         info, executor, Priority::kTraining, std::make_shared<CancelFlag>(),
-        [session, loader, rates = std::move(rates), stop, chunk, bf16 = bf16_, &executor](Answer& answer) {
+        [session, loader, rates = std::move(rates), stop, chunk, compute = compute_, &executor](Answer& answer) {
           auto progress = Job::Progress::kDone;
           session->throwPostponed();
-          if (!stop->cancelled()) progress = advanceChunk(*session, *loader, executor, rates, bf16, *chunk);
-          if (progress == Job::Progress::kDone) answer = [chunk](Napi::Env env) { return chunkObject(env, *chunk); };
+          if (!stop->cancelled()) progress = advanceChunk(*session, *loader, executor, rates, compute, *chunk);
+          if (progress == Job::Progress::kDone) {
+            finishChunk(*session, *chunk);
+            answer = [chunk](Napi::Env env) { return chunkObject(env, *chunk); };
+          }
           return progress;
         });
   });

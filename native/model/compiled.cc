@@ -4,15 +4,15 @@
 
 namespace resnet_torch::model {
 
-std::shared_ptr<FrozenUnits> Compiled::find(int first, int last, bool bf16) const {
+std::shared_ptr<FrozenUnits> Compiled::find(int first, int last, at::ScalarType compute) const {
   const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-    return entry.units->first() == first && entry.units->last() == last && entry.bf16 == bf16;
+    return entry.units->first() == first && entry.units->last() == last && entry.compute == compute;
   });
   return found == entries_.end() ? nullptr : found->units;
 }
 
-void Compiled::add(std::shared_ptr<FrozenUnits> units, bool bf16) {
-  entries_.push_back({std::move(units), bf16});
+void Compiled::add(std::shared_ptr<FrozenUnits> units, at::ScalarType compute) {
+  entries_.push_back({std::move(units), compute});
 }
 
 void Compiled::drop(int changedUnit) {
@@ -21,25 +21,25 @@ void Compiled::drop(int changedUnit) {
   });
 }
 
-std::shared_ptr<FrozenUnits> compiledUnits(ResNet50& model, int first, int last, bool bf16) {
+std::shared_ptr<FrozenUnits> compiledUnits(ResNet50& model, int first, int last, at::ScalarType compute) {
   model.initialise();
-  auto units = model.compiled().find(first, last, bf16);
+  auto units = model.compiled().find(first, last, compute);
   if (units) return units;
-  units = std::make_shared<FrozenUnits>(model, first, last, bf16);
-  model.compiled().add(units, bf16);
+  units = std::make_shared<FrozenUnits>(model, first, last, compute);
+  model.compiled().add(units, compute);
   return units;
 }
 
-at::Tensor compiledFeatures(ResNet50& model, const at::Tensor& images, bool bf16) {
-  return compiledUnits(model, 0, kBackboneUnits, bf16)->run(images);
+at::Tensor compiledFeatures(ResNet50& model, const at::Tensor& images, at::ScalarType compute) {
+  return compiledUnits(model, 0, kBackboneUnits, compute)->run(images);
 }
 
-at::Tensor compiledLogits(ResNet50& model, const at::Tensor& images, bool bf16) {
-  return compiledLogitsFrom(model, 0, images, bf16);
+at::Tensor compiledLogits(ResNet50& model, const at::Tensor& images, at::ScalarType compute) {
+  return compiledLogitsFrom(model, 0, images, compute);
 }
 
-at::Tensor compiledLogitsFrom(ResNet50& model, int units, const at::Tensor& input, bool bf16) {
-  return model.logits(compiledUnits(model, units, kBackboneUnits, bf16)->run(input), {});
+at::Tensor compiledLogitsFrom(ResNet50& model, int units, const at::Tensor& input, at::ScalarType compute) {
+  return model.logits(compiledUnits(model, units, kBackboneUnits, compute)->run(input), {});
 }
 
 }  // namespace resnet_torch::model

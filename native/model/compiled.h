@@ -12,26 +12,26 @@ namespace resnet_torch::model {
 /// A model's units as they were compiled for inference, until one of them changes.
 class Compiled {
  public:
-  std::shared_ptr<FrozenUnits> find(int first, int last, bool bf16) const;
-  void add(std::shared_ptr<FrozenUnits> units, bool bf16);
+  std::shared_ptr<FrozenUnits> find(int first, int last, at::ScalarType compute) const;
+  void add(std::shared_ptr<FrozenUnits> units, at::ScalarType compute);
   void drop(int changedUnit);
 
  private:
   struct Entry {
     std::shared_ptr<FrozenUnits> units;
-    bool bf16 = false;
+    at::ScalarType compute;
   };
   std::vector<Entry> entries_;
 };
 
 /// Units first … last − 1 compiled, as the model's values are now. On the executor's thread.
-std::shared_ptr<FrozenUnits> compiledUnits(ResNet50& model, int first, int last, bool bf16);
+std::shared_ptr<FrozenUnits> compiledUnits(ResNet50& model, int first, int last, at::ScalarType compute);
 
 /// Evaluation mode, compiled: normalised images [n, 3, h, w] → pooled features [n, 2048] in the model's dtype.
-at::Tensor compiledFeatures(ResNet50& model, const at::Tensor& images, bool bf16);
+at::Tensor compiledFeatures(ResNet50& model, const at::Tensor& images, at::ScalarType compute);
 /// → logits [n, classes].
-at::Tensor compiledLogits(ResNet50& model, const at::Tensor& images, bool bf16);
+at::Tensor compiledLogits(ResNet50& model, const at::Tensor& images, at::ScalarType compute);
 /// The same from what the first `units` units put out.
-at::Tensor compiledLogitsFrom(ResNet50& model, int units, const at::Tensor& input, bool bf16);
+at::Tensor compiledLogitsFrom(ResNet50& model, int units, const at::Tensor& input, at::ScalarType compute);
 
 }  // namespace resnet_torch::model

@@ -38,6 +38,11 @@ bool canFuse(at::ScalarType dtype, at::Device device) {
          pointwiseInto();
 }
 
+/// cuDNN's operations take no float64, and no empty batch.
+bool byCudnn(const at::Tensor& x) {
+  return x.is_cuda() && x.scalar_type() != at::kDouble && x.numel() > 0 && at::globalContext().userEnabledCuDNN();
+}
+
 /// weight · scale of its output channel: float64 products, rounded by way of float32 where the dtype is narrower.
 /// Laid out channels-last, or plainly [out, in, k, k].
 at::Tensor scaled(const at::Tensor& weight, const at::Tensor& scale, at::ScalarType dtype, bool channelsLast) {
@@ -100,6 +105,7 @@ const at::Tensor& FoldedConvolution::packed(const at::Tensor& x) {
 }
 
 at::Tensor FoldedConvolution::run(const at::Tensor& x, bool relu) {
+  if (relu && byCudnn(x)) return at::cudnn_convolution_relu(x, weight_, bias_, stride_, padding_, kNoDilation, 1);
   if (!fused_) {
     auto y = at::conv2d(x, weight_, bias_, stride_, padding_);
     return relu ? y.relu_() : y;
@@ -109,6 +115,10 @@ at::Tensor FoldedConvolution::run(const at::Tensor& x, bool relu) {
 }
 
 void FoldedConvolution::runInto(const at::Tensor& x, at::Tensor& sum) {
+  if (byCudnn(x)) {
+    sum = at::cudnn_convolution_add_relu(x, weight_, sum, 1, bias_, stride_, padding_, kNoDilation, 1);
+    return;
+  }
   if (!fused_) {
     sum.add_(at::conv2d(x, weight_, bias_, stride_, padding_)).relu_();
     return;

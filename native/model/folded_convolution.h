@@ -16,11 +16,11 @@ class FoldedConvolution {
   /// `keepWeight`: for those who take gradients of it too. Otherwise the packed form replaces it.
   FoldedConvolution(const Convolution& convolution, const BatchNorm& norm, at::ScalarType dtype, bool keepWeight);
 
-  /// conv(x), with `relu` max(conv(x), 0). Runs as one oneDNN operation where there is one for this dtype and
-  /// processor, with weights packed once for a size of input: for single images and for batches, which oneDNN lays
-  /// out differently, the size that came last.
+  /// conv(x), with `relu` max(conv(x), 0). Runs as one operation of oneDNN, where there is one for this dtype and
+  /// processor, or of cuDNN. oneDNN's weights are packed once for a size of input: for single images and for batches,
+  /// which oneDNN lays out differently, the size that came last.
   at::Tensor run(const at::Tensor& x, bool relu);
-  /// relu(conv(x) + sum), written over `sum`.
+  /// `sum` becomes relu(conv(x) + sum); on the CPU it is written over.
   void runInto(const at::Tensor& x, at::Tensor& sum);
 
   /// [out, in, k, k], channels-last; only with `keepWeight`.

@@ -13,8 +13,8 @@ constexpr bool kKeepNoWeight = false;
 constexpr std::int64_t kStemChannels = 64;
 }  // namespace
 
-FrozenUnits::FrozenUnits(const ResNet50& model, int first, int last, bool bf16)
-    : first_(first), last_(last), modelType_(model.dtype()), dtype_(bf16 ? at::kBFloat16 : model.dtype()) {
+FrozenUnits::FrozenUnits(const ResNet50& model, int first, int last, at::ScalarType compute)
+    : first_(first), last_(last), modelType_(model.dtype()), dtype_(compute) {
   const at::NoGradGuard noGrad;
   if (first == 0 && last > 0) stem_.emplace(model.stemConvolution(), model.stemNorm(), dtype_, kKeepNoWeight);
   for (int unit = std::max(first, 1); unit < std::min(last, kBackboneUnits); ++unit) {
@@ -39,7 +39,7 @@ at::Tensor FrozenUnits::activations(const at::Tensor& input) {
   const at::NoGradGuard noGrad;
   if (first_ >= last_) return input;
   const auto x = input.to(dtype_).contiguous(at::MemoryFormat::ChannelsLast);
-  const auto images = x.size(0), filled = filledSize(images, x.size(2), x.size(3));
+  const auto images = x.size(0), filled = x.device().is_cpu() ? filledSize(images, x.size(2), x.size(3)) : images;
   if (filled == images) return compute(x);
   auto more =
       at::zeros({filled, x.size(1), x.size(2), x.size(3)}, x.options()).contiguous(at::MemoryFormat::ChannelsLast);
@@ -64,7 +64,7 @@ at::Tensor FrozenUnits::compute(at::Tensor x) {
     const auto convolved = stem_->run(x, /*relu=*/false);
     x = normReluPool(convolved, identityState(convolved), nullptr);
   }
-  bool own = stem_.has_value();  // whether x may be written over
+  bool own = stem_.has_value() || x.is_cuda();  // whether x may be written over, which cuDNN does not
   for (auto& block : blocks_) {
     Executor::throwIfStopping();
     auto sum = block.downsample ? block.downsample->run(x, /*relu=*/false) : own ? x : x.clone();

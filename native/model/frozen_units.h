@@ -13,11 +13,11 @@ namespace resnet_torch::model {
 
 /// Units first … last − 1 of the backbone compiled for inference: BatchNorm in evaluation mode is folded, what
 /// follows a convolution (bias, residual addition, ReLU) is one operation with it, and there is no autograd. Holds
-/// copies of the weights: what the model learns afterwards does not reach it. Computes in bfloat16 or in the model's
-/// dtype.
+/// copies of the weights: what the model learns afterwards does not reach it. Computes in `compute`: the model's
+/// dtype or a narrower one.
 class FrozenUnits {
  public:
-  FrozenUnits(const ResNet50& model, int first, int last, bool bf16);
+  FrozenUnits(const ResNet50& model, int first, int last, at::ScalarType compute);
 
   int first() const { return first_; }
   int last() const { return last_; }

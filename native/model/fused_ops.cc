@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/cpu.h"
+#include "model/device_kernels.h"
 #include "model/vector/norm_kernels.h"
 
 namespace resnet_torch::model {
@@ -134,6 +135,7 @@ AffineGradients affineGradients(const at::Tensor& x, const NormState& state, con
 }  // namespace
 
 NormState batchStatistics(const at::Tensor& x, const BatchNorm& norm) {
+  if (const auto* device = deviceKernels(x.device())) return device->batchStatistics(x, norm);
   RECORD_FUNCTION("resnet_torch::batchStatistics", std::vector<c10::IValue>());
   const auto channels = x.size(1), rows = rowsOf(x);
   // Deviations are taken from the first row, so that a mean far from zero costs no digits.
@@ -167,6 +169,13 @@ NormState batchStatistics(const at::Tensor& x, const BatchNorm& norm) {
   return state;
 }
 
+void updateRunning(std::span<const BatchMoments> batches, const at::Tensor& skip) {
+  if (batches.empty()) return;
+  const auto* device = deviceKernels(batches.front().mean.device());
+  TORCH_CHECK(device, "the CPU's running statistics are updated with the forward pass");
+  device->updateRunning(batches, skip);
+}
+
 NormState identityState(const at::Tensor& x) {
   NormState state;
   state.scale = at::ones({x.size(1)}, wideType(x));
@@ -175,10 +184,12 @@ NormState identityState(const at::Tensor& x) {
 }
 
 at::Tensor normRelu(const at::Tensor& x, const NormState& state) {
-  return normAddRelu(x, state, {}, nullptr);
+  return normAddRelu(x, state, {}, nullptr, nullptr);
 }
 
-at::Tensor normAddRelu(const at::Tensor& x, const NormState& state, const at::Tensor& z, const NormState* zState) {
+at::Tensor normAddRelu(const at::Tensor& x, const NormState& state, const at::Tensor& z, const NormState* zState,
+                       at::Tensor* mask) {
+  if (const auto* device = deviceKernels(x.device())) return device->normAddRelu(x, state, z, zState, mask);
   RECORD_FUNCTION("resnet_torch::normAddRelu", std::vector<c10::IValue>());
   auto y = likeOf(x);
   withType(x, [&](auto type) {
@@ -198,6 +209,7 @@ at::Tensor normAddRelu(const at::Tensor& x, const NormState& state, const at::Te
 }
 
 AffineGradients normReluBackward(at::Tensor& dy, const at::Tensor& x, const NormState& state) {
+  if (const auto* device = deviceKernels(x.device())) return device->normReluBackward(dy, x, state);
   RECORD_FUNCTION("resnet_torch::normReluBackward", std::vector<c10::IValue>());
   return withType(x, [&](auto type) {
     using T = decltype(type);
@@ -225,8 +237,9 @@ AffineGradients normReluBackward(at::Tensor& dy, const at::Tensor& x, const Norm
   });
 }
 
-AddReluSums addReluBackward(at::Tensor& dy, const at::Tensor& dySecond, const at::Tensor& output, const Branch& x,
+AddReluSums addReluBackward(at::Tensor& dy, const at::Tensor& dySecond, const at::Tensor& opened, const Branch& x,
                             const Branch& z) {
+  if (const auto* device = deviceKernels(dy.device())) return device->addReluBackward(dy, dySecond, opened, x, z);
   RECORD_FUNCTION("resnet_torch::addReluBackward", std::vector<c10::IValue>());
   return withType(dy, [&](auto type) {
     using T = decltype(type);
@@ -234,7 +247,7 @@ AddReluSums addReluBackward(at::Tensor& dy, const at::Tensor& dySecond, const at
     GradientSums<T> whole;
     whole.dy = dy.const_data_ptr<T>();
     whole.g = dy.mutable_data_ptr<T>();
-    whole.output = output.const_data_ptr<T>();
+    whole.output = opened.const_data_ptr<T>();
     if (dySecond.defined()) whole.dySecond = dySecond.const_data_ptr<T>();
     if (x.state) {
       whole.x = x.values.const_data_ptr<T>();
@@ -269,6 +282,7 @@ AddReluSums addReluBackward(at::Tensor& dy, const at::Tensor& dySecond, const at
 
 at::Tensor normBackward(const at::Tensor& g, const at::Tensor& x, const NormState& state,
                         const AffineGradients& sums) {
+  if (const auto* device = deviceKernels(x.device())) return device->normBackward(g, x, state, sums);
   RECORD_FUNCTION("resnet_torch::normBackward", std::vector<c10::IValue>());
   auto dx = likeOf(x);
   const auto channels = x.size(1);
@@ -300,6 +314,7 @@ constexpr std::int64_t kLinesAtOnce = 16;
 }  // namespace
 
 at::Tensor normReluPool(const at::Tensor& x, const NormState& state, at::Tensor* places) {
+  if (const auto* device = deviceKernels(x.device())) return device->normReluPool(x, state, places);
   RECORD_FUNCTION("resnet_torch::normReluPool", std::vector<c10::IValue>());
   const auto shape = poolShape(x);
   const std::vector<std::int64_t> sizes = {x.size(0), shape.channels, shape.outHeight, shape.outWidth};
@@ -317,6 +332,7 @@ at::Tensor normReluPool(const at::Tensor& x, const NormState& state, at::Tensor*
 
 PoolBackward normReluPoolBackward(const at::Tensor& dy, const at::Tensor& places, const at::Tensor& x,
                                   const NormState* state) {
+  if (const auto* device = deviceKernels(x.device())) return device->normReluPoolBackward(dy, places, x, state);
   RECORD_FUNCTION("resnet_torch::normReluPoolBackward", std::vector<c10::IValue>());
   PoolBackward answer;
   answer.g = likeOf(x);

@@ -3,6 +3,7 @@
 #include "model/aten.h"
 
 #include <optional>
+#include <span>
 
 #include "model/resnet50.h"
 
@@ -13,18 +14,30 @@ namespace resnet_torch::model {
 struct NormState {
   at::Tensor mean, inverse;  ///< of the batch, inverse = 1 / sqrt(variance + 1e-5)
   at::Tensor scale, shift;
+  at::Tensor variance;  ///< unbiased, where the running statistics are still to be updated
 };
 
 /// Statistics of a batch [n, c, h, w] (channels-last; float64, float32 or bfloat16) as torch.nn.BatchNorm2d takes
-/// them in training mode; updates the running ones with momentum 0.1 and the count of batches.
+/// them in training mode. On the CPU the running ones are updated, with momentum 0.1, and the count of batches;
+/// a device leaves that to updateRunning().
 NormState batchStatistics(const at::Tensor& x, const BatchNorm& norm);
 /// The factors 1 and 0, for values that are normalised already.
 NormState identityState(const at::Tensor& x);
 
+/// What a batch adds to a BatchNorm's running statistics: its mean and its unbiased variance.
+struct BatchMoments {
+  const BatchNorm* norm = nullptr;
+  at::Tensor mean, variance;
+};
+/// Updates the running statistics of a device's BatchNorms, unless `skip`, int32 of one value or undefined, is not 0.
+void updateRunning(std::span<const BatchMoments> batches, const at::Tensor& skip);
+
 /// relu(norm(x)).
 at::Tensor normRelu(const at::Tensor& x, const NormState& state);
-/// relu(norm(x) + z), or with z normalised too.
-at::Tensor normAddRelu(const at::Tensor& x, const NormState& state, const at::Tensor& z, const NormState* zState);
+/// relu(norm(x) + z), or with z normalised too. A device sets `mask`, where it is given, to what its backward reads
+/// instead of the output: one bit a value.
+at::Tensor normAddRelu(const at::Tensor& x, const NormState& state, const at::Tensor& z, const NormState* zState,
+                       at::Tensor* mask);
 
 /// Gradients of a BatchNorm's affine parameters, in the statistics' dtype.
 struct AffineGradients {
@@ -42,11 +55,11 @@ struct Branch {
 
 /// First half of the backward of relu(norm(x) + norm(z)), of either or none normalised: `dy`, with `dySecond` added
 /// where that is defined, becomes the gradient behind the ReLU. `bias` is its sum, which is both branches' bias
-/// gradient.
+/// gradient. `opened` says where the ReLU was open: its output, or normAddRelu's mask.
 struct AddReluSums {
   at::Tensor bias, weight, zWeight;
 };
-AddReluSums addReluBackward(at::Tensor& dy, const at::Tensor& dySecond, const at::Tensor& output, const Branch& x,
+AddReluSums addReluBackward(at::Tensor& dy, const at::Tensor& dySecond, const at::Tensor& opened, const Branch& x,
                             const Branch& z);
 /// Second half: the gradient of x from the gradient g of norm(x).
 at::Tensor normBackward(const at::Tensor& g, const at::Tensor& x, const NormState& state,

@@ -8,6 +8,7 @@
 #include "core/executor.h"
 #include "core/rng.h"
 #include "model/compiled.h"
+#include "model/device_kernels.h"
 
 namespace resnet_torch::model {
 
@@ -174,7 +175,7 @@ at::Tensor ResNet50::bottleneck(const Bottleneck& block, const at::Tensor& input
 }
 
 at::Tensor ResNet50::firstUnits(int units, const at::Tensor& images, const ForwardOptions& options) const {
-  const auto compute = options.bf16 ? at::kBFloat16 : dtype_;
+  const auto compute = options.compute.value_or(dtype_);
   auto x = images.to(at::TensorOptions().dtype(compute).device(device_)).contiguous(at::MemoryFormat::ChannelsLast);
   if (units == 0) return x;
   x = normaliseBatch(convolve(x, stemConvolution_), stemNorm_, options).relu_();
@@ -227,6 +228,7 @@ void lookUp(const at::Tensor& bytes, const at::Tensor& table, at::Tensor& values
 }  // namespace
 
 at::Tensor normalise(const at::Tensor& images, at::ScalarType dtype) {
+  if (const auto* device = deviceKernels(images.device())) return device->normalise(images, dtype);
   if (!images.device().is_cpu()) return normaliseDirectly(images, dtype).permute({0, 3, 1, 2});
   const auto bytes = images.contiguous();
   const auto table =

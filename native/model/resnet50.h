@@ -65,7 +65,7 @@ struct Beginning {
 
 /// How one forward pass is computed.
 struct ForwardOptions {
-  bool bf16 = false;
+  std::optional<at::ScalarType> compute;  ///< the dtype computed in; else the model's
   /// BatchNorm modules that use and update batch statistics; the others use the running ones.
   const std::unordered_set<std::string>* training = nullptr;
   /// Scaled dropout masks after each hidden layer, [n, width]; empty for none.

@@ -9,8 +9,14 @@ namespace resnet_torch::model {
 
 namespace {
 
-/// PyTorch's gradient lies as its parameter lies, in the parameter's dtype.
+/// PyTorch's gradient lies as its parameter lies, in the parameter's dtype. Where there is memory for it already, it
+/// is written there.
 void setGradient(const at::Tensor& parameter, const at::Tensor& gradient) {
+  auto& kept = at::Tensor(parameter).mutable_grad();
+  if (kept.defined()) {
+    kept.copy_(gradient);
+    return;
+  }
   if (gradient.scalar_type() == parameter.scalar_type() && gradient.strides() == parameter.strides()) {
     at::Tensor(parameter).mutable_grad() = gradient;
     return;
@@ -49,8 +55,9 @@ TrainableSuffix::Layer TrainableSuffix::makeLayer(const Convolution& convolution
   return layer;
 }
 
-TrainableSuffix::TrainableSuffix(const ResNet50& model, int first, const Trainability& trainability, bool bf16)
-    : first_(first), modelType_(model.dtype()), dtype_(bf16 ? at::kBFloat16 : model.dtype()) {
+TrainableSuffix::TrainableSuffix(const ResNet50& model, int first, const Trainability& trainability,
+                                 at::ScalarType compute)
+    : first_(first), modelType_(model.dtype()), dtype_(compute) {
   bool gradient = false;
   if (first == 0) {
     stem_ = makeLayer(model.stemConvolution(), model.stemNorm(), trainability, "conv1", gradient);
@@ -103,6 +110,7 @@ at::Tensor TrainableSuffix::convolve(Layer& layer, const at::Tensor& x, bool rel
   const auto stride = layer.convolution->stride, padding = layer.convolution->padding;
   const auto convolved = at::conv2d(x, layer.weight, {}, {stride, stride}, {padding, padding});
   layer.state = batchStatistics(convolved, *layer.norm);
+  if (layer.state.variance.defined()) moments_.push_back({layer.norm, layer.state.mean, layer.state.variance});
   if (layer.passes()) layer.convolved = convolved;
   return convolved;
 }
@@ -131,9 +139,11 @@ at::Tensor TrainableSuffix::forwardBlock(Block& block, const at::Tensor& x) {
   } else {
     const auto convolved = convolve(last, block.activations[1], /*relu=*/false);
     const auto state = last.batchStatistics ? last.state : identityState(convolved);
-    block.output = normAddRelu(convolved, state, shortcut, shortcutState);
+    block.output = normAddRelu(convolved, state, shortcut, shortcutState, &block.mask);
   }
-  return block.output;
+  const auto output = block.output;
+  if (block.mask.defined()) block.output.reset();
+  return output;
 }
 
 at::Tensor TrainableSuffix::forwardHead(const at::Tensor& features, const std::vector<at::Tensor>& dropoutMasks) {
@@ -154,6 +164,7 @@ at::Tensor TrainableSuffix::forwardHead(const at::Tensor& features, const std::v
 
 at::Tensor TrainableSuffix::forward(const at::Tensor& input, const std::vector<at::Tensor>& dropoutMasks) {
   const at::NoGradGuard noGrad;
+  moments_.clear();
   if (first_ == kBackboneUnits) return forwardHead(input.to(modelType_), dropoutMasks);
   auto x = input.to(dtype_).contiguous(at::MemoryFormat::ChannelsLast);
   if (stem_) {
@@ -167,6 +178,12 @@ at::Tensor TrainableSuffix::forward(const at::Tensor& input, const std::vector<a
   for (auto& block : blocks_) x = forwardBlock(block, x);
   lastSizes_ = x.sizes().vec();
   return forwardHead(averaged(x, modelType_), dropoutMasks);
+}
+
+void TrainableSuffix::updateRunning(const at::Tensor& skip) {
+  const at::NoGradGuard noGrad;
+  model::updateRunning(moments_, skip);
+  moments_.clear();
 }
 
 void TrainableSuffix::setAffine(Layer& layer, const at::Tensor& weight, const at::Tensor& bias) {
@@ -233,9 +250,10 @@ TrainableSuffix::Incoming TrainableSuffix::backwardBlock(Block& block, Incoming 
   auto g = incoming.first;
   const Branch x = last.batchStatistics && last.passes() ? Branch{last.convolved, &last.state} : Branch{};
   const Branch z = sidePasses && side->batchStatistics ? Branch{side->convolved, &side->state} : Branch{};
-  const auto sums = addReluBackward(g, incoming.second, block.output, x, z);
+  const auto sums = addReluBackward(g, incoming.second, block.mask.defined() ? block.mask : block.output, x, z);
   incoming.second.reset();
   block.output.reset();
+  block.mask.reset();
 
   Incoming outgoing;
   if (sidePasses) {

@@ -28,7 +28,7 @@ struct Trainability {
 /// evaluation mode is folded into its convolution, and gradients of both follow by the chain rule.
 class TrainableSuffix {
  public:
-  TrainableSuffix(const ResNet50& model, int first, const Trainability& trainability, bool bf16);
+  TrainableSuffix(const ResNet50& model, int first, const Trainability& trainability, at::ScalarType compute);
 
   int first() const { return first_; }
 
@@ -36,6 +36,9 @@ class TrainableSuffix {
   at::Tensor forward(const at::Tensor& input, const std::vector<at::Tensor>& dropoutMasks);
   /// Sets the gradient of every trainable parameter behind the last forward(), which it uses up.
   void backward(const at::Tensor& logitsGradient);
+  /// Updates the running statistics by the last forward() where that was left to do: on a device, which may find in
+  /// `skip` that the step does not hold.
+  void updateRunning(const at::Tensor& skip);
 
  private:
   /// A convolution with its BatchNorm.
@@ -58,7 +61,7 @@ class TrainableSuffix {
   struct Block {
     std::array<Layer, 3> layers;
     std::optional<Layer> downsample;
-    at::Tensor output;
+    at::Tensor output, mask;                ///< the mask says as much where there is one
     std::array<at::Tensor, 2> activations;  ///< outputs of the first two layers
   };
 
@@ -96,6 +99,7 @@ class TrainableSuffix {
   std::vector<HeadLayer> head_;
   bool backboneGradient_ = false;  ///< whether anything before the head trains
   at::Tensor places_;              ///< of the stem's maxima
+  std::vector<BatchMoments> moments_;
   std::vector<std::int64_t> lastSizes_;
 };
 

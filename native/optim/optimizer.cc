@@ -95,8 +95,11 @@ void Optimizer::clearGradients() {
 
 std::vector<Optimizer::StateTensor> Optimizer::state() const {
   std::vector<StateTensor> all;
+  const auto taken = reserved() ? flat_.steps.cpu() : at::Tensor();
+  std::int64_t number = 0;
   for (std::size_t g = 0; g < groups_.size(); ++g) {
-    for (std::size_t i = 0; i < states_[g].size(); ++i) {
+    for (std::size_t i = 0; i < states_[g].size(); ++i, ++number) {
+      if (reserved() && taken.const_data_ptr<float>()[number] == 0) continue;
       const auto& state = states_[g][i];
       const auto& name = groups_[g].parameters[i].name;
       if (state.first.defined()) all.push_back({name, firstName(), state.first});
@@ -108,8 +111,9 @@ std::vector<Optimizer::StateTensor> Optimizer::state() const {
 }
 
 void Optimizer::setState(const std::string& parameter, const std::string& state, const at::Tensor& value) {
+  std::int64_t number = 0;
   for (std::size_t g = 0; g < groups_.size(); ++g) {
-    for (std::size_t i = 0; i < states_[g].size(); ++i) {
+    for (std::size_t i = 0; i < states_[g].size(); ++i, ++number) {
       const auto& entry = groups_[g].parameters[i];
       if (entry.name != parameter) continue;
       const bool adam = settings_.kind != Kind::kSgd;
@@ -117,11 +121,17 @@ void Optimizer::setState(const std::string& parameter, const std::string& state,
                            : adam && state == "exp_avg_sq" ? &states_[g][i].second
                            : adam && state == "step"       ? &states_[g][i].steps
                                                            : nullptr;
-      if (!target) break;
+      if (!target || (reserved() && !target->defined())) break;
       const bool scalar = state == "step";
       if (value.sizes() != (scalar ? at::IntArrayRef{} : entry.tensor.sizes()))
         throw Error("ERR_CHECKPOINT",
                     "The optimizer state " + parameter + "." + state + " has another shape than its parameter");
+      if (reserved()) {
+        target->copy_(value);
+        // SGD's buffer would begin anew with the first step that is counted.
+        if (!adam) flat_.steps[number].fill_(1);
+        return;
+      }
       *target = (scalar ? at::zeros({}, entry.tensor.options().dtype(at::kFloat)) : at::zeros_like(entry.tensor))
                     .copy_(value);
       return;
@@ -131,8 +141,65 @@ void Optimizer::setState(const std::string& parameter, const std::string& state,
               "The optimizer state " + parameter + "." + state + " does not belong to this optimizer");
 }
 
+void Optimizer::reserve() {
+  if (reserved()) return;
+  const at::NoGradGuard noGrad;
+  // Each begins where the widest reads of memory may begin.
+  constexpr std::int64_t kAlignment = 64;
+  const auto room = [](const at::Tensor& tensor) {
+    return (tensor.numel() + kAlignment - 1) / kAlignment * kAlignment;
+  };
+  std::int64_t total = 0, count = 0;
+  for (const auto& group : groups_) {
+    for (const auto& parameter : group.parameters) {
+      total += room(parameter.tensor);
+      ++count;
+    }
+  }
+  const bool adam = settings_.kind != Kind::kSgd;
+  const auto options = groups_.front().parameters.front().tensor.options().dtype(at::kFloat);
+  flat_.steps = at::zeros({count}, options);
+  flat_.gradients = at::zeros({total}, options);
+  if (adam || settings_.momentum != 0) flat_.first = at::zeros({total}, options);
+  if (adam) flat_.second = at::zeros({total}, options);
+  std::int64_t offset = 0, number = 0;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    for (std::size_t i = 0; i < states_[g].size(); ++i, ++number) {
+      const auto& parameter = groups_[g].parameters[i].tensor;
+      auto& state = states_[g][i];
+      const auto piece = [&](const at::Tensor& flat) {
+        return flat.defined() ? flat.as_strided(parameter.sizes(), parameter.strides(), offset) : at::Tensor();
+      };
+      state = {piece(flat_.first), piece(flat_.second), adam ? flat_.steps[number] : at::Tensor(),
+               piece(flat_.gradients)};
+      offset += room(parameter);
+    }
+  }
+  attachGradients();
+}
+
+void Optimizer::attachGradients() {
+  for (std::size_t g = 0; g < groups_.size(); ++g)
+    for (std::size_t i = 0; i < states_[g].size(); ++i)
+      groups_[g].parameters[i].tensor.mutable_grad() = states_[g][i].gradient;
+}
+
+std::vector<Optimizer::Slot> Optimizer::slots() const {
+  std::vector<Slot> slots;
+  for (std::size_t g = 0; g < groups_.size(); ++g)
+    for (std::size_t i = 0; i < states_[g].size(); ++i) {
+      const auto& tensor = groups_[g].parameters[i].tensor;
+      slots.push_back({tensor, tensor.grad(), states_[g][i].first, states_[g][i].second, static_cast<int>(g)});
+    }
+  return slots;
+}
+
 std::size_t Optimizer::stateBytes() const {
   std::size_t bytes = 0;
+  if (reserved()) {
+    for (const auto& flat : {flat_.first, flat_.second, flat_.steps}) bytes += flat.defined() ? flat.nbytes() : 0;
+    return bytes;
+  }
   for (const auto& entry : state()) bytes += entry.tensor.nbytes();
   return bytes;
 }

@@ -38,6 +38,24 @@ class Optimizer {
   void step(std::span<const double> rates);
   void clearGradients();
 
+  /// Makes the gradients and the state of all parameters at once, each kind in one piece of memory where it stays:
+  /// for a device that steps by itself, and counts what it did. From then on gradients are written into that memory,
+  /// and a parameter without a step has no state to tell of.
+  void reserve();
+  bool reserved() const { return flat_.steps.defined(); }
+  /// Gives the parameters their reserved memory for gradients again.
+  void attachGradients();
+
+  /// One parameter as it lies in reserved memory; what the optimizer does not need is undefined.
+  struct Slot {
+    at::Tensor parameter, gradient, first, second;
+    int group = 0;
+  };
+  std::vector<Slot> slots() const;
+  /// float32 [slots]: steps taken.
+  const at::Tensor& steps() const { return flat_.steps; }
+  const Settings& settings() const { return settings_; }
+
   /// State tensors named as PyTorch names them: `exp_avg`, `exp_avg_sq`, `step`, `momentum_buffer`.
   struct StateTensor {
     std::string parameter, state;
@@ -52,6 +70,7 @@ class Optimizer {
   /// `first`: momentum, or Adam's first moment. `second`: Adam's second. `steps`: a float32 scalar.
   struct State {
     at::Tensor first, second, steps;
+    at::Tensor gradient;  ///< where it is reserved
   };
 
   void stepSgd(const Group& group, std::vector<State>& states, double rate);
@@ -61,6 +80,9 @@ class Optimizer {
   Settings settings_;
   std::vector<Group> groups_;
   std::vector<std::vector<State>> states_;  // beside groups_
+  struct Flat {
+    at::Tensor gradients, first, second, steps;
+  } flat_;
 };
 
 }  // namespace resnet_torch::optim

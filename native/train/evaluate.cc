@@ -8,20 +8,20 @@ namespace resnet_torch::train {
 
 namespace {
 
-at::Tensor evaluationLogits(model::ResNet50& model, data::Batch& batch, bool bf16) {
+at::Tensor evaluationLogits(model::ResNet50& model, data::Batch& batch, at::ScalarType compute) {
   const int units = batch.cache ? batch.cache->units() : 0;
-  const auto input = prefixOutput(model, batch, units, bf16, [&](const at::Tensor& images) {
-    return model::compiledUnits(model, 0, units, bf16)->run(images);
+  const auto input = prefixOutput(model, batch, units, compute, [&](const at::Tensor& images) {
+    return model::compiledUnits(model, 0, units, compute)->run(images);
   });
-  return model::compiledLogitsFrom(model, units, input, bf16);
+  return model::compiledLogitsFrom(model, units, input, compute);
 }
 
 }  // namespace
 
-void evaluateBatch(model::ResNet50& model, data::Batch& batch, bool bf16, Evaluation& into) {
+void evaluateBatch(model::ResNet50& model, data::Batch& batch, at::ScalarType compute, Evaluation& into) {
   const at::NoGradGuard noGrad;
   const auto target = batchLabels(model, batch).to(model.device());
-  const auto logits = evaluationLogits(model, batch, bf16);
+  const auto logits = evaluationLogits(model, batch, compute);
   into.images += logits.size(0);
   into.lossSum += at::cross_entropy_loss(logits, target, {}, at::Reduction::Sum).item<double>();
   into.top5 += countTopK(logits, target, 5);

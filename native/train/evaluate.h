@@ -14,6 +14,6 @@ struct Evaluation {
 };
 
 /// Adds a batch; every sample is counted once.
-void evaluateBatch(model::ResNet50& model, data::Batch& batch, bool bf16, Evaluation& into);
+void evaluateBatch(model::ResNet50& model, data::Batch& batch, at::ScalarType compute, Evaluation& into);
 
 }  // namespace resnet_torch::train

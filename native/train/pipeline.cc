@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/errors.h"
+#include "model/device_kernels.h"
 #include "model/frozen_units.h"
 #include "train/loss.h"
 
@@ -18,11 +19,11 @@ Taken takeBatch(data::Loader& loader, Executor& executor) {
   return taken;
 }
 
-at::Tensor batchImages(const model::ResNet50& model, const data::Batch& batch, bool bf16) {
+at::Tensor batchImages(const model::ResNet50& model, const data::Batch& batch, at::ScalarType compute) {
   const auto images = batch.cache ? static_cast<std::int64_t>(batch.missing.size()) : batch.count;
   const auto bytes =
       at::from_blob(const_cast<std::uint8_t*>(batch.images.data()), {images, batch.size, batch.size, 3}, at::kByte);
-  return model::normalise(bytes.to(model.device()), bf16 ? at::kBFloat16 : model.dtype());
+  return model::normalise(model::uploaded(bytes, model.device()), compute);
 }
 
 at::Tensor batchLabels(const model::ResNet50& model, const data::Batch& batch) {
@@ -36,10 +37,10 @@ BatchAddress batchAddress(const data::Batch& batch) {
 namespace {
 
 /// A tensor over a batch's features, channels-last where they are [c, h, w].
-at::Tensor featuresOf(const model::ResNet50& model, data::Batch& batch, int units, bool bf16) {
+at::Tensor featuresOf(const model::ResNet50& model, data::Batch& batch, int units, at::ScalarType compute) {
   auto sizes = model::outputSizes(units, batch.size);
   const bool pooled = sizes.size() == 1;
-  const auto dtype = bf16 && !pooled ? at::kBFloat16 : model.dtype();
+  const auto dtype = pooled ? model.dtype() : compute;
   const auto values = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{1}, std::multiplies<>());
   if (batch.cache->units() != units ||
       batch.cache->entryBytes() != static_cast<std::size_t>(values) * c10::elementSize(dtype))
@@ -53,13 +54,13 @@ at::Tensor featuresOf(const model::ResNet50& model, data::Batch& batch, int unit
 
 }  // namespace
 
-at::Tensor prefixOutput(const model::ResNet50& model, data::Batch& batch, int units, bool bf16,
+at::Tensor prefixOutput(const model::ResNet50& model, data::Batch& batch, int units, at::ScalarType compute,
                         const Prefix& prefix) {
-  if (!batch.cache) return prefix(batchImages(model, batch, bf16));
-  auto features = featuresOf(model, batch, units, bf16);
+  if (!batch.cache) return prefix(batchImages(model, batch, compute));
+  auto features = featuresOf(model, batch, units, compute);
   batch.cache->used(static_cast<std::uint64_t>(batch.count) - batch.missing.size(), batch.missing.size());
   if (!batch.missing.empty()) {
-    const auto computed = prefix(batchImages(model, batch, bf16)).cpu();
+    const auto computed = prefix(batchImages(model, batch, compute)).cpu();
     const auto bytes = batch.cache->entryBytes();
     const auto* from = static_cast<const std::uint8_t*>(computed.const_data_ptr());
     for (std::size_t i = 0; i < batch.missing.size(); ++i) {
@@ -68,7 +69,7 @@ at::Tensor prefixOutput(const model::ResNet50& model, data::Batch& batch, int un
       batch.cache->write(batch.keys[at], from + i * bytes);
     }
   }
-  return features.to(model.device());
+  return model::uploaded(features, model.device());
 }
 
 }  // namespace resnet_torch::train

@@ -23,7 +23,7 @@ struct Taken {
 Taken takeBatch(data::Loader& loader, Executor& executor);
 
 /// Normalised images in the dtype in which the model computes.
-at::Tensor batchImages(const model::ResNet50& model, const data::Batch& batch, bool bf16);
+at::Tensor batchImages(const model::ResNet50& model, const data::Batch& batch, at::ScalarType compute);
 at::Tensor batchLabels(const model::ResNet50& model, const data::Batch& batch);
 BatchAddress batchAddress(const data::Batch& batch);
 
@@ -31,6 +31,7 @@ BatchAddress batchAddress(const data::Batch& batch);
 /// loader found in its cache, and for the others what `prefix` makes of their normalised images, which the cache is
 /// given too. The batch must outlive the tensor.
 using Prefix = std::function<at::Tensor(const at::Tensor& images)>;
-at::Tensor prefixOutput(const model::ResNet50& model, data::Batch& batch, int units, bool bf16, const Prefix& prefix);
+at::Tensor prefixOutput(const model::ResNet50& model, data::Batch& batch, int units, at::ScalarType compute,
+                        const Prefix& prefix);
 
 }  // namespace resnet_torch::train

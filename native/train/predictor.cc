@@ -208,8 +208,8 @@ void Predictor::State::run(std::vector<Waiting>& batch) {
     const auto bytes = at::empty({count, size, size, 3}, at::kByte);
     auto* to = bytes.mutable_data_ptr<std::uint8_t>();
     for (const auto& image : batch) to = std::copy(image.pixels.begin(), image.pixels.end(), to);
-    const auto images = model::normalise(bytes.to(model->device()), options.bf16 ? at::kBFloat16 : model->dtype());
-    const auto features = model::compiledFeatures(*model, images, options.bf16);
+    const auto images = model::normalise(bytes.to(model->device()), options.compute);
+    const auto features = model::compiledFeatures(*model, images, options.compute);
     const auto floats = at::TensorOptions().device(at::kCPU).dtype(at::kFloat);
     const auto probabilities = model->logits(features, {}).softmax(1).to(floats).contiguous();
     const auto rows = features.to(floats).contiguous();

@@ -17,7 +17,7 @@ namespace resnet_torch::train {
 
 struct PredictorOptions {
   data::CropOptions crop;
-  bool bf16 = false;
+  at::ScalarType compute = at::kFloat;    ///< the dtype computed in
   int workers = 1;                        ///< decoding threads
   std::int64_t maxBatch = 32;             ///< images of a batch
   std::chrono::microseconds maxDelay{0};  ///< that an image waits for others while the device is free

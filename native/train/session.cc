@@ -7,6 +7,7 @@
 #include "core/errors.h"
 #include "core/rng.h"
 #include "model/compiled.h"
+#include "model/device_kernels.h"
 #include "model/units.h"
 #include "train/loss.h"
 
@@ -15,6 +16,7 @@ namespace resnet_torch::train {
 namespace {
 
 constexpr const char* kStartSuffix = "start";
+constexpr const char* kScaler = "loss.scale";
 
 optim::Parameter trainable(const model::ResNet50& model, const std::string& name,
                            std::unordered_set<std::string>& seen) {
@@ -26,10 +28,13 @@ optim::Parameter trainable(const model::ResNet50& model, const std::string& name
   return {name, entry.tensor};
 }
 
+Error nonFinite(const char* what) {
+  return Error("ERR_NON_FINITE",
+               std::string(what) + " is not finite: lower the learning rate, warm up, or use --precision fp32");
+}
+
 StepResult resultOf(const at::Tensor& logits, const at::Tensor& target, double loss) {
-  if (!std::isfinite(loss))
-    throw Error("ERR_NON_FINITE",
-                "The training loss is not finite: lower the learning rate, warm up, or use --precision fp32");
+  if (!std::isfinite(loss)) throw nonFinite("The training loss");
   const at::NoGradGuard noGrad;
   return {loss, logits.argmax(1).eq(target).sum().item<std::int64_t>()};
 }
@@ -49,8 +54,10 @@ Session::Session(std::shared_ptr<model::ResNet50> model, SessionOptions options)
     throw Error("ERR_INVALID_ARGUMENT", "The parameter groups hold no parameter: nothing would be trained");
   for (const auto& norm : options_.batchNormTraining)
     if (!model_->hasBatchNorm(norm)) throw Error("ERR_INVALID_ARGUMENT", "The model has no BatchNorm named " + norm);
-  if (options_.bf16 && model_->dtype() != at::kFloat)
-    throw Error("ERR_INVALID_ARGUMENT", "bf16 arithmetic needs a float32 model");
+  if (options_.compute != model_->dtype() && model_->dtype() != at::kFloat)
+    throw Error("ERR_INVALID_ARGUMENT", "bf16 and fp16 arithmetic need a float32 model");
+  if (options_.lossScale.mayOverflow && (options_.autograd || !deviceStep(model_->device())))
+    throw Error("ERR_INVALID_ARGUMENT", "Losses are scaled on a CUDA device only, and not with autograd");
   if (model_->inSession.exchange(true))
     throw Error("ERR_BUSY", "The model is being trained by another session: dispose of that one first");
   optimizer_ = std::make_unique<optim::Optimizer>(options_.optimizer, std::move(groups));
@@ -80,6 +87,10 @@ void Session::keepStart() {
       tensor.set_requires_grad(options_.autograd);
     }
   }
+  const auto make = options_.autograd ? nullptr : deviceStep(model_->device());
+  if (!make) return;
+  optimizer_->reserve();
+  device_ = make(*optimizer_, options_.lossScale);
 }
 
 void Session::checkImages(const at::Tensor& images) const {
@@ -116,7 +127,7 @@ std::vector<at::Tensor> Session::dropoutMasks(const BatchAddress& address) const
                              Purpose::kDropout, static_cast<std::uint32_t>(layer));
       for (std::int64_t i = 0; i < width; ++i) *to++ = random.uniform() < head.dropout ? 0.0F : scale;
     }
-    masks.push_back(mask.to(at::TensorOptions().dtype(model_->dtype()).device(model_->device())));
+    masks.push_back(model::uploaded(mask.to(model_->dtype()), model_->device()));
   }
   return masks;
 }
@@ -124,14 +135,14 @@ std::vector<at::Tensor> Session::dropoutMasks(const BatchAddress& address) const
 at::Tensor Session::prefix(const at::Tensor& images) {
   model_->initialise();
   if (frozenUnits_ == 0) return images;
-  return model::compiledUnits(*model_, 0, frozenUnits_, options_.bf16)->run(images);
+  return model::compiledUnits(*model_, 0, frozenUnits_, options_.compute)->run(images);
 }
 
 StepResult Session::backwardByAutograd(const at::Tensor& images, const at::Tensor& target,
                                        const BatchAddress& address) {
   const at::AutoGradMode withGrad(true);
   model::ForwardOptions forward;
-  forward.bf16 = options_.bf16;
+  forward.compute = options_.compute;
   forward.training = &options_.batchNormTraining;
   forward.dropoutMasks = dropoutMasks(address);
   const auto logits = model_->forward(images, forward);
@@ -141,23 +152,41 @@ StepResult Session::backwardByAutograd(const at::Tensor& images, const at::Tenso
   return result;
 }
 
-StepResult Session::backward(const at::Tensor& input, const at::Tensor& labels, const BatchAddress& address) {
+at::Tensor Session::beginBatch(const at::Tensor& input, const at::Tensor& labels) {
   if (input.size(0) != labels.size(0))
     throw Error("ERR_SHAPE_MISMATCH",
                 std::to_string(input.size(0)) + " images came with " + std::to_string(labels.size(0)) + " labels");
   keepStart();
   countChange();
-  const auto target = labels.to(model_->device());
-  if (options_.autograd) return backwardByAutograd(input, target, address);
-  const at::NoGradGuard noGrad;
+  if (device_) optimizer_->attachGradients();
+  return model::uploaded(labels, model_->device());
+}
+
+model::TrainableSuffix& Session::suffix() {
   if (!suffix_ || suffixLoads_ != model_->loads()) {
-    suffix_ = std::make_unique<model::TrainableSuffix>(*model_, frozenUnits_, trainability_, options_.bf16);
+    suffix_ = std::make_unique<model::TrainableSuffix>(*model_, frozenUnits_, trainability_, options_.compute);
     suffixLoads_ = model_->loads();
   }
-  const auto logits = suffix_->forward(input, dropoutMasks(address));
+  return *suffix_;
+}
+
+StepResult Session::backward(const at::Tensor& input, const at::Tensor& labels, const BatchAddress& address) {
+  const auto target = beginBatch(input, labels);
+  if (options_.autograd) return backwardByAutograd(input, target, address);
+  const at::NoGradGuard noGrad;
+  auto& suffix = this->suffix();
+  const auto logits = suffix.forward(input, dropoutMasks(address));
+  if (device_) {
+    at::Tensor gradient;
+    const auto result = device_->lossAlone(logits, target, gradient);
+    if (!std::isfinite(result.loss)) throw nonFinite("The training loss");
+    suffix.updateRunning({});
+    suffix.backward(gradient);
+    return result;
+  }
   const auto [loss, gradient] = crossEntropy(logits, target);
   const auto result = resultOf(logits, target, loss);
-  suffix_->backward(gradient);
+  suffix.backward(gradient);
   return result;
 }
 
@@ -166,23 +195,66 @@ void Session::countChange() {
   for (const int unit : changing_) model_->setChanged(unit);
 }
 
+void Session::plan(std::span<const double> rates) {
+  keepStart();
+  if (device_) device_->plan(rates);
+}
+
+void Session::queueStep(const at::Tensor& input, const at::Tensor& labels, const BatchAddress& address,
+                        std::span<const double> rates) {
+  keepStart();
+  if (!device_) {
+    optimizer_->clearGradients();
+    const auto result = backward(input, labels, address);
+    optimizer_->step(rates);
+    optimizer_->clearGradients();
+    results_.push_back(result);
+    return;
+  }
+  const at::NoGradGuard noGrad;
+  const auto target = beginBatch(input, labels);
+  auto& suffix = this->suffix();
+  device_->begin(rates);
+  suffix.backward(device_->loss(suffix.forward(input, dropoutMasks(address)), target));
+  device_->prepare();
+  suffix.updateRunning(device_->skip());
+  device_->step();
+}
+
+std::vector<StepResult> Session::takeResults(bool all) {
+  if (!device_) return std::exchange(results_, {});
+  const auto [results, skipped] = device_->finished(all);
+  std::vector<StepResult> good;
+  for (const auto& result : results) {
+    if (postponed_) break;
+    if (std::isfinite(result.loss)) {
+      good.push_back(result);
+    } else {
+      postpone(std::make_exception_ptr(nonFinite("The training loss")));
+    }
+  }
+  if (skipped && !options_.lossScale.mayOverflow && !postponed_)
+    postpone(std::make_exception_ptr(nonFinite("A gradient")));
+  return good;
+}
+
 StepResult Session::step(const at::Tensor& input, const at::Tensor& labels, const BatchAddress& address,
                          std::span<const double> rates) {
-  optimizer_->clearGradients();
-  const auto result = backward(input, labels, address);
-  optimizer_->step(rates);
-  optimizer_->clearGradients();
-  return result;
+  queueStep(input, labels, address, rates);
+  const auto results = takeResults(/*all=*/true);
+  throwPostponed();
+  return results.back();
 }
 
 StepResult Session::gradients(const at::Tensor& input, const at::Tensor& labels, const BatchAddress& address,
                               const std::function<void(const std::string&, const at::Tensor&)>& take) {
-  optimizer_->clearGradients();
+  keepStart();
+  if (!device_) optimizer_->clearGradients();
   const auto result = backward(input, labels, address);
   for (const auto& group : optimizer_->groups())
     for (const auto& parameter : group.parameters)
       if (parameter.tensor.grad().defined()) take(parameter.name, parameter.tensor.grad());
-  optimizer_->clearGradients();
+  if (!device_) optimizer_->clearGradients();
   return result;
 }
 
@@ -207,8 +279,28 @@ void Session::apply(const std::map<std::string, at::Tensor>& gradients, std::spa
   }
   if (used != gradients.size())
     throw Error("ERR_INVALID_ARGUMENT", "gradients names parameters that are in no parameter group");
-  optimizer_->step(rates);
-  optimizer_->clearGradients();
+  if (device_) {
+    applyOnDevice(rates);
+  } else {
+    optimizer_->step(rates);
+    optimizer_->clearGradients();
+  }
+}
+
+/// The parameters hold the caller's gradients, some perhaps none.
+void Session::applyOnDevice(std::span<const double> rates) {
+  const at::NoGradGuard noGrad;
+  for (const auto& group : optimizer_->groups())
+    for (const auto& parameter : group.parameters)
+      if (parameter.tensor.grad().defined()) parameter.tensor.grad().mul_(device_->scale());
+  device_->rebind();
+  device_->begin(rates);
+  device_->prepare();
+  device_->step();
+  const bool skipped = device_->finished(/*all=*/true).skipped;
+  optimizer_->attachGradients();
+  device_->rebind();
+  if (skipped) throw nonFinite("A gradient");
 }
 
 std::vector<double> Session::drift() {
@@ -234,6 +326,7 @@ void Session::saveState(const std::string& path, const std::map<std::string, std
   std::vector<model::TensorToStore> tensors;
   for (const auto& [parameter, state, tensor] : optimizer_->state())
     tensors.push_back({parameter + "." + state, tensor});
+  if (options_.lossScale.mayOverflow) tensors.push_back({kScaler, device_->scaler()});
   // Where training began, so that the drift of a resumed run is measured from there too.
   for (const auto& [name, tensor] : start_) tensors.push_back({name + "." + kStartSuffix, tensor});
   model::writeSafetensors(path, tensors, metadata);
@@ -243,6 +336,11 @@ void Session::loadState(const std::string& path, const std::vector<model::Stored
   const at::NoGradGuard noGrad;
   keepStart();
   model::readStored(path, tensors, [&](const model::StoredTensor& stored, const at::Tensor& tensor) {
+    if (stored.name == kScaler) {
+      // A run that goes on in another precision has no use for it.
+      if (options_.lossScale.mayOverflow) device_->setScaler(tensor);
+      return;
+    }
     const auto dot = stored.name.find_last_of('.');
     if (dot == std::string::npos) throw Error("ERR_CHECKPOINT", path + " holds an unknown tensor, " + stored.name);
     const auto parameter = stored.name.substr(0, dot);

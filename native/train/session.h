@@ -15,6 +15,7 @@
 #include "model/safetensors.h"
 #include "model/trainable_suffix.h"
 #include "optim/optimizer.h"
+#include "train/device_step.h"
 
 namespace resnet_torch::train {
 
@@ -27,22 +28,18 @@ struct SessionOptions {
   std::vector<Group> groups;
   optim::Settings optimizer;
   std::unordered_set<std::string> batchNormTraining;
-  bool bf16 = false;
+  at::ScalarType compute = at::kFloat;  ///< the dtype computed in: the model's, or a narrower one
   std::uint64_t seed = 0;
   /// Autograd over the whole network instead of the compiled prefix and the suffix's written-out backward: slower,
   /// and what that is held against.
   bool autograd = false;
+  LossScale lossScale;  ///< for fp16
 };
 
 /// What a batch is, apart from its pixels: where its randomness is addressed.
 struct BatchAddress {
   std::uint64_t epoch = 0;
   std::vector<std::int64_t> samples;  ///< data set index of each image
-};
-
-struct StepResult {
-  double loss = 0;
-  std::int64_t correct = 0;
 };
 
 /// Trains some parameters of a model: forward, cross-entropy, backward, one optimizer step. All methods but the
@@ -67,7 +64,18 @@ class Session {
   /// ERR_SHAPE_MISMATCH where a batch of these images is not `usable()`.
   void checkImages(const at::Tensor& images) const;
 
+  /// Says which rates the steps that follow will be given, [steps, groups], of at most 64: some devices take them at
+  /// once.
+  void plan(std::span<const double> rates);
   /// `input`: of prefix(); `labels`: int64 [n]. A loss that is not finite is ERR_NON_FINITE, and changes no weight.
+  /// The CPU has made the step when this returns; a device is told of it, makes it meanwhile, and passes over
+  /// gradients that are not finite: ERR_NON_FINITE too, unless losses are scaled.
+  void queueStep(const at::Tensor& input, const at::Tensor& labels, const BatchAddress& address,
+                 std::span<const double> rates);
+  /// What queued steps have come to, in order, and of which it was not told yet: `all` of them, or those that are
+  /// known without waiting for a device. An error in one of them is postponed, and ends the results.
+  std::vector<StepResult> takeResults(bool all);
+  /// One step whose result is waited for.
   StepResult step(const at::Tensor& input, const at::Tensor& labels, const BatchAddress& address,
                   std::span<const double> rates);
   /// Forward and backward alone; `take` gets every trainable parameter's gradient.
@@ -80,6 +88,7 @@ class Session {
   BatchAddress nextOwnAddress(std::int64_t images);
   /// Keeps a failure for the next call, so that the steps before it can be told of first.
   void postpone(std::exception_ptr failure) { postponed_ = std::move(failure); }
+  bool failed() const { return postponed_ != nullptr; }
   void throwPostponed() {
     if (postponed_) std::rethrow_exception(std::exchange(postponed_, nullptr));
   }
@@ -105,6 +114,10 @@ class Session {
 
  private:
   StepResult backward(const at::Tensor& input, const at::Tensor& labels, const BatchAddress& address);
+  /// Checks the batch, and says that what trains changes; the labels on the model's device.
+  at::Tensor beginBatch(const at::Tensor& input, const at::Tensor& labels);
+  model::TrainableSuffix& suffix();
+  void applyOnDevice(std::span<const double> rates);
   std::vector<at::Tensor> dropoutMasks(const BatchAddress& address) const;
   /// Copies of what trains, made before the first change.
   void keepStart();
@@ -114,6 +127,7 @@ class Session {
   std::shared_ptr<model::ResNet50> model_;
   SessionOptions options_;
   std::unique_ptr<optim::Optimizer> optimizer_;
+  std::unique_ptr<DeviceStep> device_;  ///< once begun, where the model's device makes its steps by itself
   model::Trainability trainability_;
   int frozenUnits_ = 0;
   std::vector<int> changing_;  ///< units that hold something trainable or a BatchNorm in training mode
@@ -121,6 +135,7 @@ class Session {
   std::uint64_t suffixLoads_ = 0;  ///< of the model, when the suffix was made
   std::map<std::string, at::Tensor> start_;
   std::map<std::string, at::Tensor> kept_;
+  std::vector<StepResult> results_;  ///< that were not taken yet
   std::int64_t ownSamples_ = 0;
   std::exception_ptr postponed_;
   std::atomic<bool> released_{false};

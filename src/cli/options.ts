@@ -137,8 +137,8 @@ export const computeOptions = {
     group: COMPUTE_GROUP,
     type: 'string',
     requiresArg: true,
-    choices: ['auto', 'bf16', 'fp32'] as const,
-    description: 'auto: bf16 where the processor is fast at it or on CUDA; default auto',
+    choices: ['auto', 'bf16', 'fp16', 'fp32'] as const,
+    description: 'auto: bf16 where the processor is fast at it or on CUDA; fp16: on CUDA alone; default auto',
   },
   workers: {
     group: COMPUTE_GROUP,

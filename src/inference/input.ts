@@ -78,11 +78,7 @@ export async function passOver<T extends Part>(
   let release: (() => void) | null = null;
   try {
     release = model.use();
-    const compute = resolveCompute(
-      requireOneOf(input.precision ?? 'auto', 'precision', PRECISIONS),
-      model,
-      native().info(),
-    );
+    const compute = resolveCompute(requireOneOf(input.precision ?? 'auto', 'precision', PRECISIONS), model, native());
     loader = open(model, files, input, requireBoolean(pass.skipCorrupt ?? false, 'skipCorrupt'));
     const request = { loader, compute, maxBatches: BATCHES_PER_CALL };
     const parts: T[] = [];

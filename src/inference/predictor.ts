@@ -6,7 +6,7 @@ import { defaultWorkers } from '../data/loader.js';
 import { cropOptions, defaultResize } from '../data/transforms.js';
 import { ResnetTorchError } from '../errors.js';
 import type { Device } from '../model/device.js';
-import { PRECISIONS, type Precision, precisionName, resolveCompute } from '../model/precision.js';
+import { PRECISIONS, type Precision, type PrecisionName, precisionName, resolveCompute } from '../model/precision.js';
 import { type LoadOptions, ResNet50, type Tensor2D } from '../model/resnet50.js';
 import type { NativePrediction, NativePredictor } from '../native/binding.js';
 import { native } from '../native/load.js';
@@ -90,7 +90,7 @@ export type PredictionOf<O extends PredictOptions> = O extends { readonly featur
 export interface PredictorInput {
   readonly imageSize: number;
   readonly resize: number;
-  readonly precision: 'fp32' | 'bf16' | 'fp64';
+  readonly precision: PrecisionName;
   readonly device: string;
 }
 
@@ -387,7 +387,7 @@ function open<T>(model: ResNet50, o: PredictorOptions, make: (handle: NativePred
     max: number,
   ) => requireNumber(o[name] ?? fallback, name, { integer: true, min: 1, max });
   const precision = requireOneOf(o.precision ?? 'auto', 'precision', PRECISIONS);
-  const compute = resolveCompute(precision, model, native().info());
+  const compute = resolveCompute(precision, model, native());
   const imageSize = o.imageSize ?? model.preprocessing?.crop ?? 224;
   const resize = o.resize ?? defaultResize(imageSize, model.preprocessing);
   const workers = integer('workers', defaultWorkers(), MOST_WORKERS);

@@ -302,7 +302,7 @@ export class ResNet50 {
     const precision = requireOneOf(o.precision ?? 'fp32', 'precision', PRECISIONS);
     this.#refuseDisposed();
     const own = precision === 'fp32' && this.dtype === 'float64';
-    const compute = own ? 'dtype' : resolveCompute(precision, this, native().info());
+    const compute = own ? 'dtype' : resolveCompute(precision, this, native());
     const data = await withCancel(o.signal, (token) => this.handle.forward(images, shape, { output, compute }, token));
     return { data, shape: [shape[0], data.length / shape[0]] };
   }

@@ -13,8 +13,11 @@ export type NativeDevice = 'cpu' | `cuda:${number}`;
 /** The dtype in which a model's weights are kept and, unless `compute` says otherwise, computed. */
 export type ModelDtype = 'float32' | 'float64';
 
-/** `dtype`: arithmetic in the model's own dtype. `bf16`: bfloat16 arithmetic over float32 weights. */
-export type Compute = 'dtype' | 'bf16';
+/**
+ * `dtype`: arithmetic in the model's own dtype. `bf16`, `fp16`: bfloat16 or float16 arithmetic over float32 weights;
+ * `fp16` on CUDA devices alone.
+ */
+export type Compute = 'dtype' | 'bf16' | 'fp16';
 
 /** A dtype as safetensors names it. */
 export type StoredDtype = 'F64' | 'F32' | 'F16' | 'BF16' | 'I64' | 'I32' | 'I16' | 'I8' | 'U8' | 'BOOL';
@@ -184,6 +187,8 @@ export interface NativeSessionOptions {
   /** BatchNorm modules (`layer1.0.bn1`, `layer1.0.downsample.1`) that use batch statistics and update the running ones. */
   readonly batchNormTraining: readonly string[];
   readonly compute: Compute;
+  /** What losses in fp16 are multiplied by; without one the scale follows the gradients, as torch.amp.GradScaler's. */
+  readonly lossScale?: number;
   /** Addresses dropout masks, with the epoch and sample index of each image. */
   readonly seed: number;
   /**

@@ -1,3 +1,4 @@
+import type { PrecisionName } from '../model/precision.js';
 import type { UnitName } from '../model/units.js';
 
 /**
@@ -35,7 +36,7 @@ export interface StartEvent {
   readonly seed: number;
   readonly device: string;
   /** The arithmetic that `precision` came to; `fp64` for a model of that dtype. */
-  readonly precision: 'fp32' | 'bf16' | 'fp64';
+  readonly precision: PrecisionName;
   readonly optimizer: string;
   /** Numbers in the model's parameters, and how many of them train. */
   readonly parameters: number;

@@ -1,4 +1,5 @@
 import type { Augmentation } from '../data/transforms.js';
+import { computeOf, type PrecisionName } from '../model/precision.js';
 import { stageOf, UNIT_NAMES, type UnitName } from '../model/units.js';
 import { invalidArgument } from '../options.js';
 
@@ -23,7 +24,7 @@ export interface CacheSettings {
   readonly frozenPrefixUnits: number;
   readonly augment: Augmentation;
   readonly imageSize: number;
-  readonly precision: 'fp32' | 'bf16' | 'fp64';
+  readonly precision: PrecisionName;
   readonly epochs: number;
 }
 
@@ -58,13 +59,13 @@ export interface CacheDecision {
  * @param units 1 to 17
  * @param imageSize side of the square that the network sees, pixels
  */
-export function featureBytes(units: number, imageSize: number, precision: 'fp32' | 'bf16'): number {
+export function featureBytes(units: number, imageSize: number, precision: PrecisionName): number {
   if (units === UNIT_NAMES.length - 1) return 2048 * 4;
   const stage = stageOf(UNIT_NAMES[units - 1] as UnitName);
   const [channels, halvings] = OUTPUTS[stage as keyof typeof OUTPUTS];
   let side = imageSize;
   for (let i = 0; i < halvings; i++) side = Math.ceil(side / 2);
-  return channels * side * side * (precision === 'bf16' ? 2 : 4);
+  return channels * side * side * (computeOf(precision) === 'dtype' ? 4 : 2);
 }
 
 /** Channels, and how often the side was halved. */
@@ -130,11 +131,7 @@ export function planFeatureCache(
   if (because !== null) return off(because);
   const views = viewsOf(settings) ?? 1;
   const entries = images.train * views + images.val;
-  const entryBytes = featureBytes(
-    settings.frozenPrefixUnits,
-    settings.imageSize,
-    settings.precision as 'fp32' | 'bf16',
-  );
+  const entryBytes = featureBytes(settings.frozenPrefixUnits, settings.imageSize, settings.precision);
   const bytes = entries * entryBytes;
   const need = { views, entries, entryBytes, bytes };
   const inMemory = (share: number): CachePlan => ({

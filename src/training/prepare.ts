@@ -2,6 +2,7 @@ import type { Dataset } from '../data/dataset.js';
 import { openLoader } from '../data/loader.js';
 import { cropOptions } from '../data/transforms.js';
 import { ResnetTorchError } from '../errors.js';
+import { computeOf } from '../model/precision.js';
 import type { ResNet50 } from '../model/resnet50.js';
 import type { Compute, NativeFileList, NativeImageCache, NativeSession } from '../native/binding.js';
 import { native } from '../native/load.js';
@@ -70,7 +71,7 @@ export async function prepare(o: Preparation): Promise<Prepared> {
   }
   // A run of an earlier version knew of no cache.
   const settings = o.settings ?? { ...{ cache: 'auto' as const, cacheViews: null }, ...config.settings };
-  const compute: Compute = settings.precision === 'bf16' ? 'bf16' : 'dtype';
+  const compute = computeOf(settings.precision);
   const stepsPerEpoch = countSteps(files.train, settings);
   const session = hold(
     new (native().Session)(model.handle, {

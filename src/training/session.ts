@@ -4,7 +4,7 @@ import { BATCH_NORM_POLICIES, type BatchNormPolicy } from '../model/freeze.js';
 import { PRECISIONS, type Precision, resolveCompute } from '../model/precision.js';
 import type { ResNet50, Shape4D } from '../model/resnet50.js';
 import { UNIT_NAMES, type UnitName } from '../model/units.js';
-import type { Floats, NativeAddress, NativeSession } from '../native/binding.js';
+import type { Compute, Floats, NativeAddress, NativeSession } from '../native/binding.js';
 import { native } from '../native/load.js';
 import type { ParameterGroup } from '../optim/groups.js';
 import { type OptimizerSpec, optimizerOf } from '../optim/optimizers.js';
@@ -19,6 +19,11 @@ export interface SessionOptions {
   readonly optimizer: OptimizerSpec | OptimizerSpec['kind'];
   /** Default `auto`. */
   readonly precision?: Precision;
+  /**
+   * For `fp16`: a fixed factor of the loss, above 0 and at most 2²⁴. Default: it begins at 65536, doubles after 2000 steps
+   * without an overflow, and is halved at each.
+   */
+  readonly lossScale?: number;
   /** Default: what `model.freeze()` was told, else `follow`: batch statistics where a BatchNorm's parameters train. */
   readonly batchNorm?: BatchNormPolicy;
   /** Addresses dropout, as the run's seed does. Default 0. */
@@ -50,6 +55,11 @@ export interface StepResult {
  */
 export type LabelledBatch = Pick<Batch, 'images' | 'labels' | 'shape'> & Partial<Pick<Batch, 'epoch' | 'indices'>>;
 
+function checkLossScale(lossScale: number, compute: Compute): void {
+  requireNumber(lossScale, 'lossScale', { exclusiveMin: 0, max: 2 ** 24 });
+  if (compute !== 'fp16') throw invalidArgument("lossScale is for precision 'fp16': leave it out.");
+}
+
 /**
  * Trains a model on batches of the caller's, a step at a time. A model has one session or run at a time; dispose of the
  * session when done.
@@ -67,7 +77,7 @@ export class TrainingSession {
 
   /** @throws ERR_INVALID_ARGUMENT for groups or options that are wrong; ERR_BUSY while the model is being trained */
   constructor(model: ResNet50, options: SessionOptions) {
-    checkOptions(options, ['groups', 'optimizer', 'precision', 'batchNorm', 'seed'], 'TrainingSession');
+    checkOptions(options, ['groups', 'optimizer', 'precision', 'lossScale', 'batchNorm', 'seed'], 'TrainingSession');
     checkGroupValues(options.groups);
     const precision = requireOneOf(options.precision ?? 'auto', 'precision', PRECISIONS);
     const seed = requireNumber(options.seed ?? 0, 'seed', {
@@ -79,7 +89,8 @@ export class TrainingSession {
       'batchNorm',
       BATCH_NORM_POLICIES,
     );
-    const compute = resolveCompute(precision, model, native().info());
+    const compute = resolveCompute(precision, model, native());
+    if (options.lossScale !== undefined) checkLossScale(options.lossScale, compute);
     const optimizer = optimizerOf(options.optimizer);
     const trainable = trainableOf(model, options.groups);
     this.#model = model;
@@ -95,6 +106,7 @@ export class TrainingSession {
         optimizer,
         batchNormTraining: batchNormTraining(model, trainable, policy),
         compute,
+        ...(options.lossScale === undefined ? {} : { lossScale: options.lossScale }),
         seed,
       });
     } catch (error) {

@@ -3,7 +3,7 @@ import { MOST_SEED, MOST_WORKERS } from '../data/batches.js';
 import { defaultWorkers } from '../data/loader.js';
 import { type Augmentation, defaultResize } from '../data/transforms.js';
 import { type BatchNormPolicy, type FreezeRule, resolveFreeze } from '../model/freeze.js';
-import { PRECISIONS, precisionName, resolveCompute } from '../model/precision.js';
+import { PRECISIONS, type PrecisionName, precisionName, resolveCompute } from '../model/precision.js';
 import type { ResNet50 } from '../model/resnet50.js';
 import type { UnitInfo } from '../model/units.js';
 import { native } from '../native/load.js';
@@ -35,7 +35,7 @@ export interface RunSettings {
   readonly imageSize: number;
   readonly resize: number;
   readonly seed: number;
-  readonly precision: 'fp32' | 'bf16' | 'fp64';
+  readonly precision: PrecisionName;
   readonly skipCorrupt: boolean;
   readonly cache: CacheMode;
   /** Null: every epoch has views of its own. */
@@ -154,7 +154,7 @@ export function resolveSettings(model: ResNet50, options: TrainOptions): RunSett
       max: MOST_SEED,
       integer: true,
     }),
-    precision: precisionName(resolveCompute(precision, model, native().info()), model.dtype),
+    precision: precisionName(resolveCompute(precision, model, native()), model.dtype),
     skipCorrupt: requireBoolean(options.skipCorrupt ?? false, 'skipCorrupt'),
     cache: requireOneOf(options.cache ?? 'auto', 'cache', CACHE_MODES),
     cacheViews:

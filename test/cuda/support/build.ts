@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readdirSync, realpathSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -53,6 +54,16 @@ function libtorchFlags(): readonly string[] {
   return [`-L${folder}`, `-Wl,-rpath,${folder}`, '-ltorch_cpu', '-lc10'];
 }
 
+/** Compiles against libtorch, after a precompiled header; without sanitizers too. */
+async function compileHost(source: string, object: string, header: string): Promise<void> {
+  // GCC takes its own vector headers for uninitialised.
+  const warnings = ['-Wall', '-Wextra', '-Werror', '-Wno-maybe-uninitialized', '-Wno-uninitialized'];
+  const include = [`-I${join(projectRoot, 'native')}`, '-isystem', join(libtorch(), 'include')];
+  const language = source.endsWith('.h') ? ['-x', 'c++-header'] : ['-include', header, '-Winvalid-pch'];
+  const args = ['-std=c++20', '-O1', '-fno-math-errno', '-DCPU_CAPABILITY=DEFAULT', '-DCPU_CAPABILITY_DEFAULT'];
+  await run(compiler, [...args, ...warnings, ...include, ...language, '-c', source, '-o', object]);
+}
+
 async function link(objects: readonly string[], program: string): Promise<void> {
   await run(compiler, [...sanitizers, ...objects, '-o', program, ...libtorchFlags()]);
 }
@@ -68,6 +79,43 @@ const objectOf = (folder: string, source: string): string => join(folder, `${bas
 
 const native = join(projectRoot, 'native');
 const kernels = (): readonly string[] => filesOf(join(native, 'cuda'), '.cu');
+
+/** So many at a time as there are cores. */
+async function allOf(work: (() => Promise<void>)[]): Promise<void> {
+  const worker = async (): Promise<void> => {
+    for (let next = work.shift(); next !== undefined; next = work.shift()) await next();
+  };
+  await Promise.all(Array.from({ length: Math.min(8, availableParallelism()) }, worker));
+}
+
+/** What needs a CUDA device or its runtime. */
+const deviceOnly = ['stream.cc', 'devices.cc', 'registration.cc'];
+
+/**
+ * The program that trains on the device's path: the launchers over emulated kernels, and whatever of the native code
+ * calls them, without Node and without data.
+ */
+export async function buildSession(folder: string): Promise<string> {
+  const header = join(folder, 'aten.h');
+  const room = (name: string): readonly string[] => filesOf(join(native, name), '.cc');
+  const host = [
+    ...['core', 'model', 'model/vector', 'optim'].flatMap(room),
+    ...['device_step', 'loss', 'session'].map((name) => join(native, 'train', `${name}.cc`)),
+    ...room('cuda').filter((source) => !deviceOnly.includes(basename(source))),
+    ...filesOf(join(tests, 'session'), '.cc'),
+  ];
+  const object = (source: string): string =>
+    join(folder, `${source.slice(projectRoot.length).replaceAll(/[\\/]/g, '-')}.o`);
+  await writeFile(header, '#include "model/aten.h"\n');
+  await compileHost(header, `${header}.gch`, header);
+  await allOf([
+    ...host.map((source) => () => compileHost(source, object(source), header)),
+    ...kernels().map((source) => () => compile(source, object(source), native)),
+  ]);
+  const program = join(folder, 'session');
+  await link([...host, ...kernels()].map(object), program);
+  return program;
+}
 
 /** Compiles the tests, what they are held against, and the kernels; answers the object files. */
 async function compileAll(
@@ -88,10 +136,7 @@ async function compileAll(
       work.push(() => compiled(source, object));
     }
   }
-  const worker = async (): Promise<void> => {
-    for (let next = work.shift(); next !== undefined; next = work.shift()) await next();
-  };
-  await Promise.all(Array.from({ length: Math.min(8, availableParallelism()) }, worker));
+  await allOf(work);
   return objects;
 }
 

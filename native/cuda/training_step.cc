@@ -1,0 +1,256 @@
+#include "cuda/training_step.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "cuda/loss.h"
+#include "cuda/tensors.h"
+
+namespace resnet_torch::cuda {
+
+namespace {
+
+/// Of steps whose results are read at once: often enough to be told of, seldom enough to cost nothing.
+constexpr std::size_t kReadAtOnce = 8;
+
+/// Steps that the device may still have before it when another is begun: enough that it never waits for the host, and
+/// few, since each holds its batch in pinned memory.
+constexpr std::size_t kMostUnderWay = 3;
+
+constexpr std::int64_t kWord = sizeof(std::int32_t);
+constexpr std::int64_t kStateWords = sizeof(StepState) / kWord, kResultWords = sizeof(BatchResult) / kWord;
+constexpr std::int64_t wordOf(std::size_t offset) {
+  return static_cast<std::int64_t>(offset) / kWord;
+}
+
+OptimizerSettings settingsOf(const optim::Settings& from, const train::LossScale& scale) {
+  OptimizerSettings settings;
+  settings.kind = from.kind == optim::Kind::kSgd    ? OptimizerKind::kSgd
+                  : from.kind == optim::Kind::kAdam ? OptimizerKind::kAdam
+                                                    : OptimizerKind::kAdamW;
+  settings.momentum = from.momentum;
+  settings.dampening = from.dampening;
+  settings.nesterov = from.nesterov;
+  settings.beta1 = from.beta1;
+  settings.beta2 = from.beta2;
+  settings.eps = from.eps;
+  settings.growthInterval = scale.growthInterval;
+  settings.growth = scale.growth;
+  settings.backoff = scale.backoff;
+  return settings;
+}
+
+/// A host's table as bytes in device memory.
+template <class T>
+at::Tensor uploaded(const std::vector<T>& values, at::Device device) {
+  const auto bytes = static_cast<std::int64_t>(values.size() * sizeof(T));
+  return at::from_blob(const_cast<T*>(values.data()), {bytes}, at::kByte).to(device, at::kByte, false, /*copy=*/true);
+}
+
+void requireLikeParameter(const at::Tensor& parameter, const at::Tensor& values) {
+  TORCH_CHECK(!values.defined() || (values.strides() == parameter.strides() &&
+                                    values.device() == parameter.device() && values.scalar_type() == at::kFloat),
+              "an optimizer's tensors lie in different ways");
+}
+
+}  // namespace
+
+TrainingStep::TrainingStep(const optim::Optimizer& optimizer, const train::LossScale& scale)
+    : optimizer_(optimizer),
+      settings_(settingsOf(optimizer.settings(), scale)),
+      device_(optimizer.steps().device()),
+      groups_(optimizer.groups().size()) {
+  static_assert(sizeof(StepState) == 7 * kWord && sizeof(BatchResult) == 4 * kWord);
+  static_assert(kRateRows == kMostRows);
+  const at::DeviceGuard guard(device_);
+  const auto words = at::TensorOptions().device(device_).dtype(at::kInt);
+  state_ = at::zeros({kStateWords}, words);
+  this->scale().fill_(scale.initial);
+  results_ = at::zeros({kRateRows, kResultWords}, words);
+  rates_ = at::zeros({kRateRows, static_cast<std::int64_t>(groups_)}, words.dtype(at::kDouble));
+  rebind();
+  factors_ = at::zeros({tensorCount_ * static_cast<std::int64_t>(sizeof(StepFactors))}, words.dtype(at::kByte));
+  parts_ = at::empty({chunkCount_}, words.dtype(at::kFloat));
+}
+
+void TrainingStep::rebind() {
+  const auto slots = optimizer_.slots();
+  std::vector<OptimizerTensor> tensors;
+  std::vector<std::int64_t> sizes;
+  for (const auto& slot : slots) {
+    const auto& parameter = slot.parameter;
+    TORCH_CHECK(parameter.scalar_type() == at::kFloat && parameter.is_non_overlapping_and_dense());
+    for (const auto& values : {slot.gradient, slot.first, slot.second}) requireLikeParameter(parameter, values);
+    OptimizerTensor tensor;
+    tensor.parameter = into<float>(parameter);
+    tensor.gradient = from<float>(slot.gradient);
+    tensor.first = into<float>(slot.first);
+    tensor.second = into<float>(slot.second);
+    tensor.size = parameter.numel();
+    tensor.group = slot.group;
+    tensor.weightDecay = static_cast<float>(optimizer_.groups()[static_cast<std::size_t>(slot.group)].weightDecay);
+    tensors.push_back(tensor);
+    sizes.push_back(tensor.size);
+  }
+  tensors_ = uploaded(tensors, device_);
+  if (chunks_.defined()) return;
+  const auto chunks = chunksOf(sizes);
+  chunks_ = uploaded(chunks, device_);
+  tensorCount_ = static_cast<int>(tensors.size());
+  chunkCount_ = static_cast<int>(chunks.size());
+}
+
+OptimizerTable TrainingStep::table() const {
+  OptimizerTable table;
+  table.tensors = from<OptimizerTensor>(tensors_);
+  table.steps = into<float>(optimizer_.steps());
+  table.factors = into<StepFactors>(factors_);
+  table.tensorCount = tensorCount_;
+  table.chunks = from<Chunk>(chunks_);
+  table.chunkCount = chunkCount_;
+  table.rates = from<double>(rates_);
+  table.groups = static_cast<int>(groups_);
+  return table;
+}
+
+at::Tensor TrainingStep::skip() const {
+  return state_.narrow(0, wordOf(offsetof(StepState, skip)), 1);
+}
+
+at::Tensor TrainingStep::scale() const {
+  return state_.view(at::kFloat).narrow(0, wordOf(offsetof(StepState, scale)), 1);
+}
+
+at::Tensor TrainingStep::steadySteps() const {
+  return state_.narrow(0, wordOf(offsetof(StepState, steadySteps)), 1);
+}
+
+at::Tensor TrainingStep::scaler() const {
+  return at::cat({scale().to(at::kDouble), steadySteps().to(at::kDouble)}).cpu();
+}
+
+void TrainingStep::setScaler(const at::Tensor& values) {
+  TORCH_CHECK(values.dim() == 1 && values.size(0) == 2);
+  scale().copy_(values.narrow(0, 0, 1));
+  steadySteps().copy_(values.narrow(0, 1, 1));
+}
+
+void TrainingStep::plan(std::span<const double> rates) {
+  if (rates.empty() || rates.size() % groups_ != 0 || rates.size() / groups_ > kRateRows)
+    throw Error("ERR_INVALID_ARGUMENT", "rates has " + std::to_string(rates.size()) + " values for " +
+                                            std::to_string(groups_) + " parameter groups and at most " +
+                                            std::to_string(kRateRows) + " steps");
+  const at::DeviceGuard guard(device_);
+  read();
+  planned_.assign(rates.begin(), rates.end());
+  const auto rows = static_cast<std::int64_t>(planned_.size() / groups_);
+  rates_.narrow(0, 0, rows)
+      .copy_(at::from_blob(planned_.data(), {rows, static_cast<std::int64_t>(groups_)}, at::kDouble));
+  state_.narrow(0, wordOf(offsetof(StepState, row)), 1).zero_();
+  row_ = unread_ = 0;
+}
+
+void TrainingStep::begin(std::span<const double> rates) {
+  if (rates.size() != groups_)
+    throw Error("ERR_INVALID_ARGUMENT", "rates has " + std::to_string(rates.size()) + " values for " +
+                                            std::to_string(groups_) + " parameter groups");
+  while (underWay_.size() >= kMostUnderWay) {
+    underWay_.front()->wait();
+    underWay_.pop_front();
+  }
+  const auto start = row_ * groups_;
+  const bool asPlanned =
+      start + groups_ <= planned_.size() &&
+      std::equal(rates.begin(), rates.end(), planned_.begin() + static_cast<std::ptrdiff_t>(start));
+  if (!asPlanned) plan(rates);
+}
+
+at::Tensor TrainingStep::crossEntropyInto(const at::Tensor& logits, const at::Tensor& labels,
+                                          const at::Tensor& results, bool inRow) const {
+  const at::DeviceGuard guard(device_);
+  TORCH_CHECK(logits.dim() == 2 && logits.is_contiguous() && logits.device() == device_);
+  TORCH_CHECK(labels.scalar_type() == at::kLong && labels.is_contiguous() && labels.device() == device_ &&
+              labels.numel() == logits.size(0));
+  auto gradient = at::empty_like(logits);
+  const auto workspace = at::empty({static_cast<std::int64_t>(lossWorkspace(logits.size(0)))},
+                                   logits.options().dtype(at::kByte), at::MemoryFormat::Contiguous);
+  Targets targets;
+  targets.labels = from<std::int64_t>(labels);
+  withType(logits, [&]<class T>(std::type_identity<T>) {
+    crossEntropy(from<T>(logits), logits.size(0), static_cast<int>(logits.size(1)), targets,
+                 inRow ? &state()->scale : nullptr, into<T>(gradient), into<BatchResult>(results),
+                 inRow ? &state()->row : nullptr, workspace.mutable_data_ptr(), contextOf(device_));
+  });
+  return gradient;
+}
+
+at::Tensor TrainingStep::loss(const at::Tensor& logits, const at::Tensor& labels) {
+  losses_.resize(row_ - unread_ + 1, false);
+  losses_.back() = true;
+  return crossEntropyInto(logits, labels, results_, /*inRow=*/true);
+}
+
+train::StepResult TrainingStep::lossAlone(const at::Tensor& logits, const at::Tensor& labels, at::Tensor& gradient) {
+  const auto results = at::zeros({kResultWords}, results_.options());
+  gradient = crossEntropyInto(logits, labels, results, /*inRow=*/false);
+  const auto read = results.cpu();
+  const auto& result = *from<BatchResult>(read);
+  return {result.loss, result.top1};
+}
+
+void TrainingStep::prepare() {
+  const at::DeviceGuard guard(device_);
+  const auto context = contextOf(device_);
+  gradientNorm(table(), state(), into<float>(parts_), context);
+  prepareStep(table(), settings_, from<float>(parts_), state(), context);
+}
+
+void TrainingStep::step() {
+  const at::DeviceGuard guard(device_);
+  optimizerStep(table(), settings_, state(), contextOf(device_));
+  underWay_.push_back(markStream(device_));
+  ++row_;
+  if (row_ - unread_ >= kReadAtOnce) read();
+}
+
+void TrainingStep::read() {
+  const auto count = row_ - unread_;
+  if (count == 0) return;
+  const at::DeviceGuard guard(device_);
+  Reading reading;
+  reading.results = pinned({static_cast<std::int64_t>(count), kResultWords}, at::kInt);
+  reading.state = pinned({kStateWords}, at::kInt);
+  reading.results.copy_(results_.narrow(0, static_cast<std::int64_t>(unread_), static_cast<std::int64_t>(count)),
+                        /*non_blocking=*/true);
+  reading.state.copy_(state_, /*non_blocking=*/true);
+  reading.mark = markStream(device_);
+  losses_.resize(count, false);
+  reading.withLoss = std::move(losses_);
+  losses_.clear();
+  readings_.push_back(std::move(reading));
+  unread_ = row_;
+}
+
+TrainingStep::Finished TrainingStep::finished(bool all) {
+  if (all) read();
+  Finished finished;
+  while (!readings_.empty() && (all || readings_.front().mark->passed())) {
+    const auto& reading = readings_.front();
+    reading.mark->wait();
+    const auto* results = from<BatchResult>(reading.results);
+    for (std::size_t i = 0; i < reading.withLoss.size(); ++i)
+      if (reading.withLoss[i]) finished.results.push_back({results[i].loss, results[i].top1});
+    const auto skipped = from<StepState>(reading.state)->skippedSteps;
+    finished.skipped = finished.skipped || skipped != skipped_;
+    skipped_ = skipped;
+    readings_.pop_front();
+  }
+  return finished;
+}
+
+std::unique_ptr<train::DeviceStep> makeTrainingStep(const optim::Optimizer& optimizer,
+                                                    const train::LossScale& scale) {
+  return std::make_unique<TrainingStep>(optimizer, scale);
+}
+
+}  // namespace resnet_torch::cuda

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <deque>
+
+#include "cuda/optimizer.h"
+#include "cuda/stream.h"
+#include "train/device_step.h"
+
+namespace resnet_torch::cuda {
+
+/// train::DeviceStep over the kernels of loss.h and optimizer.h: rates, state and results lie in device memory, and
+/// nothing waits but finished(true) and lossAlone().
+class TrainingStep final : public train::DeviceStep {
+ public:
+  TrainingStep(const optim::Optimizer& optimizer, const train::LossScale& scale);
+
+  void plan(std::span<const double> rates) override;
+  void begin(std::span<const double> rates) override;
+  at::Tensor loss(const at::Tensor& logits, const at::Tensor& labels) override;
+  void prepare() override;
+  at::Tensor skip() const override;
+  void step() override;
+  Finished finished(bool all) override;
+  train::StepResult lossAlone(const at::Tensor& logits, const at::Tensor& labels, at::Tensor& gradient) override;
+  void rebind() override;
+  at::Tensor scale() const override;
+  at::Tensor scaler() const override;
+  void setScaler(const at::Tensor& values) override;
+
+ private:
+  /// Results on their way to the host.
+  struct Reading {
+    at::Tensor results, state;
+    std::unique_ptr<Mark> mark;
+    std::vector<bool> withLoss;
+  };
+
+  at::Tensor steadySteps() const;
+  StepState* state() const { return static_cast<StepState*>(state_.mutable_data_ptr()); }
+  at::Tensor crossEntropyInto(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& results,
+                              bool inRow) const;
+  /// Starts to read the results of the steps since the last reading.
+  void read();
+  OptimizerTable table() const;
+
+  const optim::Optimizer& optimizer_;
+  OptimizerSettings settings_;
+  at::Device device_;
+  std::size_t groups_;
+  /// In device memory: the state's words, [kRateRows, groups] rates, [kRateRows, 4] words of results, the tables.
+  at::Tensor state_, rates_, results_, tensors_, chunks_, factors_, parts_;
+  int tensorCount_ = 0, chunkCount_ = 0;
+  std::vector<double> planned_;
+  std::size_t row_ = 0;       ///< of the step that comes next
+  std::size_t unread_ = 0;    ///< the first row whose result no reading has
+  std::vector<bool> losses_;  ///< of rows since then: whether there was a loss
+  std::deque<Reading> readings_;
+  std::deque<std::unique_ptr<Mark>> underWay_;  ///< the ends of the last steps
+  std::int32_t skipped_ = 0;                    ///< that were told of
+};
+
+std::unique_ptr<train::DeviceStep> makeTrainingStep(const optim::Optimizer& optimizer, const train::LossScale& scale);
+
+}  // namespace resnet_torch::cuda

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "model/aten.h"
+
+#include <span>
+
+#include "model/fused_ops.h"
+
+namespace resnet_torch::model {
+
+/// The sweeps of fused_ops.h and the normalisation of bytes on a device of another kind than the CPU. Whoever brings
+/// a device's kernels registers them; the functions of fused_ops.h ask for them by the device of their values.
+struct DeviceKernels {
+  NormState (*batchStatistics)(const at::Tensor& x, const BatchNorm& norm) = nullptr;
+  void (*updateRunning)(std::span<const BatchMoments> batches, const at::Tensor& skip) = nullptr;
+  at::Tensor (*normAddRelu)(const at::Tensor& x, const NormState& state, const at::Tensor& z, const NormState* zState,
+                            at::Tensor* mask) = nullptr;
+  AffineGradients (*normReluBackward)(at::Tensor& dy, const at::Tensor& x, const NormState& state) = nullptr;
+  AddReluSums (*addReluBackward)(at::Tensor& dy, const at::Tensor& dySecond, const at::Tensor& opened,
+                                 const Branch& x, const Branch& z) = nullptr;
+  at::Tensor (*normBackward)(const at::Tensor& g, const at::Tensor& x, const NormState& state,
+                             const AffineGradients& sums) = nullptr;
+  at::Tensor (*normReluPool)(const at::Tensor& x, const NormState& state, at::Tensor* places) = nullptr;
+  PoolBackward (*normReluPoolBackward)(const at::Tensor& dy, const at::Tensor& places, const at::Tensor& x,
+                                       const NormState* state) = nullptr;
+  /// uint8 [n, h, w, 3] → normalised `dtype` [n, 3, h, w], channels-last.
+  at::Tensor (*normalise)(const at::Tensor& bytes, at::ScalarType dtype) = nullptr;
+};
+
+/// Null where none were registered: the CPU's own code serves.
+const DeviceKernels* deviceKernels(at::Device device);
+/// Before anything is computed on that kind of device; null takes them back. The kernels must outlive their use.
+void setDeviceKernels(at::DeviceType type, const DeviceKernels* kernels);
+
+/// A tensor of the host on a device. The host's memory may be used again at once, and nobody waits for what the
+/// device does before; the CPU is given the tensor itself.
+at::Tensor uploaded(const at::Tensor& values, at::Device device);
+
+}  // namespace resnet_torch::model

@@ -1,0 +1,72 @@
+#pragma once
+
+#include "model/aten.h"
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "optim/optimizer.h"
+
+namespace resnet_torch::train {
+
+struct StepResult {
+  double loss = 0;
+  std::int64_t correct = 0;
+};
+
+/// What losses are multiplied by, so that gradients in fp16 do not vanish: torch.amp.GradScaler's settings.
+struct LossScale {
+  double initial = 1;
+  std::int32_t growthInterval = 0;  ///< steps without an overflow after which it grows; 0 leaves it as it is
+  double growth = 2, backoff = 0.5;
+  /// Whether gradients that are not finite are expected, and their steps passed over without a word.
+  bool mayOverflow = false;
+};
+
+/// The loss and the optimizer's step on a device that works while the host goes on: the rates of many steps are given
+/// to it at once, it decides by itself whether a step holds, and what steps came to is read later. A step is begin(),
+/// loss(), the backward pass, prepare(), whatever depends on skip(), step(). On the executor's thread.
+class DeviceStep {
+ public:
+  static constexpr std::int64_t kMostRows = 64;
+
+  virtual ~DeviceStep() = default;
+
+  /// Rates of the steps that follow, [rows, groups], of at most kMostRows rows.
+  virtual void plan(std::span<const double> rates) = 0;
+  /// The rates of this step, one a group: those that were planned, or others.
+  virtual void begin(std::span<const double> rates) = 0;
+  /// Mean cross-entropy of logits [n, c] and labels int64 [n], which is told by finished() → its gradient, scaled.
+  virtual at::Tensor loss(const at::Tensor& logits, const at::Tensor& labels) = 0;
+  /// Decides from the gradients whether the step holds.
+  virtual void prepare() = 0;
+  /// int32 of one value, not 0 where it does not: a gradient was not finite.
+  virtual at::Tensor skip() const = 0;
+  virtual void step() = 0;
+
+  /// Of steps with a loss, in order. `all` waits for the device.
+  struct Finished {
+    std::vector<StepResult> results;
+    bool skipped = false;  ///< whether a step among them did not hold, or one without a loss
+  };
+  virtual Finished finished(bool all) = 0;
+
+  /// Mean cross-entropy by itself; the gradient is not scaled. Waits for the device.
+  virtual StepResult lossAlone(const at::Tensor& logits, const at::Tensor& labels, at::Tensor& gradient) = 0;
+  /// Looks anew where the parameters' gradients lie; those without one are passed over.
+  virtual void rebind() = 0;
+  /// What gradients are expected to be multiplied by, float32 of one value on the device.
+  virtual at::Tensor scale() const = 0;
+  /// The scale and the steps since it last changed, float64 [2] on the CPU: with it, a resumed run goes on as it would.
+  virtual at::Tensor scaler() const = 0;
+  virtual void setScaler(const at::Tensor& values) = 0;
+};
+
+/// Makes it for the parameters of a reserved optimizer, which must outlive it.
+using MakeDeviceStep = std::unique_ptr<DeviceStep> (*)(const optim::Optimizer& optimizer, const LossScale& scale);
+/// Null for devices whose steps the host makes.
+MakeDeviceStep deviceStep(at::Device device);
+void setDeviceStep(at::DeviceType type, MakeDeviceStep make);
+
+}  // namespace resnet_torch::train

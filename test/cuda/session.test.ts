@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { buildSession, runProgram, skip } from './support/build.js';
+
+const cases: Readonly<Record<string, string>> = {
+  'whole-network': 'trains the whole network as the CPU does',
+  'some-statistics': 'trains layer4 as the CPU does, with the statistics of the batch in some layers or none',
+  'many-steps': 'takes the right rate, and tells of every step, beyond the rows that lie on the device',
+  'broken-step': 'passes over a step whose loss is not finite, and tells of it after those before it',
+  'scaled-losses': 'scales losses, and passes over steps that overflow',
+  'moved-state': 'hands its state to the CPU, and takes it from there',
+  'callers-gradients': "steps with the caller's gradients between steps of its own",
+};
+
+describe("a session on the device's path, over the emulated kernels", { skip }, () => {
+  let folder: string;
+  let program: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'resnet-torch-'));
+    program = await buildSession(folder);
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  for (const [name, says] of Object.entries(cases)) {
+    it(says, async () => {
+      const outcome = await runProgram([program, name]);
+      assert.equal(outcome.status, 0, outcome.stderr);
+    });
+  }
+});

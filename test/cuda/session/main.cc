@@ -1,0 +1,249 @@
+#include "runs.h"
+
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+
+#include "core/executor.h"
+
+namespace optim = resnet_torch::optim;
+
+namespace {
+
+constexpr int kHead = 17, kLayer4 = 14;
+
+optim::Settings sgd() {
+  optim::Settings settings;
+  settings.kind = optim::Kind::kSgd;
+  settings.momentum = 0.9;
+  return settings;
+}
+
+optim::Settings adam(optim::Kind kind) {
+  optim::Settings settings;
+  settings.kind = kind;
+  settings.eps = 1e-3;  // so that gradients near zero, whose sign is chance, move little
+  return settings;
+}
+
+void expectClose(const std::string& what, double got, double expected, double tolerance) {
+  expect(std::abs(got - expected) <= tolerance * std::max(1.0, std::abs(expected)),
+         what + ": " + std::to_string(got) + " and not " + std::to_string(expected));
+}
+
+struct Trained {
+  std::vector<StepResult> results;
+  std::map<std::string, at::Tensor> start, values;
+  std::vector<double> drift;
+};
+
+Trained trained(const Plan& plan, int steps, bool device) {
+  computeOnDevice(device);
+  Run run(plan);
+  Trained trained;
+  trained.start = run.values();
+  std::vector<double> rates;
+  for (int i = 0; i < std::min(steps, 64); ++i) {
+    const auto row = ratesOf(i);
+    rates.insert(rates.end(), row.end() - static_cast<std::ptrdiff_t>(run.session->groups()), row.end());
+  }
+  run.session->plan(rates);
+  const auto take = [&](bool all) {
+    for (const auto& result : run.session->takeResults(all)) trained.results.push_back(result);
+  };
+  for (int i = 0; i < steps; ++i) {
+    run.queue(i);
+    take(false);
+  }
+  take(true);
+  run.session->throwPostponed();
+  expect(static_cast<int>(trained.results.size()) == steps, "every step has a result");
+  trained.values = run.values();
+  trained.drift = run.session->drift();
+  return trained;
+}
+
+/// Training on the device's path against the CPU's.
+void expectSameTraining(const Plan& plan, int steps, double tolerance) {
+  const auto device = trained(plan, steps, true), host = trained(plan, steps, false);
+  for (std::size_t i = 0; i < host.results.size(); ++i) {
+    expectClose("loss " + std::to_string(i), device.results[i].loss, host.results[i].loss, tolerance);
+    expect(device.results[i].correct == host.results[i].correct, "counts of step " + std::to_string(i));
+  }
+  const double apart = distance(device.values, host.values, host.start);
+  std::printf("apart by %.2g of the way\n", apart);
+  expect(apart <= tolerance, "the values are apart by " + std::to_string(apart) + " of the way");
+  for (std::size_t unit = 0; unit < host.drift.size(); ++unit)
+    expectClose("drift", device.drift[unit], host.drift[unit], tolerance);
+}
+
+void wholeNetwork() {
+  expectSameTraining({0, "", sgd(), {}}, 2, 2e-2);
+}
+
+/// BatchNorm in evaluation mode, and only some of them: folded and fused layers side by side.
+void someStatistics() {
+  expectSameTraining({kLayer4, "bn2", adam(optim::Kind::kAdamW), {}}, 2, 2e-2);
+  expectSameTraining({kLayer4, "bn3", adam(optim::Kind::kAdam), {}}, 2, 2e-2);
+  expectSameTraining({kLayer4, "none", sgd(), {}}, 2, 2e-2);
+}
+
+/// More steps than rows of rates, and than are read at once.
+void manySteps() {
+  for (const auto kind : {optim::Kind::kAdam, optim::Kind::kAdamW})
+    expectSameTraining({kHead, "", adam(kind), {}}, 70, 1e-2);
+  expectSameTraining({kHead, "", sgd(), {}}, 70, 1e-2);
+}
+
+/// A loss that is not finite is told of after the steps before it, and its step changes nothing, the running
+/// statistics included.
+void brokenStep() {
+  const Plan plan{kLayer4, "", sgd(), {}};
+  computeOnDevice(true);
+  Run run(plan);
+  run.step(0);
+  const auto before = run.values();
+  run.queue(1, NAN);
+  run.session->takeResults(true);
+  expect(run.session->failed(), "a loss that is not finite is an error");
+  try {
+    run.session->throwPostponed();
+  } catch (const resnet_torch::Error& error) {
+    expect(std::string(error.code()) == "ERR_NON_FINITE", "its code");
+  }
+  expect(same(run.values(), before), "a step that does not hold changes nothing");
+  run.queue(2);
+  run.queue(3, NAN);
+  run.queue(4);
+  expect(run.session->takeResults(true).size() == 1, "the steps before it are told of");
+  expect(run.session->failed(), "and then the error");
+}
+
+/// Losses times a scale train as they do without; where that overflows, steps are passed over until it is small
+/// enough, and nobody is told.
+void scaledLosses() {
+  const Plan plain{kHead, "", sgd(), {}};
+  auto scaled = plain;
+  scaled.scale = {65536, 2, 2, 0.5, true};
+  const auto expected = trained(plain, 6, true), got = trained(scaled, 6, true);
+  const double apart = distance(got.values, expected.values, expected.start);
+  expect(apart < 1e-4, "scaled by powers of two: apart by " + std::to_string(apart));
+
+  auto tooLarge = plain;
+  tooLarge.scale = {3e38, 1000, 2, 1.0 / 1024, true};
+  Run run(tooLarge);
+  const auto before = run.values();
+  int skipped = -1;
+  for (bool moved = false; !moved && skipped < 10; ++skipped) {
+    run.queue(0, 1e4);
+    run.session->takeResults(true);
+    expect(!run.session->failed(), "an overflow of scaled gradients is no error");
+    moved = !same(run.values(), before);
+  }
+  expect(skipped < 10, "training goes on at a lower scale");
+  expect(skipped > 0, "steps that overflow are passed over");
+}
+
+std::vector<resnet_torch::model::StoredTensor> storedAt(const std::string& path);
+
+/// State goes from the device to the CPU and back, and training goes on as if it had stayed.
+void movedState() {
+  const auto folder = std::filesystem::temp_directory_path() / ("resnet-torch-state-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  const auto path = (folder / "state.safetensors").string();
+  for (const auto& settings : {sgd(), adam(optim::Kind::kAdam)}) {
+    const Plan plan{kHead, "", settings, {}};
+    for (const bool device : {false, true}) {
+      computeOnDevice(device);
+      Run first(plan);
+      const auto start = first.values();
+      for (int i = 0; i < 3; ++i) first.step(i);
+      first.session->saveState(path, {});
+      const auto weights = first.values();
+      first.step(3);
+      const auto expected = first.values();
+
+      computeOnDevice(!device);
+      Run second(plan);
+      for (const auto& entry : second.model->tensors()) {
+        const at::NoGradGuard noGrad;
+        entry.tensor.detach().copy_(weights.at(entry.name));
+      }
+      second.session->loadState(path, storedAt(path));
+      for (int i = 0; i < 3; ++i) second.session->nextOwnAddress(4);
+      second.step(3);
+      const double apart = distance(second.values(), expected, start);
+      expect(apart < 1e-3, "moved, the next step is apart by " + std::to_string(apart));
+    }
+  }
+  std::filesystem::remove_all(folder);
+}
+
+/// The tensors of a file that this program wrote: names, types, shapes and places from its header.
+std::vector<resnet_torch::model::StoredTensor> storedAt(const std::string& path) {
+  auto* file = std::fopen(path.c_str(), "rb");
+  std::uint64_t length = 0;
+  expect(file && std::fread(&length, sizeof length, 1, file) == 1, "the state was written");
+  std::string header(length, ' ');
+  expect(std::fread(header.data(), 1, length, file) == length, "the state has a header");
+  std::fclose(file);
+  std::vector<resnet_torch::model::StoredTensor> tensors;
+  for (std::size_t at = header.find("\":{\"dtype\":\""); at != std::string::npos;
+       at = header.find("\":{\"dtype\":\"", at + 1)) {
+    resnet_torch::model::StoredTensor tensor;
+    const auto quote = header.rfind('"', at - 1);
+    tensor.name = header.substr(quote + 1, at - quote - 1);
+    tensor.dtype = header.substr(at + 12, 3);
+    const auto numbers = [&](const char* key) {
+      std::vector<std::int64_t> values;
+      auto from = header.find(key, at) + std::string(key).size();
+      for (auto end = header.find(']', from); from < end; from = header.find_first_of(",]", from) + 1)
+        values.push_back(std::stoll(header.substr(from)));
+      return values;
+    };
+    tensor.shape = numbers("\"shape\":[");
+    const auto places = numbers("\"data_offsets\":[");
+    tensor.offset = 8 + length + static_cast<std::uint64_t>(places[0]);
+    tensor.length = static_cast<std::uint64_t>(places[1] - places[0]);
+    tensors.push_back(tensor);
+  }
+  return tensors;
+}
+
+/// Steps with some gradients of the caller's, between steps of the session's own.
+void callersGradients() {
+  const Plan plan{kHead, "", adam(optim::Kind::kAdam), {}};
+  std::map<std::string, at::Tensor> values[2], start;
+  for (const bool device : {false, true}) {
+    computeOnDevice(device);
+    Run run(plan);
+    start = run.values();
+    run.step(0);
+    const auto rates = ratesOf(1);
+    run.session->apply({{"fc.3.weight", at::full({5 * 16}, 0.25, at::kFloat)}}, std::span(rates).last(1));
+    run.step(2);
+    values[device ? 1 : 0] = run.values();
+  }
+  expect(distance(values[1], values[0], start) < 1e-3, "the caller's gradients");
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  const std::map<std::string, std::function<void()>> cases = {{"whole-network", wholeNetwork},
+                                                              {"some-statistics", someStatistics},
+                                                              {"many-steps", manySteps},
+                                                              {"broken-step", brokenStep},
+                                                              {"scaled-losses", scaledLosses},
+                                                              {"moved-state", movedState},
+                                                              {"callers-gradients", callersGradients}};
+  if (count != 2 || !cases.contains(words[1])) return 2;
+  try {
+    cases.at(words[1])();
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "model/aten.h"
+
+#include <map>
+#include <stdexcept>
+
+#include "core/errors.h"
+#include "train/session.h"
+
+using resnet_torch::model::ResNet50;
+using resnet_torch::train::Session;
+using resnet_torch::train::SessionOptions;
+using resnet_torch::train::StepResult;
+
+struct Wrong : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+inline void expect(bool holds, const std::string& what) {
+  if (!holds) throw Wrong(what);
+}
+
+/// Who makes the steps of models on the CPU: the host, or the device's path over the emulated kernels.
+void computeOnDevice(bool device);
+
+/// What trains, from unit `first` on, and how.
+struct Plan {
+  int first = 0;
+  /// BatchNorms that take the statistics of the batch: all that train, or those whose names contain this.
+  std::string batchStatistics = "";
+  resnet_torch::optim::Settings optimizer;
+  resnet_torch::train::LossScale scale;
+};
+
+/// A model and a session over it, the same for the same plan.
+struct Run {
+  explicit Run(const Plan& plan);
+
+  std::shared_ptr<ResNet50> model;
+  std::unique_ptr<Session> session;
+
+  /// Step `number` of a sequence that is always the same, with its first image so many times as bright.
+  void queue(int number, double times = 1);
+  StepResult step(int number);
+  std::map<std::string, at::Tensor> values() const;
+};
+
+/// One rate a group, different in every step.
+std::vector<double> ratesOf(int number);
+
+/// The distance of two runs' values, over how far they have come from where they began.
+double distance(const std::map<std::string, at::Tensor>& got, const std::map<std::string, at::Tensor>& expected,
+                const std::map<std::string, at::Tensor>& start);
+
+/// Whether all values are the same, bit for bit.
+bool same(const std::map<std::string, at::Tensor>& got, const std::map<std::string, at::Tensor>& expected);
