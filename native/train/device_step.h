@@ -58,7 +58,8 @@ class DeviceStep {
   virtual void rebind() = 0;
   /// What gradients are expected to be multiplied by, float32 of one value on the device.
   virtual at::Tensor scale() const = 0;
-  /// The scale and the steps since it last changed, float64 [2] on the CPU: with it, a resumed run goes on as it would.
+  /// The scale and the steps since it last changed, float64 [2] on the CPU: with it, a resumed run goes on as it
+  /// would.
   virtual at::Tensor scaler() const = 0;
   virtual void setScaler(const at::Tensor& values) = 0;
 };
