@@ -137,7 +137,7 @@ describe('the benchmark: serving', () => {
     notRun: null,
     ours: [60],
     oursP99: [4000],
-    overload: { seconds: 300, bearable: 62.04, statuses: { 200: 18000, 429: 19000 }, failures },
+    overload: { seconds: 300, bearable: 62.04, offered: 124.1, statuses: { 200: 18000, 429: 19000 }, failures },
   });
   const page = (rows: readonly Outcome[]) => renderResults(mergeResults({ rows: {}, scaling: {} }, { rows }));
 
@@ -151,7 +151,7 @@ describe('the benchmark: serving', () => {
     assert.match(page([overload(0)]), /twice the load.*\| kept \| 4000 ms \|/);
     assert.match(
       page([overload(0)]),
-      /62\.0 requests a second.*for 300 s: answered were 18000 with 200, 19000 with 429; 0 failed/,
+      /At 124\.1 requests a second, twice the 62\.0.*for 300 s: answered were 18000 with 200, 19000 with 429; 0 failed/,
     );
     assert.match(page([overload(3)]), /twice the load.*\*\*missed\*\*/);
   });

@@ -27,6 +27,7 @@ void computeOnDevice(bool device);
 /// What trains, from unit `first` on, and how.
 struct Plan {
   int first = 0;
+  std::int64_t largest = 0;  ///< values of a parameter that trains: the emulator takes long for more
   /// BatchNorms that take the statistics of the batch: all that train, or those whose names contain this.
   std::string batchStatistics = "";
   resnet_torch::optim::Settings optimizer;
