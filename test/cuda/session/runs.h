@@ -41,7 +41,8 @@ struct Run {
   std::shared_ptr<ResNet50> model;
   std::unique_ptr<Session> session;
 
-  /// Step `number` of a sequence that is always the same, with its first image so many times as bright.
+  /// Step `number` of a sequence that is always the same, with what the prefix makes of its first image so many times
+  /// as large.
   void queue(int number, double times = 1);
   StepResult step(int number);
   std::map<std::string, at::Tensor> values() const;
