@@ -15,7 +15,7 @@ const cases: Readonly<Record<string, string>> = {
   'callers-gradients': "steps with the caller's gradients between steps of its own",
 };
 
-describe("a session on the device's path, over the emulated kernels", { skip }, () => {
+describe("a session on the device's path, over the emulated kernels", { skip, concurrency: 2 }, () => {
   let folder: string;
   let program: string;
   before(async () => {
