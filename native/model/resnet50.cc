@@ -229,7 +229,6 @@ void lookUp(const at::Tensor& bytes, const at::Tensor& table, at::Tensor& values
 
 at::Tensor normalise(const at::Tensor& images, at::ScalarType dtype) {
   if (const auto* device = deviceKernels(images.device())) return device->normalise(images, dtype);
-  if (!images.device().is_cpu()) return normaliseDirectly(images, dtype).permute({0, 3, 1, 2});
   const auto bytes = images.contiguous();
   const auto table =
       normaliseDirectly(at::arange(256, at::kByte).view({256, 1}).expand({256, 3}), dtype).contiguous();

@@ -1,6 +1,7 @@
 #include "train/evaluate.h"
 
 #include "model/compiled.h"
+#include "model/device_kernels.h"
 #include "train/loss.h"
 #include "train/pipeline.h"
 
@@ -20,7 +21,7 @@ at::Tensor evaluationLogits(model::ResNet50& model, data::Batch& batch, at::Scal
 
 void evaluateBatch(model::ResNet50& model, data::Batch& batch, at::ScalarType compute, Evaluation& into) {
   const at::NoGradGuard noGrad;
-  const auto target = batchLabels(model, batch).to(model.device());
+  const auto target = model::uploaded(batchLabels(model, batch), model.device());
   const auto logits = evaluationLogits(model, batch, compute);
   into.images += logits.size(0);
   into.lossSum += at::cross_entropy_loss(logits, target, {}, at::Reduction::Sum).item<double>();

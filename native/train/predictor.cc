@@ -10,6 +10,7 @@
 #include "core/errors.h"
 #include "data/threads.h"
 #include "model/compiled.h"
+#include "model/device_kernels.h"
 
 namespace resnet_torch::train {
 
@@ -208,7 +209,7 @@ void Predictor::State::run(std::vector<Waiting>& batch) {
     const auto bytes = at::empty({count, size, size, 3}, at::kByte);
     auto* to = bytes.mutable_data_ptr<std::uint8_t>();
     for (const auto& image : batch) to = std::copy(image.pixels.begin(), image.pixels.end(), to);
-    const auto images = model::normalise(bytes.to(model->device()), options.compute);
+    const auto images = model::normalise(model::uploaded(bytes, model->device()), options.compute);
     const auto features = model::compiledFeatures(*model, images, options.compute);
     const auto floats = at::TensorOptions().device(at::kCPU).dtype(at::kFloat);
     const auto probabilities = model->logits(features, {}).softmax(1).to(floats).contiguous();

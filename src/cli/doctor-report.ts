@@ -1,7 +1,7 @@
 import type { NativeCudaStatus } from '../native/binding.js';
 import { type CudaMachine, cudaProblem, cudaVersion, cudnnVersion } from '../native/cuda.js';
 import { setupCommand } from '../native/explain.js';
-import { type CudaHost, chooseVariant, VARIANTS, type Variant } from '../native/variants.js';
+import { type CudaHost, chooseVariant, unknownVariant, VARIANTS, type Variant } from '../native/variants.js';
 import { table } from './table.js';
 
 /** What a process that loaded the addon of a variant says of it. */
@@ -74,7 +74,7 @@ function nodeFinding({ node, oldestNode }: Examination): string | null {
 }
 
 function loadFinding({ built, wanted, probes }: Examination, variant: Variant | null): string | null {
-  if (variant === null) return `RESNET_TORCH_VARIANT is "${wanted}": it can be cpu or cuda.`;
+  if (variant === null) return unknownVariant(wanted);
   if (!built.includes(variant)) {
     const other = built[0] === undefined ? '' : ` RESNET_TORCH_VARIANT=${built[0]} takes the other one.`;
     return `The ${variant} variant of the native part is not built: run \`${setupCommand(variant)}\`.${other}`;

@@ -1,7 +1,7 @@
 import type { ComputeCapability, NativeCudaStatus } from './binding.js';
 import { setupCommand } from './explain.js';
 import { native, packageRoot } from './load.js';
-import { builtVariants, type CudaHost, cudaHost, type Variant } from './variants.js';
+import { builtVariants, type CudaHost, cudaHost, hidesDevices, type Variant } from './variants.js';
 
 /** All that decides on whether there is a CUDA device to compute on. */
 export interface CudaMachine {
@@ -61,8 +61,7 @@ function withoutVariant({ built, wanted, host }: CudaMachine): string {
   const build = setupCommand('cuda');
   if (!built.includes('cuda')) return `the CUDA variant of the package is not built; \`${build}\` builds it`;
   if (wanted === 'cpu') return 'RESNET_TORCH_VARIANT=cpu asks for the CPU variant; leave it out';
-  if (host.visible === '' || host.visible === '-1')
-    return `CUDA_VISIBLE_DEVICES=${host.visible} hides all devices; leave it out`;
+  if (hidesDevices(host)) return `CUDA_VISIBLE_DEVICES=${host.visible} hides all devices; leave it out`;
   return (
     'the system shows no NVIDIA device (no /dev/nvidiactl): look at `nvidia-smi`; a container is given devices by ' +
     '`docker run --gpus all`. RESNET_TORCH_VARIANT=cuda loads the CUDA variant all the same, and tells more'

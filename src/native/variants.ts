@@ -44,6 +44,16 @@ export function driverVersion(text: string): string | null {
   return /\s(\d{3,}(?:\.\d+)+)\s/.exec(text)?.[1] ?? null;
 }
 
+/** Whether CUDA_VISIBLE_DEVICES hides all devices. */
+export function hidesDevices({ visible }: CudaHost): boolean {
+  return visible === '' || visible === '-1';
+}
+
+/** What is wrong with a value of RESNET_TORCH_VARIANT that names none. */
+export function unknownVariant(wanted: string | null | undefined): string {
+  return `RESNET_TORCH_VARIANT is "${wanted}": it can be cpu or cuda.`;
+}
+
 /**
  * The variant to load: what `wanted` (RESNET_TORCH_VARIANT) says; else the only one there is; of both, CUDA where a device
  * may answer. A process can have one libtorch only, and that of CUDA takes longer to load: it is not loaded to find out.
@@ -53,10 +63,9 @@ export function driverVersion(text: string): string | null {
 export function chooseVariant(wanted: string | undefined, built: readonly Variant[], host: CudaHost): Variant {
   if (wanted === 'cpu' || wanted === 'cuda') return wanted;
   if (wanted !== undefined && wanted !== '') {
-    throw new ResnetTorchError('ERR_INVALID_ARGUMENT', `RESNET_TORCH_VARIANT is "${wanted}": it can be cpu or cuda.`);
+    throw new ResnetTorchError('ERR_INVALID_ARGUMENT', unknownVariant(wanted));
   }
   if (!built.includes('cuda')) return 'cpu';
   if (!built.includes('cpu')) return 'cuda';
-  const isHidden = host.visible === '' || host.visible === '-1';
-  return host.deviceSeen && !isHidden ? 'cuda' : 'cpu';
+  return host.deviceSeen && !hidesDevices(host) ? 'cuda' : 'cpu';
 }

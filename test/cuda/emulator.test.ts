@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
-import { buildFaults, runProgram, skip } from './support/build.js';
+import { describe, it } from 'node:test';
+import { buildFaults, builtBefore, runProgram, skip } from './support/build.js';
 
 const right = { sumByHalves: '4560', sumByShuffles: '4560', shuffles: '288', halfWarps: '192' };
 
@@ -27,17 +25,14 @@ const faults = {
 const seeds = [1, 2, 3, 4, 5, 6, 7, 8];
 
 describe('the emulator of CUDA', { skip }, () => {
-  let folder: string;
-  let program: string;
-  before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'resnet-torch-'));
-    program = join(folder, 'faults');
+  const built = builtBefore(async (folder) => {
+    const program = join(folder, 'faults');
     await buildFaults(program);
+    return program;
   });
-  after(() => rm(folder, { recursive: true, force: true }));
 
   const results = async (kernel: string): Promise<readonly string[]> => {
-    const outcomes = await Promise.all(seeds.map((seed) => runProgram([program, kernel, seed])));
+    const outcomes = await Promise.all(seeds.map((seed) => runProgram([built.program, kernel, seed])));
     for (const outcome of outcomes) assert.equal(outcome.status, 0, outcome.stderr);
     return outcomes.map((outcome) => outcome.stdout.trim());
   };

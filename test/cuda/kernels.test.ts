@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { projectRoot } from '../support/paths.js';
-import { buildKernels, buildWith, groups, runProgram, skip } from './support/build.js';
+import { buildKernels, buildWith, builtBefore, groups, runProgram, skip } from './support/build.js';
 
 const barrier = '__syncthreads();';
 
@@ -27,17 +26,11 @@ function barriers(): readonly { readonly file: string; readonly offset: number }
 }
 
 describe('the CUDA kernels, run whole in the emulator under sanitizers', { skip }, () => {
-  let folder: string;
-  let program: string;
-  before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'resnet-torch-'));
-    program = await buildKernels(folder);
-  });
-  after(() => rm(folder, { recursive: true, force: true }));
+  const built = builtBefore(buildKernels);
 
   for (const group of groups) {
     it(`${group}: the results are PyTorch's`, async () => {
-      const outcomes = await Promise.all([1, 2, 3].map((seed) => runProgram([program, group, seed])));
+      const outcomes = await Promise.all([1, 2, 3].map((seed) => runProgram([built.program, group, seed])));
       for (const outcome of outcomes) {
         assert.equal(outcome.status, 0, outcome.stderr);
         assert.ok(JSON.parse(outcome.stdout).cases > 0);
@@ -51,13 +44,13 @@ describe('the CUDA kernels, run whole in the emulator under sanitizers', { skip 
       .split('\n').length;
     it(`misses the barrier of ${file}, line ${line}, where it is taken out`, async () => {
       const [kernels, group] = users[file] ?? assert.fail(`no test is named for the barriers of ${file}`);
-      const native = join(folder, `without-${file}-${offset}`);
+      const native = join(built.folder, `without-${file}-${offset}`);
       await cp(join(projectRoot, 'native', 'cuda'), join(native, 'cuda'), { recursive: true });
       const changed = join(native, 'cuda', file);
       const text = readFileSync(changed, 'utf8');
       writeFileSync(changed, `${text.slice(0, offset)}{}${text.slice(offset + barrier.length)}`);
       const broken = join(native, 'kernels');
-      await buildWith(folder, native, kernels, broken);
+      await buildWith(built.folder, native, kernels, broken);
       const outcome = await runProgram([broken, group, 1]);
       assert.equal(outcome.status, 1);
       assert.match(outcome.stderr, /without a barrier between|read before it was written/);

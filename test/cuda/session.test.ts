@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
-import { buildSession, runProgram, skip } from './support/build.js';
+import { describe, it } from 'node:test';
+import { buildSession, builtBefore, runProgram, skip } from './support/build.js';
 
 const cases: Readonly<Record<string, string>> = {
   'whole-network': 'trains the whole network as the CPU does',
@@ -16,17 +13,11 @@ const cases: Readonly<Record<string, string>> = {
 };
 
 describe("a session on the device's path, over the emulated kernels", { skip, concurrency: 2 }, () => {
-  let folder: string;
-  let program: string;
-  before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'resnet-torch-'));
-    program = await buildSession(folder);
-  });
-  after(() => rm(folder, { recursive: true, force: true }));
+  const built = builtBefore(buildSession);
 
   for (const [name, says] of Object.entries(cases)) {
     it(says, async () => {
-      const outcome = await runProgram([program, name]);
+      const outcome = await runProgram([built.program, name]);
       assert.equal(outcome.status, 0, outcome.stderr);
     });
   }

@@ -1,27 +1,18 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
-import { buildDeviceKernels, groups, runProgram, skip } from '../cuda/support/build.js';
+import { describe, it } from 'node:test';
+import { buildDeviceKernels, builtBefore, groups, runProgram, skip } from '../cuda/support/build.js';
 import { findComputeSanitizer, noDevice } from './support/device.js';
 
 /** The host reads results as soon as a kernel was launched. */
 const env = { CUDA_LAUNCH_BLOCKING: '1' };
 
 describe('the CUDA kernels on a device', { skip: noDevice || skip }, () => {
-  let folder: string;
-  let program: string;
-  before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'resnet-torch-'));
-    program = await buildDeviceKernels(folder, 'native');
-  });
-  after(() => rm(folder, { recursive: true, force: true }));
+  const built = builtBefore((folder) => buildDeviceKernels(folder, 'native'));
 
   for (const group of groups) {
     it(`${group}: the results are PyTorch's`, async () => {
       for (const seed of [1, 2, 3]) {
-        const outcome = await runProgram([program, group, seed], env);
+        const outcome = await runProgram([built.program, group, seed], env);
         assert.equal(outcome.status, 0, outcome.stderr);
         assert.ok(JSON.parse(outcome.stdout).cases > 0);
       }
@@ -33,7 +24,10 @@ describe('the CUDA kernels on a device', { skip: noDevice || skip }, () => {
       const sanitizer = await findComputeSanitizer();
       if (sanitizer === null) return t.skip('compute-sanitizer is not installed: it comes with the CUDA toolkit');
       for (const group of groups) {
-        const outcome = await runProgram([sanitizer, '--tool', tool, '--error-exitcode', '9', program, group, 1], env);
+        const outcome = await runProgram(
+          [sanitizer, '--tool', tool, '--error-exitcode', '9', built.program, group, 1],
+          env,
+        );
         assert.equal(outcome.status, 0, `${group}: ${outcome.stdout}\n${outcome.stderr}`);
       }
     });

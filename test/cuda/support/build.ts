@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
 import { readdirSync, realpathSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { after, before } from 'node:test';
 import { promisify } from 'node:util';
 import { importScript } from '../../scripts/support/script.js';
 import { projectRoot } from '../../support/paths.js';
@@ -11,7 +12,7 @@ const { findToolkit, compileFlags } = await importScript<{
   findToolkit(): string | null;
   readonly compileFlags: readonly string[];
 }>('setup/cuda-toolkit.mjs');
-const toolkit = findToolkit();
+export const toolkit = findToolkit();
 
 /** Why the kernels cannot be compiled here, or `false`: for the `skip` of a test. */
 export const skip = toolkit === null ? 'no CUDA toolkit, whose headers the kernels include' : false;
@@ -194,6 +195,23 @@ export async function buildFaults(program: string): Promise<void> {
   const object = `${program}.o`;
   await compile(join(tests, 'emulator', 'faults.cc'), object, join(projectRoot, 'native'));
   await run(compiler, [...sanitizers, object, '-o', program]);
+}
+
+/** A program of a group of tests, and the folder that its objects stay in. */
+export interface Built {
+  readonly folder: string;
+  readonly program: string;
+}
+
+/** Has a program built before the tests of the group that it is called in, and removed after them. */
+export function builtBefore(build: (folder: string) => Promise<string>): Built {
+  const built = { folder: '', program: '' };
+  before(async () => {
+    built.folder = await mkdtemp(join(tmpdir(), 'resnet-torch-'));
+    built.program = await build(built.folder);
+  });
+  after(() => rm(built.folder, { recursive: true, force: true }));
+  return built;
 }
 
 export interface Outcome {
