@@ -22,6 +22,10 @@ constexpr std::size_t kSmallest = 64 * 1024;
 /// Sizes are rounded to a sixteenth of their power of two, so that a block serves slightly different requests.
 constexpr std::size_t kStepsPerOctave = 16;
 
+/// A block serves requests of at least its size divided by this: what it has too much is in memory already, where a new
+/// block's pages would have to be zeroed first. Batches of which a part was cached come in every size.
+constexpr std::size_t kLargestFit = 2;
+
 std::size_t roundedSize(std::size_t bytes) {
   const std::size_t step = std::bit_floor(bytes) / kStepsPerOctave;
   return (bytes + step - 1) / step * step;
@@ -97,11 +101,12 @@ class CachingAllocator final : public c10::Allocator {
 
   void* takeCached(std::size_t size) {
     std::lock_guard lock(mutex_);
-    const auto found = free_.find(size);
-    if (found == free_.end() || found->second.empty()) return nullptr;
+    const auto found = free_.lower_bound(size);
+    if (found == free_.end() || found->first > kLargestFit * size) return nullptr;
     void* memory = found->second.back();
+    cachedBytes_ -= found->first;
     found->second.pop_back();
-    cachedBytes_ -= size;
+    if (found->second.empty()) free_.erase(found);
     return memory;
   }
 
@@ -134,7 +139,7 @@ class CachingAllocator final : public c10::Allocator {
   }
 
   std::mutex mutex_;
-  std::map<std::size_t, std::vector<void*>> free_;
+  std::map<std::size_t, std::vector<void*>> free_;  ///< by size; none is empty
   std::size_t cachedBytes_ = 0;
   std::size_t limitBytes_ = 0;
 };

@@ -1,7 +1,5 @@
 #include "model/frozen_units.h"
 
-#include <bit>
-
 #include "core/executor.h"
 #include "model/fused_ops.h"
 #include "model/units.h"
@@ -38,25 +36,7 @@ at::Tensor FrozenUnits::run(const at::Tensor& input) {
 at::Tensor FrozenUnits::activations(const at::Tensor& input) {
   const at::NoGradGuard noGrad;
   if (first_ >= last_) return input;
-  const auto x = input.to(dtype_).contiguous(at::MemoryFormat::ChannelsLast);
-  const auto images = x.size(0), filled = x.device().is_cpu() ? filledSize(images, x.size(2), x.size(3)) : images;
-  if (filled == images) return compute(x);
-  auto more =
-      at::zeros({filled, x.size(1), x.size(2), x.size(3)}, x.options()).contiguous(at::MemoryFormat::ChannelsLast);
-  more.narrow(0, 0, images).copy_(x);
-  return compute(more).narrow(0, 0, images);
-}
-
-std::int64_t FrozenUnits::filledSize(std::int64_t images, std::int64_t height, std::int64_t width) {
-  if (metSize_ != std::pair(height, width)) met_.clear();
-  metSize_ = {height, width};
-  const auto found = met_.lower_bound(images);
-  if (images == 0 || (found != met_.end() && *found <= 2 * images)) return images == 0 ? 0 : *found;
-  // Nothing that fits was met: a power of two serves others too, where it is no more than the largest so far.
-  auto filled = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(images)));
-  if (met_.empty() || filled > *met_.rbegin()) filled = images;
-  met_.insert(filled);
-  return filled;
+  return compute(input.to(dtype_).contiguous(at::MemoryFormat::ChannelsLast));
 }
 
 at::Tensor FrozenUnits::compute(at::Tensor x) {

@@ -3,8 +3,6 @@
 #include "model/aten.h"
 
 #include <optional>
-#include <set>
-#include <utility>
 
 #include "model/folded_convolution.h"
 #include "model/resnet50.h"
@@ -29,9 +27,6 @@ class FrozenUnits {
   at::Tensor activations(const at::Tensor& input);
 
  private:
-  /// oneDNN makes its kernels anew for every number of images, which takes longer than some images more: so an odd
-  /// batch is filled up to a size that was met before, if that is at most twice as large, or to a power of two.
-  std::int64_t filledSize(std::int64_t images, std::int64_t height, std::int64_t width);
   at::Tensor compute(at::Tensor x);
 
   struct Block {
@@ -43,9 +38,6 @@ class FrozenUnits {
   at::ScalarType modelType_, dtype_;
   std::optional<FoldedConvolution> stem_;
   std::vector<Block> blocks_;
-  /// Numbers of images that were met, for one height and width.
-  std::set<std::int64_t> met_;
-  std::pair<std::int64_t, std::int64_t> metSize_;
 };
 
 /// Sizes [c, h, w] of what the first 1 … 17 units make of an image of a side of `size`; [2048] after all 17, pooled.

@@ -1,10 +1,15 @@
+import { loadAhead } from '../native/load-ahead.js';
 import { storedHelp } from './stored-help.js';
+
+/** Commands that compute. */
+const COMPUTING: ReadonlySet<string | undefined> = new Set(['train', 'eval', 'predict', 'serve', 'export', 'inspect']);
 
 /** Runs one command line (without `node` and the script) and answers the exit code: 0, 1 failure, 2 usage, 130 Ctrl-C. */
 export async function main(args: readonly string[]): Promise<number> {
   process.stdout.on('error', endQuietly);
   try {
     const help = storedHelp(args);
+    if (COMPUTING.has(args[0]) && !args.includes('--help') && !args.includes('-h')) loadAhead();
     if (help === null) await (await import('./parser.js')).parser(args).parseAsync();
     else process.stdout.write(help);
     return 0;

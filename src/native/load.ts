@@ -37,10 +37,15 @@ export function variantToLoad(root = packageRoot()): Variant {
   return chooseVariant(process.env.RESNET_TORCH_VARIANT, builtVariants(root), cudaHost());
 }
 
-function load(): NativeBinding {
+/** The addon of the variant that this machine calls for, not initialised yet. */
+export function openAddon(): { readonly variant: Variant; readonly binding: NativeBinding } {
   const root = packageRoot();
   const variant = variantToLoad(root);
-  const binding = requireAddon(root, variant);
+  return { variant, binding: requireAddon(root, variant) };
+}
+
+function load(): NativeBinding {
+  const { variant, binding } = openAddon();
   const { compiled, runtime } = binding.libtorchVersions();
   if (compiled !== runtime) {
     throw new ResnetTorchError(

@@ -1,0 +1,4 @@
+import { openAddon } from './load.js';
+
+// It stays loaded when this thread ends.
+openAddon();
