@@ -22,8 +22,8 @@ constexpr std::size_t kSmallest = 64 * 1024;
 /// Sizes are rounded to a sixteenth of their power of two, so that a block serves slightly different requests.
 constexpr std::size_t kStepsPerOctave = 16;
 
-/// A block serves requests of at least its size divided by this: what it has too much is in memory already, where a new
-/// block's pages would have to be zeroed first. Batches of which a part was cached come in every size.
+/// A block serves requests of at least its size divided by this: what it has too much is in memory already, where a
+/// new block's pages would have to be zeroed first. Batches of which a part was cached come in every size.
 constexpr std::size_t kLargestFit = 2;
 
 std::size_t roundedSize(std::size_t bytes) {

@@ -13,8 +13,12 @@ namespace resnet_torch::model {
 
 namespace {
 
-/// Rows that one thread sums up at a time. Fixed, so that sums do not depend on the number of threads.
-constexpr std::int64_t kRowsAtOnce = 1024;
+/// Rows that one thread takes at a time: enough parts for many threads in the last stage too, with its 49 rows an
+/// image. They do not depend on the number of threads, so that sums do not.
+std::int64_t rowsAtOnce(std::int64_t channels) {
+  constexpr std::int64_t kValuesAtOnce = 1 << 16;
+  return std::max<std::int64_t>(32, kValuesAtOnce / channels);
+}
 
 const KernelTable& table() {
   static const KernelTable& chosen = [&]() -> const KernelTable& {
@@ -143,7 +147,7 @@ NormState batchStatistics(const at::Tensor& x, const BatchNorm& norm) {
   const auto sums = withType(x, [&](auto type) {
     using T = decltype(type);
     const auto* from = x.const_data_ptr<T>();
-    return summed(rows, kRowsAtOnce, channels, 2, [&](std::int64_t first, std::int64_t last, double* into) {
+    return summed(rows, rowsAtOnce(channels), channels, 2, [&](std::int64_t first, std::int64_t last, double* into) {
       kernels<T>().moments(from + first * channels, last - first, channels, origin.template const_data_ptr<Wide<T>>(),
                            into, into + channels);
     });
@@ -198,7 +202,7 @@ at::Tensor normAddRelu(const at::Tensor& x, const NormState& state, const at::Te
     const auto left = operand<T>(x, &state);
     const auto right = z.defined() ? operand<T>(z, zState) : Operand<T>{};
     auto* to = y.template mutable_data_ptr<T>();
-    overRows(rowsOf(x), kRowsAtOnce, [&](std::int64_t first, std::int64_t last) {
+    overRows(rowsOf(x), rowsAtOnce(channels), [&](std::int64_t first, std::int64_t last) {
       auto a = left, b = right;
       a.values += first * channels;
       if (b.values) b.values += first * channels;
@@ -223,12 +227,12 @@ AffineGradients normReluBackward(at::Tensor& dy, const at::Tensor& x, const Norm
       return moved;
     };
     const auto sums =
-        summed(rows, kRowsAtOnce, channels, 2, [&](std::int64_t first, std::int64_t last, double* into) {
+        summed(rows, rowsAtOnce(channels), channels, 2, [&](std::int64_t first, std::int64_t last, double* into) {
           kernels<T>().reluSums(gradient + first * channels, at(first), mean, last - first, channels, into,
                                 into + channels);
         });
     const auto factors = gradientFactors(x, state, sums.data(), sums.data() + channels);
-    overRows(rows, kRowsAtOnce, [&](std::int64_t first, std::int64_t last) {
+    overRows(rows, rowsAtOnce(channels), [&](std::int64_t first, std::int64_t last) {
       kernels<T>().reluGradient(
           gradient + first * channels, at(first), factors.slope.template const_data_ptr<Wide<T>>(),
           factors.offset.template const_data_ptr<Wide<T>>(), last - first, channels, gradient + first * channels);
@@ -258,7 +262,7 @@ AddReluSums addReluBackward(at::Tensor& dy, const at::Tensor& dySecond, const at
       whole.zMean = z.state->mean.template const_data_ptr<Wide<T>>();
     }
     const auto sums =
-        summed(rows, kRowsAtOnce, channels, 3, [&](std::int64_t first, std::int64_t last, double* into) {
+        summed(rows, rowsAtOnce(channels), channels, 3, [&](std::int64_t first, std::int64_t last, double* into) {
           auto pass = whole;
           const auto skip = first * channels;
           pass.dy += skip;
@@ -291,7 +295,7 @@ at::Tensor normBackward(const at::Tensor& g, const at::Tensor& x, const NormStat
   withType(x, [&](auto type) {
     using T = decltype(type);
     using A = Wide<T>;
-    overRows(rowsOf(x), kRowsAtOnce, [&](std::int64_t first, std::int64_t last) {
+    overRows(rowsOf(x), rowsAtOnce(channels), [&](std::int64_t first, std::int64_t last) {
       const auto skip = first * channels;
       kernels<T>().gradient(g.const_data_ptr<T>() + skip, x.const_data_ptr<T>() + skip,
                             state.scale.template const_data_ptr<A>(), factors.slope.template const_data_ptr<A>(),

@@ -52,7 +52,7 @@ async function compileReference(object: string): Promise<void> {
 
 function libtorchFlags(): readonly string[] {
   const folder = join(libtorch(), 'lib');
-  return [`-L${folder}`, `-Wl,-rpath,${folder}`, '-ltorch_cpu', '-lc10'];
+  return [`-L${folder}`, `-Wl,-rpath,${folder}`, '-ltorch_cpu', '-lc10', '-lgomp'];
 }
 
 /** Compiles against libtorch, after a precompiled header; without sanitizers too. */
@@ -61,7 +61,14 @@ async function compileHost(source: string, object: string, header: string): Prom
   const warnings = ['-Wall', '-Wextra', '-Werror', '-Wno-maybe-uninitialized', '-Wno-uninitialized'];
   const include = [`-I${join(projectRoot, 'native')}`, '-isystem', join(libtorch(), 'include')];
   const language = source.endsWith('.h') ? ['-x', 'c++-header'] : ['-include', header, '-Winvalid-pch'];
-  const args = ['-std=c++20', '-O1', '-fno-math-errno', '-DCPU_CAPABILITY=DEFAULT', '-DCPU_CAPABILITY_DEFAULT'];
+  const args = [
+    '-std=c++20',
+    '-O1',
+    '-fno-math-errno',
+    '-fopenmp',
+    '-DCPU_CAPABILITY=DEFAULT',
+    '-DCPU_CAPABILITY_DEFAULT',
+  ];
   await run(compiler, [...args, ...warnings, ...include, ...language, '-c', source, '-o', object]);
 }
 
