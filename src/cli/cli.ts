@@ -1,8 +1,8 @@
 import { loadAhead } from '../native/load-ahead.js';
 import { storedHelp } from './stored-help.js';
 
-/** Commands that compute. */
-const COMPUTING: ReadonlySet<string | undefined> = new Set(['train', 'eval', 'predict', 'serve', 'export', 'inspect']);
+/** Commands that compute as soon as they have read their options; `serve` first says how threads are to wait. */
+const COMPUTING: ReadonlySet<string | undefined> = new Set(['train', 'eval', 'predict', 'export', 'inspect']);
 
 /** Runs one command line (without `node` and the script) and answers the exit code: 0, 1 failure, 2 usage, 130 Ctrl-C. */
 export async function main(args: readonly string[]): Promise<number> {
