@@ -1,6 +1,7 @@
 #include "train/session.h"
 
 #include <deque>
+#include <future>
 #include <optional>
 
 #include "binding/async.h"
@@ -185,8 +186,8 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap> {
         env, "Session",
         {InstanceMethod<&SessionWrap::run>("run"), InstanceMethod<&SessionWrap::step>("step"),
          InstanceMethod<&SessionWrap::gradients>("gradients"), InstanceMethod<&SessionWrap::apply>("apply"),
-         InstanceMethod<&SessionWrap::drift>("drift"), InstanceMethod<&SessionWrap::saveState>("saveState"),
-         InstanceMethod<&SessionWrap::keepWeights>("keepWeights"), InstanceMethod<&SessionWrap::saveKept>("saveKept"),
+         InstanceMethod<&SessionWrap::drift>("drift"), InstanceMethod<&SessionWrap::save>("save"),
+         InstanceMethod<&SessionWrap::keepWeights>("keepWeights"),
          InstanceMethod<&SessionWrap::loadState>("loadState"), InstanceMethod<&SessionWrap::memory>("memory"),
          InstanceMethod<&SessionWrap::dispose>("dispose")});
   }
@@ -210,8 +211,7 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap> {
   Napi::Value apply(const Napi::CallbackInfo& info);
   Napi::Value drift(const Napi::CallbackInfo& info);
   Napi::Value keepWeights(const Napi::CallbackInfo& info);
-  Napi::Value saveKept(const Napi::CallbackInfo& info);
-  Napi::Value saveState(const Napi::CallbackInfo& info);
+  Napi::Value save(const Napi::CallbackInfo& info);
   Napi::Value loadState(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
 
@@ -386,25 +386,74 @@ Napi::Value SessionWrap::keepWeights(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value SessionWrap::saveKept(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    const auto path = toText(info[0], "path");
-    const auto metadata = toTextMap(info[1], "metadata");
-    return once(info, [path, metadata](Session& session) -> Answer {
-      session.saveKept(path, metadata);
-      return [](Napi::Env env) { return env.Undefined(); };
-    });
-  });
+/// A file of a checkpoint, and what it holds.
+struct FileToSave {
+  std::string path, holds;
+  Session::Metadata metadata;
+
+  AtomicFile stage(Session& session) const {
+    if (holds == "state") return session.stageState(path, metadata);
+    return holds == "kept" ? session.stageKept(path, metadata) : session.stageModel(path, metadata);
+  }
+};
+
+std::vector<FileToSave> toFiles(const Napi::Value& value) {
+  if (!value.IsArray()) invalid("files", "an array");
+  const auto list = value.As<Napi::Array>();
+  std::vector<FileToSave> files;
+  for (std::uint32_t i = 0; i < list.Length(); ++i) {
+    const auto name = "files[" + std::to_string(i) + "]";
+    const auto object = toObject(list.Get(i), name);
+    FileToSave file{toText(object.Get("path"), name + ".path"), toText(object.Get("holds"), name + ".holds"),
+                    toTextMap(object.Get("metadata"), name + ".metadata")};
+    if (file.holds != "model" && file.holds != "kept" && file.holds != "state")
+      invalid(name + ".holds", "'model', 'kept' or 'state'");
+    files.push_back(std::move(file));
+  }
+  return files;
 }
 
-Napi::Value SessionWrap::saveState(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    const auto path = toText(info[0], "path");
-    const auto metadata = toTextMap(info[1], "metadata");
-    return once(info, [path, metadata](Session& session) -> Answer {
-      session.saveState(path, metadata);
-      return [](Napi::Env env) { return env.Undefined(); };
+/// Files whose contents are with the operating system, on their way to the disk.
+class Saving {
+ public:
+  void begin(std::vector<AtomicFile> files, Executor& executor) {
+    done_ = std::async(std::launch::async, [files = std::move(files), &executor]() mutable {
+      const WakeAtEnd whatever{executor};
+      for (auto& file : files) file.commit();
     });
+  }
+  bool begun() const { return done_.valid(); }
+  bool ended() const { return done_.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }
+  void throwFailure() { done_.get(); }
+
+ private:
+  struct WakeAtEnd {
+    Executor& executor;
+    ~WakeAtEnd() { executor.wake(); }
+  };
+
+  std::future<void> done_;
+};
+
+Napi::Value SessionWrap::save(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto session = this->session();
+    const auto saving = std::make_shared<Saving>();
+    auto& executor = executorOf(session->model());
+    // In the queue of the steps: none that was asked for later comes before it, and those that follow go on while the
+    // disk writes.
+    return runUnits(info, executor, Priority::kTraining, std::make_shared<CancelFlag>(),
+                    [session, saving, files = toFiles(info[0]), &executor](Answer& answer) {
+                      if (!saving->begun()) {
+                        std::vector<AtomicFile> staged;
+                        for (const auto& file : files) staged.push_back(file.stage(*session));
+                        saving->begin(std::move(staged), executor);
+                      }
+                      if (!saving->ended()) return Job::Progress::kWaiting;
+                      saving->throwFailure();
+                      answer = [](Napi::Env env) { return env.Undefined(); };
+                      return Job::Progress::kDone;
+                    });
   });
 }
 

@@ -11,6 +11,7 @@ class AtomicFile {
  public:
   explicit AtomicFile(std::string path);
   ~AtomicFile();
+  AtomicFile(AtomicFile&& other) noexcept;
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 

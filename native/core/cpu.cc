@@ -34,13 +34,20 @@ int usableCores() {
   return static_cast<int>(std::thread::hardware_concurrency());
 }
 
+bool hasAmxBf16() {
+#ifdef __x86_64__
+  constexpr unsigned kBit = 1U << 22;  // leaf 7.0, EDX
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & kBit);
+#else
+  return false;
+#endif
+}
+
 bool hasFastBf16() {
 #ifdef __x86_64__
   if (!__builtin_cpu_supports("avx512f")) return false;  // the operating system's consent included
-  constexpr unsigned kAmxBf16 = 1U << 22;                // leaf 7.0, EDX
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & kAmxBf16)) return true;
-  return hasAvx512Bf16();
+  return hasAmxBf16() || hasAvx512Bf16();
 #else
   return false;
 #endif

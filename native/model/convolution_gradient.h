@@ -5,7 +5,7 @@
 namespace resnet_torch::model {
 
 /// Gradients of y = conv2d(x, weight) from that of y, all channels-last: of x where `wantInput`, of the weight where
-/// `wantWeight`. Where it is faster, the weight's gradient is taken as one matrix product.
+/// `wantWeight`. The weight's comes in the weight's dtype or, where our own kernel sums it up, in float32.
 struct ConvolutionGradients {
   at::Tensor input, weight;
 };

@@ -1,7 +1,6 @@
 #include "model/frozen_units.h"
 
 #include "core/executor.h"
-#include "model/fused_ops.h"
 #include "model/units.h"
 
 namespace resnet_torch::model {
@@ -14,7 +13,7 @@ constexpr std::int64_t kStemChannels = 64;
 FrozenUnits::FrozenUnits(const ResNet50& model, int first, int last, at::ScalarType compute)
     : first_(first), last_(last), modelType_(model.dtype()), dtype_(compute) {
   const at::NoGradGuard noGrad;
-  if (first == 0 && last > 0) stem_.emplace(model.stemConvolution(), model.stemNorm(), dtype_, kKeepNoWeight);
+  if (first == 0 && last > 0) stem_.emplace(model.stemConvolution(), model.stemNorm(), dtype_);
   for (int unit = std::max(first, 1); unit < std::min(last, kBackboneUnits); ++unit) {
     Executor::throwIfStopping();
     const auto& from = model.block(unit);
@@ -40,10 +39,7 @@ at::Tensor FrozenUnits::activations(const at::Tensor& input) {
 }
 
 at::Tensor FrozenUnits::compute(at::Tensor x) {
-  if (stem_) {
-    const auto convolved = stem_->run(x, /*relu=*/false);
-    x = normReluPool(convolved, identityState(convolved), nullptr);
-  }
+  if (stem_) x = stem_->run(x);
   bool own = stem_.has_value() || x.is_cuda();  // whether x may be written over, which cuDNN does not
   for (auto& block : blocks_) {
     Executor::throwIfStopping();

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "model/folded_convolution.h"
+#include "model/folded_stem.h"
 #include "model/resnet50.h"
 
 namespace resnet_torch::model {
@@ -36,7 +37,7 @@ class FrozenUnits {
 
   int first_, last_;
   at::ScalarType modelType_, dtype_;
-  std::optional<FoldedConvolution> stem_;
+  std::optional<FoldedStem> stem_;
   std::vector<Block> blocks_;
 };
 

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <sstream>
 
-#include "core/atomic_file.h"
 #include "core/errors.h"
 
 namespace resnet_torch::model {
@@ -59,8 +58,8 @@ at::ScalarType scalarType(const StoredTensor& tensor) {
 
 }  // namespace
 
-void writeSafetensors(const std::string& path, const std::vector<TensorToStore>& tensors,
-                      const std::map<std::string, std::string>& metadata) {
+AtomicFile stageSafetensors(const std::string& path, const std::vector<TensorToStore>& tensors,
+                            const std::map<std::string, std::string>& metadata) {
   std::ostringstream json;
   json << "{\"__metadata__\":{";
   const char* separator = "";
@@ -92,7 +91,12 @@ void writeSafetensors(const std::string& path, const std::vector<TensorToStore>&
     const auto contiguous = entry.tensor.detach().cpu().contiguous();
     file.write(contiguous.const_data_ptr(), contiguous.nbytes());
   }
-  file.commit();
+  return file;
+}
+
+void writeSafetensors(const std::string& path, const std::vector<TensorToStore>& tensors,
+                      const std::map<std::string, std::string>& metadata) {
+  stageSafetensors(path, tensors, metadata).commit();
 }
 
 void readStored(const std::string& path, const std::vector<StoredTensor>& tensors,

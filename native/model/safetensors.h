@@ -5,6 +5,8 @@
 #include <functional>
 #include <map>
 
+#include "core/atomic_file.h"
+
 namespace resnet_torch::model {
 
 /// A tensor that lies in a file; `dtype` as safetensors names it. What the readers in TypeScript end in.
@@ -21,7 +23,11 @@ struct TensorToStore {
   at::Tensor tensor;
 };
 
-/// Writes a safetensors file atomically; tensors are float64, float32, float16 or int64, and stay what they are.
+/// Writes a safetensors file; tensors are float64, float32, float16 or int64, and stay what they are. It is in its
+/// place once it is committed, which any thread may do: the tensors are not needed for it.
+[[nodiscard]] AtomicFile stageSafetensors(const std::string& path, const std::vector<TensorToStore>& tensors,
+                                          const std::map<std::string, std::string>& metadata);
+/// The same, committed.
 void writeSafetensors(const std::string& path, const std::vector<TensorToStore>& tensors,
                       const std::map<std::string, std::string>& metadata);
 

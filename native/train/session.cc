@@ -321,7 +321,15 @@ std::vector<double> Session::drift() {
   return drift;
 }
 
-void Session::saveState(const std::string& path, const std::map<std::string, std::string>& metadata) {
+AtomicFile Session::stageModel(const std::string& path, const Metadata& metadata) const {
+  const at::NoGradGuard noGrad;
+  model_->initialise();
+  std::vector<model::TensorToStore> tensors;
+  for (const auto& entry : model_->tensors()) tensors.push_back({entry.name, entry.tensor});
+  return model::stageSafetensors(path, tensors, metadata);
+}
+
+AtomicFile Session::stageState(const std::string& path, const Metadata& metadata) {
   keepStart();
   std::vector<model::TensorToStore> tensors;
   for (const auto& [parameter, state, tensor] : optimizer_->state())
@@ -329,7 +337,7 @@ void Session::saveState(const std::string& path, const std::map<std::string, std
   if (options_.lossScale.mayOverflow) tensors.push_back({kScaler, device_->scaler()});
   // Where training began, so that the drift of a resumed run is measured from there too.
   for (const auto& [name, tensor] : start_) tensors.push_back({name + "." + kStartSuffix, tensor});
-  model::writeSafetensors(path, tensors, metadata);
+  return model::stageSafetensors(path, tensors, metadata);
 }
 
 void Session::loadState(const std::string& path, const std::vector<model::StoredTensor>& tensors) {
@@ -369,15 +377,16 @@ void Session::keepWeights() {
       keep(norm + buffer, model_->find(norm + buffer).tensor);
 }
 
-void Session::saveKept(const std::string& path, const std::map<std::string, std::string>& metadata) {
+AtomicFile Session::stageKept(const std::string& path, const Metadata& metadata) {
   if (kept_.empty()) throw Error("ERR_INTERNAL", "No weights were kept");
   std::vector<model::TensorToStore> tensors;
   for (const auto& entry : model_->tensors()) {
     const auto kept = kept_.find(entry.name);
     tensors.push_back({entry.name, kept == kept_.end() ? entry.tensor : kept->second});
   }
-  model::writeSafetensors(path, tensors, metadata);
+  auto file = model::stageSafetensors(path, tensors, metadata);
   kept_.clear();
+  return file;
 }
 
 Session::Memory Session::memory() const {

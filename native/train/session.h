@@ -97,13 +97,16 @@ class Session {
   /// ‖w − w₀‖ / ‖w₀‖ by unit, over what trains.
   std::vector<double> drift();
 
-  void saveState(const std::string& path, const std::map<std::string, std::string>& metadata);
+  using Metadata = std::map<std::string, std::string>;
+  /// The model as it is; it is on disk once the file is committed, as with those below.
+  AtomicFile stageModel(const std::string& path, const Metadata& metadata) const;
+  AtomicFile stageState(const std::string& path, const Metadata& metadata);
   void loadState(const std::string& path, const std::vector<model::StoredTensor>& tensors);
 
   /// Copies what this session changes of the model, in the place of an earlier copy.
   void keepWeights();
-  /// Writes the model as it was at keepWeights(), and lets go of the copy.
-  void saveKept(const std::string& path, const std::map<std::string, std::string>& metadata);
+  /// The model as it was at keepWeights(), whose copy is let go of.
+  AtomicFile stageKept(const std::string& path, const Metadata& metadata);
 
   struct Memory {
     std::size_t stateBytes = 0, gradientBytes = 0;

@@ -224,6 +224,16 @@ export interface NativeChunk {
   readonly stepMs: number;
 }
 
+export interface NativeFileToSave {
+  readonly path: string;
+  /**
+   * The model, as `Model.save` writes it; the same with the weights that it had at `keepWeights`, whose copy is let go of;
+   * the optimizer's state (`<parameter>.<state>`).
+   */
+  readonly holds: 'model' | 'kept' | 'state';
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
 /** Trains the parameters of its groups. One session a model at a time; a second is refused with `ERR_BUSY`. */
 export interface NativeSession {
   /**
@@ -253,11 +263,12 @@ export interface NativeSession {
   drift(): Promise<Float64Array>;
   /** Copies what the session changes of the model, in the place of an earlier copy. */
   keepWeights(): Promise<void>;
-  /** Writes the model as `Model.save` does, with the weights that it had at `keepWeights`; the copy is let go of. */
-  saveKept(path: string, metadata: Readonly<Record<string, string>>): Promise<void>;
-  /** Writes optimizer state as safetensors (`<parameter>.<state>`), atomically. */
-  saveState(path: string, metadata: Readonly<Record<string, string>>): Promise<void>;
-  /** Reads what `saveState` wrote. */
+  /**
+   * Writes safetensors files, each atomically and in this order. What they hold is taken at once, before any step that is
+   * asked for after this call; steps go on while the disk writes.
+   */
+  save(files: readonly NativeFileToSave[]): Promise<void>;
+  /** Reads what `save` wrote as `state`. */
   loadState(path: string, tensors: readonly StoredTensor[]): Promise<void>;
   /** Bytes of optimizer state and gradients now held. */
   memory(): Promise<{ readonly stateBytes: number; readonly gradientBytes: number }>;

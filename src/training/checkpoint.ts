@@ -77,17 +77,9 @@ export class CheckpointPace {
   }
 }
 
-/** Writes the last checkpoint, in the place of the one before when both of its files are complete. */
-export async function saveLast(
-  directory: RunDirectory,
-  model: ResNet50,
-  session: NativeSession,
-  progress: Progress,
-): Promise<void> {
-  const position = { [PROGRESS_KEY]: JSON.stringify(progress) };
-  await model.save(directory.next.weights, { extra: position });
-  await session.saveState(directory.next.state, position);
-  await directory.promote();
+/** What both files of the last checkpoint say of where the run was. */
+export function progressMetadata(progress: Progress): Readonly<Record<string, string>> {
+  return { [PROGRESS_KEY]: JSON.stringify(progress) };
 }
 
 /**

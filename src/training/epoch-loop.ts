@@ -12,10 +12,11 @@ import type {
   NativeSession,
 } from '../native/binding.js';
 import { rateRows, type Schedule } from '../optim/schedules.js';
-import { CheckpointPace, type Progress } from './checkpoint.js';
+import type { Progress } from './checkpoint.js';
+import type { CheckpointWriter } from './checkpoint-writer.js';
 import { ChunkSizer } from './chunks.js';
 import { groupsWith } from './epoch-control.js';
-import type { BestEpoch, CacheEvent, StepEvent, TrainingEvent } from './events.js';
+import type { CacheEvent, StepEvent, TrainingEvent } from './events.js';
 import type { Gate } from './gate.js';
 import { addSums, NOTHING, perSecond, type Sums } from './metrics.js';
 import type { RunCache } from './run-cache.js';
@@ -50,12 +51,11 @@ export class EpochLoop {
   #progress: Progress;
   #trainLoader: NativeLoader | null = null;
   #valLoader: NativeLoader | null = null;
-  readonly pace = new CheckpointPace();
-  /** The best epoch so far where it is not written yet; its weights are the model's, or `kept` apart in memory. */
-  unwritten: { readonly best: BestEpoch; readonly step: number; readonly kept: boolean } | null = null;
+  readonly #writer: CheckpointWriter | null;
 
-  constructor(at: Workplace, progress: Progress) {
+  constructor(at: Workplace, progress: Progress, writer: CheckpointWriter | null) {
     this.#at = at;
+    this.#writer = writer;
     this.#progress = progress;
     this.#steps = at.settings.epochs * at.stepsPerEpoch;
   }
@@ -143,7 +143,8 @@ export class EpochLoop {
       throw new ResnetTorchError('ERR_INTERNAL', `The loader ended at batch ${batch} of ${stepsPerEpoch}.`);
     }
     this.#sizer.made(chunk.steps, chunk.waitMs + chunk.stepMs);
-    await this.#at.emit([...this.#skip('train', chunk.failures), ...this.#count(chunk, rates), ...this.#cacheNews()]);
+    const steps = [...this.#skip('train', chunk.failures), ...this.#count(chunk, rates)];
+    await this.#at.emit([...steps, ...this.#news()]);
   }
 
   /** Says where the loss was lost. */
@@ -208,6 +209,11 @@ export class EpochLoop {
     }));
   }
 
+  /** What has come to pass beside the steps. */
+  #news(): TrainingEvent[] {
+    return [...this.#cacheNews(), ...(this.#writer?.news() ?? [])];
+  }
+
   #cacheNews(): CacheEvent[] {
     const message = this.#at.cache.news();
     if (message === null) return [];
@@ -231,7 +237,7 @@ export class EpochLoop {
         if (!(await gate.pass())) return null;
         const part = await gate.call({ pausable: false }, (token) => model.handle.evaluate(options, token));
         sums = addSums(sums, part);
-        await this.#at.emit([...this.#skip('val', part.failures), ...this.#cacheNews()]);
+        await this.#at.emit([...this.#skip('val', part.failures), ...this.#news()]);
         exhausted = part.exhausted;
       }
     } catch (error) {

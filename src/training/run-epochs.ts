@@ -2,7 +2,8 @@ import { MEAN, STD } from '../data/transforms.js';
 import { ResnetTorchError } from '../errors.js';
 import type { TransformMetadata } from '../model/weights/index.js';
 import { describe } from '../options.js';
-import { type Progress, saveLast } from './checkpoint.js';
+import type { Progress } from './checkpoint.js';
+import { CheckpointWriter } from './checkpoint-writer.js';
 import { ChangingControl, groupsWith, type OnEpoch } from './epoch-control.js';
 import { EpochLoop, type Workplace } from './epoch-loop.js';
 import type { EpochEvent, ResultEvent, StartEvent, TrainingEvent } from './events.js';
@@ -19,21 +20,24 @@ export type ReadyRun = Prepared &
 /** From the first event to the result, which is written but left to the caller to tell of. */
 export async function runEpochs(run: ReadyRun): Promise<ResultEvent> {
   const started = performance.now();
-  const loop = new EpochLoop(run, run.progress);
   const { gate, directory } = run;
+  const writer = directory === null ? null : new CheckpointWriter({ ...run, directory });
+  const loop = new EpochLoop(run, run.progress, writer);
   await begin(run);
   try {
     await run.emit([startEvent(run), ...skippedBefore(run)]);
-    while (!isOver(run, loop.progress) && !gate.aborted) await runEpoch(run, loop);
+    while (!isOver(run, loop.progress) && !gate.aborted) await runEpoch(run, loop, writer);
     // Told to stop when all was done, a run has ended as it should.
-    if (!isOver(run, loop.progress)) return await abort(run, loop);
+    if (!isOver(run, loop.progress)) return await abort(run, loop, writer);
+    await settle(run, writer);
     const result = resultEvent(run, loop.progress, performance.now() - started);
     await directory?.append([result]);
     return result;
   } catch (error) {
     if (!(error instanceof Aborted)) {
       // What was learned before the failure is not lost with it, nor hides a failure to write it the failure itself.
-      if (directory !== null) await bestOf(run, directory, loop).catch(() => undefined);
+      await writer?.saveBest().catch(() => undefined);
+      await settle(run, writer).catch(() => undefined);
       await tellFailure(run, loop.progress, error);
     }
     throw error instanceof Aborted || error instanceof CallbackFailed ? error.cause : error;
@@ -52,9 +56,10 @@ function isOver({ settings }: ReadyRun, { epoch, changes }: Progress): boolean {
   return epoch >= settings.epochs || changes.stopped;
 }
 
-async function abort(run: ReadyRun, loop: EpochLoop): Promise<never> {
+async function abort(run: ReadyRun, loop: EpochLoop, writer: CheckpointWriter | null): Promise<never> {
   const { progress } = loop;
-  await checkpointOf(run, loop);
+  await writer?.begin(progress);
+  await settle(run, writer);
   const checkpoint = run.directory?.last.weights ?? null;
   await run.emit([{ type: 'aborted', epoch: progress.epoch + 1, step: progress.step, checkpoint }]);
   throw new Aborted('The run was aborted.', { cause: run.gate.reason });
@@ -91,7 +96,14 @@ function isBehind(event: TrainingEvent, progress: Progress): boolean {
   }
 }
 
-async function runEpoch(run: ReadyRun, loop: EpochLoop): Promise<void> {
+/** Waits until all is on disk, and tells of it. */
+async function settle(run: ReadyRun, writer: CheckpointWriter | null): Promise<void> {
+  if (writer === null) return;
+  await writer.settle();
+  await run.emit(writer.news());
+}
+
+async function runEpoch(run: ReadyRun, loop: EpochLoop, writer: CheckpointWriter | null): Promise<void> {
   await loop.train();
   if (loop.progress.batch < run.stepsPerEpoch) return;
   const { images, lossSum, top1, ms } = loop.progress.sums;
@@ -105,12 +117,13 @@ async function runEpoch(run: ReadyRun, loop: EpochLoop): Promise<void> {
     val: (performance.now() - started) / 1000,
   };
   const train = { loss: lossSum / images, top1: top1 / images, images };
-  await endEpoch(run, loop, train, sums, seconds);
+  await endEpoch(run, loop, writer, train, sums, seconds);
 }
 
 async function endEpoch(
   run: ReadyRun,
   loop: EpochLoop,
+  writer: CheckpointWriter | null,
   train: EpochEvent['train'],
   sums: Sums,
   seconds: EpochEvent['seconds'],
@@ -146,19 +159,20 @@ async function endEpoch(
     imagesPerSecond: perSecond(train.images, progress.sums.ms),
   };
   await run.emit([event]);
-  if (best) loop.unwritten = { best: last, step: progress.step, kept: false };
-  if (!(await askCallback(run, loop, event, progress)) || run.directory === null) return;
-  if (loop.pace.due || isOver(run, loop.progress)) {
-    await checkpointOf(run, loop);
-  } else if (best) {
-    // The weights will have moved on before they are written.
-    await run.session.keepWeights();
-    loop.unwritten = { best: last, step: progress.step, kept: true };
-  }
+  if (best) writer?.found(last, progress.step);
+  if (!(await askCallback(run, loop, writer, event, progress)) || writer === null) return;
+  if (writer.due || isOver(run, loop.progress)) await writer.begin(loop.progress);
+  else await writer.keep();
 }
 
 /** Lets the callback change the rest of the run. False where the run was aborted meanwhile: the epoch is not over then. */
-async function askCallback(run: ReadyRun, loop: EpochLoop, event: EpochEvent, before: Progress): Promise<boolean> {
+async function askCallback(
+  run: ReadyRun,
+  loop: EpochLoop,
+  writer: CheckpointWriter | null,
+  event: EpochEvent,
+  before: Progress,
+): Promise<boolean> {
   const { onEpoch, settings, gate } = run;
   if (onEpoch === undefined) return true;
   const control = new ChangingControl(settings.groups, before.changes, event.epoch);
@@ -168,46 +182,11 @@ async function askCallback(run: ReadyRun, loop: EpochLoop, event: EpochEvent, be
     return settled;
   } catch (cause) {
     loop.progress = before;
-    await checkpointOf(run, loop).catch(() => undefined);
+    await writer?.begin(before).catch(() => undefined);
     throw new CallbackFailed('The callback of an epoch failed.', { cause });
   } finally {
     control.close();
   }
-}
-
-/** Writes the best weights where they are not on disk yet, and the last ones. */
-async function checkpointOf(run: ReadyRun, loop: EpochLoop): Promise<void> {
-  const { directory } = run;
-  if (directory === null) return;
-  await loop.pace.write(async () => {
-    await bestOf(run, directory, loop);
-    await lastOf(run, directory, loop.progress);
-  });
-}
-
-async function bestOf(run: ReadyRun, directory: RunDirectory, loop: EpochLoop): Promise<void> {
-  if (loop.unwritten === null) return;
-  const { best, step, kept } = loop.unwritten;
-  const extra = { best: JSON.stringify(best) };
-  if (kept) await run.session.saveKept(directory.best, run.model.checkpointMetadata({ extra }));
-  else await run.model.save(directory.best, { extra });
-  loop.unwritten = null;
-  await run.emit([{ type: 'checkpoint', kind: 'best', epoch: best.epoch, step, path: directory.best }]);
-}
-
-async function lastOf(run: ReadyRun, directory: RunDirectory, progress: Progress): Promise<void> {
-  const { model, session } = run;
-  await saveLast(directory, model, session, progress);
-  const epoch = progress.batch === 0 ? progress.epoch : progress.epoch + 1;
-  await run.emit([
-    {
-      type: 'checkpoint',
-      kind: 'last',
-      epoch,
-      step: progress.step,
-      path: directory.last.weights,
-    },
-  ]);
 }
 
 /** The last line of a run that failed. A failure to write it must not hide the failure itself. */

@@ -73,7 +73,7 @@ describe('optimizers', { skip }, () => {
         await session.apply(Object.fromEntries(given), Float64Array.from(row));
       }
       const path = join(folder, `${c.name}-state.safetensors`);
-      await session.saveState(path, {});
+      await session.save([{ path, holds: 'state', metadata: {} }]);
       session.dispose();
       const state = readTensors(path);
       const expected = readTensors(join(folder, `${c.name}.safetensors`));

@@ -1,0 +1,119 @@
+import type { ResNet50 } from '../model/resnet50.js';
+import type { NativeFileToSave, NativeSession } from '../native/binding.js';
+import { CheckpointPace, type Progress, progressMetadata } from './checkpoint.js';
+import type { BestEpoch, CheckpointEvent } from './events.js';
+import type { RunDirectory } from './run-directory.js';
+
+/** What the checkpoints of a run are made of, and where they go. */
+export interface CheckpointSources {
+  readonly directory: RunDirectory;
+  readonly model: ResNet50;
+  readonly session: NativeSession;
+}
+
+/**
+ * Writes the checkpoints of a run beside its training: what they hold is taken when writing begins, and the disk works while
+ * the next epoch trains.
+ */
+export class CheckpointWriter {
+  readonly #at: CheckpointSources;
+  readonly #pace = new CheckpointPace();
+  /** The best epoch so far where it is not written yet; its weights are the model's, or `kept` apart in memory. */
+  #unwritten: { readonly best: BestEpoch; readonly step: number; readonly kept: boolean } | null = null;
+  #writing: Promise<void> | null = null;
+  #failure: { readonly cause: unknown } | null = null;
+  #news: CheckpointEvent[] = [];
+
+  constructor(at: CheckpointSources) {
+    this.#at = at;
+  }
+
+  /** Whether a checkpoint should be written at the end of this epoch: not while an earlier one is on its way. */
+  get due(): boolean {
+    return this.#writing === null && this.#pace.due;
+  }
+
+  /** Says that the model is the best so far. */
+  found(best: BestEpoch, step: number): void {
+    this.#unwritten = { best, step, kept: false };
+  }
+
+  /** Copies the best weights, which are to be written later, before they move on. */
+  async keep(): Promise<void> {
+    if (this.#unwritten === null || this.#unwritten.kept) return;
+    await this.#at.session.keepWeights();
+    this.#unwritten = { ...this.#unwritten, kept: true };
+  }
+
+  /** Waits for what is being written, then begins to write the best weights, if they are not on disk, and the last ones. */
+  async begin(progress: Progress): Promise<void> {
+    await this.settle();
+    const { directory, model, session } = this.#at;
+    const best = this.#takeBest();
+    const position = progressMetadata(progress);
+    const files: NativeFileToSave[] = [
+      ...best.files,
+      { path: directory.next.weights, holds: 'model', metadata: model.checkpointMetadata({ extra: position }) },
+      { path: directory.next.state, holds: 'state', metadata: position },
+    ];
+    const epoch = progress.batch === 0 ? progress.epoch : progress.epoch + 1;
+    this.#write(async () => {
+      await session.save(files);
+      await directory.promote();
+      const { weights: path } = directory.last;
+      this.#news.push(...best.events, { type: 'checkpoint', kind: 'last', epoch, step: progress.step, path });
+    });
+  }
+
+  /** Writes the best weights alone, if they are not on disk. */
+  async saveBest(): Promise<void> {
+    await this.settle().catch(() => undefined);
+    const { files, events } = this.#takeBest();
+    if (files.length === 0) return;
+    await this.#at.session.save(files);
+    this.#news.push(...events);
+  }
+
+  /** Waits until all is on disk. Rejects where that failed, once. */
+  async settle(): Promise<void> {
+    await this.#writing;
+    this.#throwFailure();
+  }
+
+  /** Checkpoints that are complete and were not told of. Throws where one could not be written. */
+  news(): readonly CheckpointEvent[] {
+    this.#throwFailure();
+    return this.#news.splice(0);
+  }
+
+  #takeBest(): { readonly files: readonly NativeFileToSave[]; readonly events: readonly CheckpointEvent[] } {
+    if (this.#unwritten === null) return { files: [], events: [] };
+    const { best, step, kept } = this.#unwritten;
+    this.#unwritten = null;
+    const { directory, model } = this.#at;
+    const path = directory.best;
+    const metadata = model.checkpointMetadata({ extra: { best: JSON.stringify(best) } });
+    return {
+      files: [{ path, holds: kept ? 'kept' : 'model', metadata }],
+      events: [{ type: 'checkpoint', kind: 'best', epoch: best.epoch, step, path }],
+    };
+  }
+
+  #write(body: () => Promise<void>): void {
+    this.#writing = this.#pace
+      .write(body)
+      .catch((cause: unknown) => {
+        this.#failure = { cause };
+      })
+      .finally(() => {
+        this.#writing = null;
+      });
+  }
+
+  #throwFailure(): void {
+    if (this.#failure === null) return;
+    const { cause } = this.#failure;
+    this.#failure = null;
+    throw cause;
+  }
+}
