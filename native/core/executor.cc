@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <map>
 
+#include "core/cores_turn.h"
+
 namespace resnet_torch {
 
 namespace {
@@ -44,7 +46,7 @@ Executor& Executor::forDevice(const std::string& device) {
   auto& all = registry();
   std::lock_guard lock(all.mutex);
   auto& slot = all.executors[device];
-  if (!slot) slot = new Executor;
+  if (!slot) slot = new Executor(device == "cpu");
   return *slot;
 }
 
@@ -138,12 +140,14 @@ void Executor::loop() {
       const std::size_t queued = queues_[0].size() + queues_[1].size() + queues_[2].size();
       if (queued > 0 && waitingInARow >= queued && !woken_ && !stopping_) {
         // Every job waits for some other thread: sleep until one of those reports, a job arrives, or a slice is over.
+        if (onProcessor_) CoresTurn::give();
         changed_.wait_for(lock, kWaitSlice, [&] {
           return woken_ || stopping_ || queues_[0].size() + queues_[1].size() + queues_[2].size() != queued;
         });
         waitingInARow = 0;
       }
       woken_ = false;
+      if (onProcessor_ && !anything()) CoresTurn::give();
       while (!anything()) {
         if (idled) {
           changed_.wait(lock);
@@ -164,6 +168,7 @@ void Executor::loop() {
       if (beginHook) beginHook(threads);
     }
 
+    if (onProcessor_) CoresTurn::take();
     const auto started = Clock::now();
     auto progress = Job::Progress::kDone;
     try {
@@ -191,6 +196,7 @@ void Executor::loop() {
     if (progress != Job::Progress::kDone) enqueue(std::move(job), static_cast<int>(priority));
   }
 
+  if (onProcessor_) CoresTurn::give();
   std::deque<std::shared_ptr<Job>> abandoned;
   {
     std::lock_guard lock(mutex_);

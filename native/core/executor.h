@@ -71,7 +71,7 @@ class Executor {
  private:
   using Clock = std::chrono::steady_clock;
 
-  Executor() = default;
+  explicit Executor(bool onProcessor) : onProcessor_(onProcessor) {}
   void loop();
   void ensureThread();
   std::shared_ptr<Job> take(Priority& priority);
@@ -79,6 +79,7 @@ class Executor {
   bool overdue(int level) const;
   void enqueue(std::shared_ptr<Job> job, int level);
 
+  const bool onProcessor_;  ///< computes on the cores, whose turn it takes
   std::mutex mutex_;
   std::condition_variable changed_;
   std::condition_variable stopped_;

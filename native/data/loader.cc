@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "core/errors.h"
+#include "core/cores_turn.h"
 #include "data/image.h"
 #include "data/sampler.h"
 #include "data/threads.h"
@@ -19,6 +20,9 @@ namespace {
 
 /// A batch that is being decoded.
 struct Draft {
+  explicit Draft(const std::shared_ptr<HostMemory>& memory)
+      : images(Uninitialised<std::uint8_t>(memory)), features(Uninitialised<std::uint8_t>(memory)) {}
+
   std::span<const std::int32_t> indices;
   Buffer<std::uint8_t> images;
   std::vector<std::string> messages;  ///< what is wrong with each file; empty where nothing is
@@ -61,12 +65,21 @@ struct Loader::State : std::enable_shared_from_this<Loader::State> {
   /// Calls to make once the mutex is free.
   using Calls = std::vector<std::function<void()>>;
 
+  /// Whether decoding may have a core now: not from tensor work of the processor, unless that may wait for it.
+  bool mayDecode() const { return options.memory || !CoresTurn::taken() || isWanted(); }
+  bool isWanted() const { return readyCallback || !requests.empty() || waiting > 0; }
+  bool allClaimed() const {
+    return opened == sampler.batches() && std::none_of(drafts.begin(), drafts.end(), isOpen);
+  }
+  static bool isOpen(const std::shared_ptr<Draft>& draft) { return draft->started < draft->indices.size(); }
+
   bool answerable() const { return stopped || failed || delivered == sampler.batches() || frontReady(); }
   bool frontReady() const { return !drafts.empty() && drafts.front()->complete(); }
 
   void startOnce();
   void work();
   std::shared_ptr<Draft> claim(std::size_t& slot);
+  std::shared_ptr<Draft> begun(std::span<const std::int32_t> indices) const;
   void decode(Draft& draft, std::size_t slot) const;
   Answer answer();
   bool findFeatures(Draft& draft, std::size_t slot, const Address& address) const;
@@ -86,9 +99,11 @@ struct Loader::State : std::enable_shared_from_this<Loader::State> {
   std::int64_t opened, delivered;
   std::deque<Callback> requests;
   std::function<void()> readyCallback;
+  int waiting = 0;  ///< in waitNext()
   std::exception_ptr failed;
   bool stopped = false;
   std::unique_ptr<ThreadGroup> threads;
+  std::unique_ptr<CoresTurn::Listener> turn;
 };
 
 /// With the mutex held. The threads hold the state, and the state's group does not hold the threads' work.
@@ -100,6 +115,11 @@ void Loader::State::startOnce() {
     std::lock_guard lock(self->mutex);
     self->roomChanged.notify_all();
   });
+  // The listener is gone before the state is: it may call while the state is on its way out, but not after.
+  turn = std::make_unique<CoresTurn::Listener>([this] {
+    std::lock_guard lock(mutex);
+    roomChanged.notify_all();
+  });
   const auto left = sampler.batches() - delivered;
   if (left > 0) threads->start(options.workers, [self = shared_from_this()] { self->work(); });
 }
@@ -110,9 +130,16 @@ void Loader::State::work() {
     std::size_t slot = 0;
     std::shared_ptr<Draft> draft;
     roomChanged.wait(lock, [&] {
-      return stopped || failed || threads->stopping() || (draft = claim(slot)) || opened == sampler.batches();
+      return stopped || failed || threads->stopping() || (mayDecode() && (draft = claim(slot))) || failed ||
+             allClaimed();
     });
-    if (!draft) return;
+    if (!draft) {
+      if (!failed) return;
+      const auto calls = settle();
+      lock.unlock();
+      callAll(calls);
+      return;
+    }
     lock.unlock();
     decode(*draft, slot);
     lock.lock();
@@ -125,17 +152,32 @@ void Loader::State::work() {
   }
 }
 
-/// The next image to decode, in the order of the epoch.
+/// The next image to decode, in the order of the epoch. Where there is no memory for its batch, the pass has failed.
 std::shared_ptr<Draft> Loader::State::claim(std::size_t& slot) {
-  const auto open = std::find_if(drafts.begin(), drafts.end(),
-                                 [](const auto& draft) { return draft->started < draft->indices.size(); });
+  const auto open = std::find_if(drafts.begin(), drafts.end(), isOpen);
   if (open != drafts.end()) {
     slot = (*open)->started++;
     return *open;
   }
   if (opened == sampler.batches() || static_cast<int>(drafts.size()) >= options.prefetch) return nullptr;
-  auto draft = std::make_shared<Draft>();
-  draft->indices = sampler.batch(opened++);
+  std::shared_ptr<Draft> draft;
+  try {
+    draft = begun(sampler.batch(opened));
+  } catch (...) {
+    failed = std::current_exception();
+    roomChanged.notify_all();
+    return nullptr;
+  }
+  ++opened;
+  slot = draft->started++;
+  drafts.push_back(draft);
+  roomChanged.notify_all();
+  return draft;
+}
+
+std::shared_ptr<Draft> Loader::State::begun(std::span<const std::int32_t> indices) const {
+  auto draft = std::make_shared<Draft>(options.memory);
+  draft->indices = indices;
   const auto size = static_cast<std::size_t>(options.crop.size);
   draft->images.resize(draft->indices.size() * size * size * 3);
   draft->messages.resize(draft->indices.size());
@@ -144,9 +186,6 @@ std::shared_ptr<Draft> Loader::State::claim(std::size_t& slot) {
     draft->keys.resize(draft->indices.size());
     draft->found.resize(draft->indices.size());
   }
-  slot = draft->started++;
-  drafts.push_back(draft);
-  roomChanged.notify_all();
   return draft;
 }
 
@@ -273,7 +312,13 @@ std::optional<Batch> Loader::waitNext(std::chrono::milliseconds timeout) {
   {
     std::unique_lock lock(state_->mutex);
     state_->startOnce();
-    if (!state_->readyChanged.wait_for(lock, timeout, [&] { return state_->answerable(); })) return std::nullopt;
+    if (timeout.count() > 0) {
+      ++state_->waiting;
+      state_->roomChanged.notify_all();
+    }
+    const bool ready = state_->readyChanged.wait_for(lock, timeout, [&] { return state_->answerable(); });
+    if (timeout.count() > 0) --state_->waiting;
+    if (!ready) return std::nullopt;
     answer = state_->answer();
   }
   if (answer.error) std::rethrow_exception(answer.error);
@@ -291,6 +336,7 @@ void Loader::whenReady(std::function<void()> callback) {
     state_->startOnce();
     if (!state_->answerable()) {
       state_->readyCallback = std::move(callback);
+      state_->roomChanged.notify_all();
       return;
     }
   }
@@ -304,6 +350,7 @@ void Loader::requestNext(std::function<void(Answer)> callback) {
     state_->startOnce();
     state_->requests.push_back(std::move(callback));
     calls = state_->settle();
+    state_->roomChanged.notify_all();
   }
   State::callAll(calls);
 }

@@ -41,6 +41,7 @@ struct LoaderOptions {
   /// Asked for each image's features before its file is read. May be null.
   std::shared_ptr<FeatureCache> features;
   std::shared_ptr<ImageCache> imageCache;  ///< or none
+  std::shared_ptr<HostMemory> memory;      ///< where images and features of batches lie, or none: BatchMemory
 };
 
 /// Decoded images, fewer than planned (even none) where files were left out. Of a loader with a cache, `images` holds
@@ -58,7 +59,8 @@ struct Batch {
   std::vector<FeatureKey> keys;         ///< one a position
 };
 
-/// One pass over a file list: worker threads decode ahead, batches come in order, and neither their contents nor
+/// One pass over a file list: worker threads decode ahead while tensor work leaves the processor's cores to them
+/// (core/cores_turn), and whenever a batch is waited for; batches come in order, and neither their contents nor
 /// their order depends on the number of workers. Threads start with the first request and end when all is decoded or
 /// the loader is stopped. Batches may be asked for from any thread; each is given to one asker.
 ///

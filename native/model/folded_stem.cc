@@ -57,8 +57,8 @@ at::Tensor runOwnKernel(const at::Tensor& images, const at::Tensor& weight, cons
 FoldedStem::FoldedStem(const Convolution& convolution, const BatchNorm& norm, at::ScalarType dtype) {
 #ifdef RESNET_TORCH_X86_KERNELS
   if (byOwnKernel(convolution.weight, dtype)) {
-    const FoldedConvolution folded(convolution, norm, dtype, /*keepWeight=*/true);
-    const auto weight = folded.weight().contiguous();
+    FoldedConvolution folded(convolution, norm, dtype, /*keepWeight=*/true);
+    const auto weight = folded.weight(kStemInputs).contiguous();
     packed_ = at::empty({kPackedStemValues}, at::kBFloat16);
     packStem(static_cast<const std::uint16_t*>(weight.const_data_ptr()),
              static_cast<std::uint16_t*>(packed_.mutable_data_ptr()));

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type {
   CropOptions,
+  NativeDevice,
   NativeFeatureCache,
   NativeFileList,
   NativeImageCache,
@@ -17,7 +18,7 @@ export interface PassOptions {
   readonly seed: number;
   /** A training pass: shuffled, and a last batch of one image merged into the one before. */
   readonly training: boolean;
-  /** Default `defaultWorkers()`. */
+  /** Default `passWorkers()`. */
   readonly workers?: number | undefined;
   /** Leave out files that fail, and report them with their batch. Default false. */
   readonly skipCorrupt?: boolean | undefined;
@@ -29,19 +30,29 @@ export interface PassOptions {
   readonly cache?: NativeFeatureCache | null | undefined;
   /** Where decoded pictures stay. Default: nowhere. */
   readonly imageCache?: NativeImageCache | null;
+  /** Of the model that batches go to, whose memory it copies from. Default: none, and the CPU. */
+  readonly device?: NativeDevice;
 }
 
+const MOST_WORKERS = 12;
+
 /**
- * Decoding threads where none are asked for: half of the cores, at least one, at most twelve. One decodes some 1,500
- * photographs a second, far more than a processor trains on, and the tensor arithmetic wants the other cores.
+ * Decoding threads beside other work, where none are asked for: half of the cores, at least one, at most twelve. One decodes
+ * some 1,500 photographs a second.
  */
 export function defaultWorkers(cores: number = availableParallelism()): number {
-  return Math.min(Math.max(Math.floor(cores / 2), 1), 12);
+  return Math.min(Math.max(Math.floor(cores / 2), 1), MOST_WORKERS);
+}
+
+/** Those of a pass: as many as cores, at most twelve, where they take turns with the arithmetic of the processor. */
+export function passWorkers(onDevice: boolean, cores: number = availableParallelism()): number {
+  return onDevice ? defaultWorkers(cores) : Math.min(cores, MOST_WORKERS);
 }
 
 /** Opens a native loader. The epoch counts from 0. */
 export function openLoader(pass: PassOptions): NativeLoader {
-  const workers = pass.workers ?? defaultWorkers();
+  const onDevice = pass.device !== undefined && pass.device !== 'cpu';
+  const workers = pass.workers ?? passWorkers(onDevice);
   return new (native().Loader)({
     files: pass.files,
     crop: pass.crop,
@@ -51,13 +62,15 @@ export function openLoader(pass: PassOptions): NativeLoader {
     seed: pass.seed,
     epoch: pass.epoch,
     workers,
-    // Features are large, and are read faster than they are used.
-    prefetch: prefetchedBatches(workers, pass.batchSize) - (pass.cache ? 1 : 0),
+    // Features are large, and are read faster than they are used. Of the memory that a device copies from, the batch on
+    // its way takes a third part.
+    prefetch: prefetchedBatches(workers, pass.batchSize) - (pass.cache || onDevice ? 1 : 0),
     skipCorrupt: pass.skipCorrupt ?? false,
     firstBatch: pass.firstBatch ?? 0,
     views: pass.views ?? 0,
     cache: pass.cache ?? null,
     imageCache: pass.imageCache ?? null,
+    ...(pass.device === undefined ? {} : { device: pass.device }),
   });
 }
 

@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import { MOST_SEED, MOST_WORKERS } from '../data/batches.js';
-import { defaultWorkers } from '../data/loader.js';
 import { type Augmentation, defaultResize } from '../data/transforms.js';
 import { type BatchNormPolicy, type FreezeRule, resolveFreeze } from '../model/freeze.js';
 import { PRECISIONS, type PrecisionName, precisionName, resolveCompute } from '../model/precision.js';
@@ -13,6 +12,7 @@ import type { Schedule, ScheduleSpec } from '../optim/schedules.js';
 import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
 import type { OnEpoch } from './epoch-control.js';
 import { CACHE_MODES, type CacheMode, checkCacheSettings } from './feature-cache.js';
+import { type LossScale, lossScaleOf } from './loss-scale.js';
 import type { TrainOptions } from './options.js';
 import { OVERRIDE_NAMES, overrideStrategy } from './overrides.js';
 import { DEFAULT_STRATEGY, strategyOf } from './strategies.js';
@@ -36,6 +36,8 @@ export interface RunSettings {
   readonly resize: number;
   readonly seed: number;
   readonly precision: PrecisionName;
+  /** Null where losses are not scaled. */
+  readonly lossScale: LossScale | null;
   readonly skipCorrupt: boolean;
   readonly cache: CacheMode;
   /** Null: every epoch has views of its own. */
@@ -48,7 +50,7 @@ export interface RunConditions {
   readonly out: string | null;
   readonly overwrite: boolean;
   readonly resume: boolean;
-  readonly workers: number;
+  readonly workers: number | undefined;
   readonly cacheImages: boolean;
   readonly signal: AbortSignal | undefined;
   readonly schedule: Schedule | undefined;
@@ -64,6 +66,7 @@ const SETTING_NAMES = [
   'resize',
   'seed',
   'precision',
+  'lossScale',
   'skipCorrupt',
   'cache',
   'cacheViews',
@@ -94,11 +97,10 @@ export function resolveConditions(options: TrainOptions): RunConditions {
     out: out === undefined ? null : resolve(out),
     overwrite,
     resume,
-    workers: requireNumber(options.workers ?? defaultWorkers(), 'workers', {
-      min: 1,
-      max: MOST_WORKERS,
-      integer: true,
-    }),
+    workers:
+      options.workers === undefined
+        ? undefined
+        : requireNumber(options.workers, 'workers', { min: 1, max: MOST_WORKERS, integer: true }),
     cacheImages: requireBoolean(options.cacheImages ?? false, 'cacheImages'),
     signal,
     schedule: typeof schedule === 'function' ? schedule : undefined,
@@ -122,7 +124,8 @@ export function resolveSettings(model: ResNet50, options: TrainOptions): RunSett
     max: 4096,
     integer: true,
   });
-  const precision = requireOneOf(options.precision ?? 'auto', 'precision', PRECISIONS);
+  const asked = requireOneOf(options.precision ?? 'auto', 'precision', PRECISIONS);
+  const precision = precisionName(resolveCompute(asked, model, native()), model.dtype);
   const settings: RunSettings = {
     strategy: strategy.name,
     freeze: rule,
@@ -154,7 +157,8 @@ export function resolveSettings(model: ResNet50, options: TrainOptions): RunSett
       max: MOST_SEED,
       integer: true,
     }),
-    precision: precisionName(resolveCompute(precision, model, native()), model.dtype),
+    precision,
+    lossScale: lossScaleOf(options.lossScale, precision),
     skipCorrupt: requireBoolean(options.skipCorrupt ?? false, 'skipCorrupt'),
     cache: requireOneOf(options.cache ?? 'auto', 'cache', CACHE_MODES),
     cacheViews:
