@@ -109,6 +109,7 @@ export type {
   TrainingResult,
 } from './training/events.js';
 export type { CacheMode } from './training/feature-cache.js';
+export type { LossScale } from './training/loss-scale.js';
 export type { StrategyOverrides, TrainOptions } from './training/options.js';
 export type { TrainingRun } from './training/run.js';
 export {

@@ -1,11 +1,5 @@
 #include "binding/async.h"
 
-#include <c10/util/Exception.h>
-
-#include <new>
-
-#include "core/errors.h"
-
 namespace resnet_torch::binding {
 
 std::shared_ptr<Pending> Pending::create(const Napi::CallbackInfo& info, CancelFlagPtr cancel) {
@@ -77,29 +71,6 @@ void Pending::reject(std::exception_ptr error) const {
   settle([failure = describe(error)](Napi::Env env, Environment& environment, Environment::Call& call) {
     rejectWith(env, environment, call.deferred, call.callSite.Value(), failure);
   });
-}
-
-Failure describe(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const Error& ours) {
-    return {ours.code(), ours.what()};
-  } catch (const c10::OutOfMemoryError& memory) {
-    return {"ERR_OUT_OF_MEMORY", "The device ran out of memory: " + std::string(memory.what_without_backtrace()) +
-                                     ". Use a smaller batch size or image size."};
-  } catch (const c10::Error& torch) {
-    const std::string message = torch.what_without_backtrace();
-    if (message.find("not enough memory") != std::string::npos ||
-        message.find("can't allocate memory") != std::string::npos)
-      return {"ERR_OUT_OF_MEMORY", "Out of memory: " + message + ". Use a smaller batch size or image size."};
-    return {"ERR_INTERNAL", "libtorch: " + message};
-  } catch (const std::bad_alloc&) {
-    return {"ERR_OUT_OF_MEMORY", "Out of memory. Use a smaller batch size or image size."};
-  } catch (const std::exception& other) {
-    return {"ERR_INTERNAL", other.what()};
-  } catch (...) {
-    return {"ERR_INTERNAL", "An unknown native error"};
-  }
 }
 
 namespace {

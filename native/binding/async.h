@@ -6,6 +6,7 @@
 
 #include "binding/environment.h"
 #include "core/executor.h"
+#include "core/failure.h"
 
 namespace resnet_torch::binding {
 
@@ -30,13 +31,6 @@ class Pending {
   std::uint64_t id_ = 0;
   napi_value promise_ = nullptr;  // valid in the call that created it
 };
-
-/// Code and message of any C++ exception: ours, libtorch's (out of memory, and messages cut before their C++ stack).
-struct Failure {
-  std::string code;
-  std::string message;
-};
-Failure describe(const std::exception_ptr& error);
 
 /// Runs `body` and turns C++ exceptions into JavaScript ones with a code.
 template <class Body>

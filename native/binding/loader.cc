@@ -4,12 +4,14 @@
 
 #include "binding/arguments.h"
 #include "binding/async.h"
+#include "binding/device.h"
 #include "binding/feature_cache.h"
 #include "binding/file_list.h"
 #include "binding/image_cache.h"
 #include "binding/registration.h"
 #include "binding/worker.h"
 #include "data/normalise.h"
+#include "train/device_feed.h"
 
 namespace resnet_torch::binding {
 
@@ -44,6 +46,8 @@ data::LoaderOptions toOptions(const Napi::Object& object) {
   options.prefetch = static_cast<int>(integer("prefetch", 1, 1 << 16));
   options.skipCorrupt = toBoolean(object.Get("skipCorrupt"), "skipCorrupt");
   options.imageCache = toImageCache(object.Get("imageCache"));
+  if (const auto device = object.Get("device"); !device.IsUndefined())
+    if (const auto* way = train::feeding(toDevice(device, "device"))) options.memory = way->memory();
   options.firstBatch = integer("firstBatch", 0, kSafeInteger);
   options.views = integer("views", 0, UINT32_MAX);
   options.features = toFeatureCache(object.Get("cache"));

@@ -46,6 +46,7 @@ class Model final : public Napi::ObjectWrap<Model> {
   explicit Model(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Model>(info) {
     guarded(info.Env(), [&] {
       model_ = createModel(toObject(info[0], "options"));
+      feed_ = std::make_shared<train::Feed>(model_->device());
       bytes_ = static_cast<std::int64_t>(model_->bytes());
       Napi::MemoryManagement::AdjustExternalMemory(info.Env(), bytes_);
     });
@@ -87,12 +88,14 @@ class Model final : public Napi::ObjectWrap<Model> {
   void letGo(Napi::Env env) {
     if (!model_) return;
     auto& executor = executorOf(*model_);
+    releaseOn(executor, std::move(feed_));
     releaseOn(executor, std::move(model_));
     model_.reset();
     Napi::MemoryManagement::AdjustExternalMemory(env, -bytes_);
   }
 
   std::shared_ptr<ResNet50> model_;
+  std::shared_ptr<train::Feed> feed_;  ///< of evaluations
   std::int64_t bytes_ = 0;
 };
 
@@ -266,11 +269,11 @@ struct Pass {
   std::int64_t batches = 0;
   bool exhausted = false;
 
-  void add(ResNet50& model, data::Batch& batch, at::ScalarType compute) {
+  void add(ResNet50& model, data::Batch& batch, at::ScalarType compute, train::Feed& feed) {
     ++batches;
     failures.insert(failures.end(), batch.failures.begin(), batch.failures.end());
     indices.insert(indices.end(), batch.indices.begin(), batch.indices.end());
-    if (batch.count > 0) train::evaluateBatch(model, batch, compute, sums);
+    if (batch.count > 0) train::evaluateBatch(model, batch, compute, feed, sums);
   }
 };
 
@@ -302,11 +305,11 @@ Napi::Value Model::evaluate(const Napi::CallbackInfo& info) {
     auto& executor = executorOf(*model);
     const auto pass = std::make_shared<Pass>();
     return runUnits(info, executor, Priority::kTraining, toCancelFlag(info[1]),
-                    [model, loader, maxBatches, pass, compute, &executor](Answer& answer) {
-                      auto taken = train::takeBatch(*loader, executor);
+                    [model, loader, maxBatches, pass, compute, feed = feed_, &executor](Answer& answer) {
+                      auto taken = train::takeBatch(*loader, executor, *feed);
                       if (taken.waiting) return Job::Progress::kWaiting;
                       model->initialise();
-                      if (taken.batch) pass->add(*model, *taken.batch, compute);
+                      if (taken.batch) pass->add(*model, *taken.batch, compute, *feed);
                       pass->exhausted = !taken.batch || loader->exhausted();
                       if (!pass->exhausted && pass->batches < maxBatches) return Job::Progress::kMore;
                       answer = [pass](Napi::Env env) { return passObject(env, *pass); };

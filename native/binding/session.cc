@@ -16,6 +16,8 @@ namespace {
 
 using train::Session;
 
+using Clock = std::chrono::steady_clock;
+
 constexpr std::size_t kMostRows = 64;
 
 optim::Settings toSettings(const Napi::Object& object) {
@@ -69,6 +71,12 @@ train::SessionOptions toOptions(const model::ResNet50& model, const Napi::Object
   return options;
 }
 
+std::optional<std::int64_t> toImageChannels(const Napi::Object& object, at::Device device) {
+  const auto value = object.Get("imageChannels");
+  if (value.IsUndefined()) return std::nullopt;
+  return toInteger(value, "imageChannels", 3, device.is_cpu() ? 3 : 4);
+}
+
 /// What a chunk of steps has come to; a row a step.
 struct Chunk {
   std::vector<double> losses;
@@ -77,11 +85,20 @@ struct Chunk {
   std::vector<data::ImageFailure> failures;
   bool exhausted = false;
   double waitMs = 0, stepMs = 0;
-  std::chrono::steady_clock::time_point waitingSince{};
+  Clock::time_point waitingSince{};
 };
 
-double millisecondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+double millisecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+/// Enters the time since the loader had nothing: waited for data, or, where a device was at steps all the while,
+/// theirs.
+void countWaiting(const Session& session, Clock::time_point now, Chunk& chunk) {
+  if (chunk.waitingSince == Clock::time_point{}) return;
+  const double elapsed = std::chrono::duration<double, std::milli>(now - chunk.waitingSince).count();
+  (session.busy() ? chunk.stepMs : chunk.waitMs) += elapsed;
+  chunk.waitingSince = {};
 }
 
 Napi::Value chunkObject(Napi::Env env, const Chunk& chunk) {
@@ -110,7 +127,9 @@ void takeResults(Session& session, bool all, Chunk& chunk) {
 /// Waits for the results of all steps. Those from the first on that failed are not told of: its error is thrown where
 /// there is none before it, and else by the next chunk, which the caller is made to ask for.
 void finishChunk(Session& session, Chunk& chunk) {
+  const auto start = Clock::now();
   takeResults(session, /*all=*/true, chunk);
+  chunk.stepMs += millisecondsSince(start);
   if (session.failed()) chunk.exhausted = false;
   if (chunk.queued.empty()) return;
   const auto good = chunk.queued.front();
@@ -123,15 +142,15 @@ void finishChunk(Session& session, Chunk& chunk) {
 
 /// One unit of a chunk: a batch, and its step.
 Job::Progress advanceChunk(Session& session, data::Loader& loader, Executor& executor,
-                           const std::vector<double>& rates, at::ScalarType compute, Chunk& chunk) {
-  auto taken = train::takeBatch(loader, executor);
-  const auto now = std::chrono::steady_clock::now();
+                           const std::vector<double>& rates, at::ScalarType compute, train::Feed& feed,
+                           Chunk& chunk) {
+  auto taken = train::takeBatch(loader, executor, feed);
+  const auto now = Clock::now();
+  countWaiting(session, now, chunk);
   if (taken.waiting) {
-    if (chunk.waitingSince.time_since_epoch().count() == 0) chunk.waitingSince = now;
+    chunk.waitingSince = now;
     return Job::Progress::kWaiting;
   }
-  if (chunk.waitingSince.time_since_epoch().count() != 0) chunk.waitMs += millisecondsSince(chunk.waitingSince);
-  chunk.waitingSince = {};
   if (!taken.batch) {
     chunk.exhausted = true;
     return Job::Progress::kDone;
@@ -144,8 +163,8 @@ Job::Progress advanceChunk(Session& session, data::Loader& loader, Executor& exe
   if (images > 0) {
     const std::span<const double> rowRates(rates.data() + row * session.groups(), session.groups());
     try {
-      session.queueStep(train::prefixOutput(session.model(), batch, session.frozenUnits(), compute,
-                                            [&](const at::Tensor& x) { return session.prefix(x); }),
+      const auto prefix = [&](const at::Tensor& x) { return session.prefix(x); };
+      session.queueStep(train::prefixOutput(session.model(), batch, session.frozenUnits(), compute, prefix, feed),
                         train::batchLabels(session.model(), batch), train::batchAddress(batch), rowRates);
     } catch (...) {
       if (row == 0) throw;
@@ -172,6 +191,8 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap> {
       auto model = toModel(info[0]);
       auto options = toOptions(*model, toObject(info[1], "options"));
       compute_ = options.compute;
+      feed_ = std::make_shared<train::Feed>(model->device(),
+                                            toImageChannels(info[1].As<Napi::Object>(), model->device()));
       session_ = std::make_shared<Session>(std::move(model), std::move(options));
       bytes_ = static_cast<std::int64_t>(session_->expectedBytes());
       Napi::MemoryManagement::AdjustExternalMemory(info.Env(), bytes_);
@@ -226,11 +247,13 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap> {
     Napi::MemoryManagement::AdjustExternalMemory(env, -bytes_);
     session_->release();
     auto& executor = executorOf(session_->model());
+    releaseOn(executor, std::move(feed_));
     releaseOn(executor, std::move(session_));
     session_.reset();
   }
 
   std::shared_ptr<Session> session_;
+  std::shared_ptr<train::Feed> feed_;
   std::int64_t bytes_ = 0;
   at::ScalarType compute_ = at::kFloat;
 };
@@ -250,18 +273,19 @@ Napi::Value SessionWrap::run(const Napi::CallbackInfo& info) {
     const auto stop = toCancelFlag(info[1]);
     auto chunk = std::make_shared<Chunk>();
     auto& executor = executorOf(session->model());
-    return runUnits(
-        info, executor, Priority::kTraining, std::make_shared<CancelFlag>(),
-        [session, loader, rates = std::move(rates), stop, chunk, compute = compute_, &executor](Answer& answer) {
-          auto progress = Job::Progress::kDone;
-          session->throwPostponed();
-          if (!stop->cancelled()) progress = advanceChunk(*session, *loader, executor, rates, compute, *chunk);
-          if (progress == Job::Progress::kDone) {
-            finishChunk(*session, *chunk);
-            answer = [chunk](Napi::Env env) { return chunkObject(env, *chunk); };
-          }
-          return progress;
-        });
+    return runUnits(info, executor, Priority::kTraining, std::make_shared<CancelFlag>(),
+                    [session, loader, rates = std::move(rates), stop, chunk, compute = compute_, feed = feed_,
+                     &executor](Answer& answer) {
+                      auto progress = Job::Progress::kDone;
+                      session->throwPostponed();
+                      if (!stop->cancelled())
+                        progress = advanceChunk(*session, *loader, executor, rates, compute, *feed, *chunk);
+                      if (progress == Job::Progress::kDone) {
+                        finishChunk(*session, *chunk);
+                        answer = [chunk](Napi::Env env) { return chunkObject(env, *chunk); };
+                      }
+                      return progress;
+                    });
   });
 }
 

@@ -22,9 +22,9 @@ __device__ __forceinline__ void fillTable(Table& table) {
   __syncthreads();
 }
 
-/// `kPixels` neighbours at a time: a thread reads them where the mirrored image has them, and turns them round.
+/// `kPixels` neighbours at a time.
 template <class T, int kChannels, int kPixels>
-__global__ void __launch_bounds__(kThreads) normalise(ImageBatch batch, T* values) {
+__global__ void __launch_bounds__(kThreads) normalise(const std::uint8_t* from, std::int64_t runs, T* values) {
   RESNET_TORCH_SHARED(float, table, kColours* kBytes);
   fillTable(table);
   constexpr int kIn = kColours * kPixels, kOut = kChannels * kPixels;
@@ -32,17 +32,12 @@ __global__ void __launch_bounds__(kThreads) normalise(ImageBatch batch, T* value
   constexpr int kRead = kPixels == 1 ? 1 : 8;
   // As much as is 16 bytes, or one value.
   constexpr int kWrite = kPixels == 1 ? 1 : static_cast<int>(16 / sizeof(T));
-  const auto runs = static_cast<unsigned>(batch.width / kPixels), rows = static_cast<unsigned>(batch.height);
-  const std::int64_t count = batch.images * rows * runs;
-  for (auto item = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x; item < count;
-       item += static_cast<std::int64_t>(gridDim.x) * kThreads) {
-    const auto row = static_cast<unsigned>(item) / runs, run = static_cast<unsigned>(item) % runs;
-    const bool mirrored = batch.flips && batch.flips[row / rows];
-    const auto source = static_cast<std::int64_t>(row) * runs + (mirrored ? runs - 1 - run : run);
+  for (auto run = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x; run < runs;
+       run += static_cast<std::int64_t>(gridDim.x) * kThreads) {
     std::uint8_t bytes[kIn];
 #pragma unroll
     for (int i = 0; i < kIn; i += kRead) {
-      const auto packet = loadPacket<kRead>(batch.pixels + source * kIn + i);
+      const auto packet = loadPacket<kRead>(from + run * kIn + i);
 #pragma unroll
       for (int j = 0; j < kRead; ++j) bytes[i + j] = packet.values[j];
     }
@@ -50,46 +45,43 @@ __global__ void __launch_bounds__(kThreads) normalise(ImageBatch batch, T* value
 #pragma unroll
     for (int pixel = 0; pixel < kPixels; ++pixel) {
 #pragma unroll
-      for (int channel = 0; channel < kChannels; ++channel) {
-        const int forward = pixel * kColours + channel, backward = (kPixels - 1 - pixel) * kColours + channel;
+      for (int channel = 0; channel < kChannels; ++channel)
         out[pixel * kChannels + channel] =
-            channel < kColours
-                ? static_cast<float>(table[channel * kBytes + (mirrored ? bytes[backward] : bytes[forward])])
-                : 0.0F;
-      }
+            channel < kColours ? static_cast<float>(table[channel * kBytes + bytes[pixel * kColours + channel]])
+                               : 0.0F;
     }
 #pragma unroll
     for (int i = 0; i < kOut; i += kWrite) {
       float part[kWrite];
 #pragma unroll
       for (int j = 0; j < kWrite; ++j) part[j] = out[i + j];
-      store(values + item * kOut + i, part);
+      store(values + run * kOut + i, part);
     }
   }
 }
 
 template <class T, int kChannels>
-void launchNormalise(const ImageBatch& batch, T* values, const Context& context) {
-  const bool packed = batch.width % kRun == 0 && aligned(8, batch.pixels) && aligned(16, values);
-  const auto count = batch.images * batch.height * (batch.width / (packed ? kRun : 1));
-  require(count < (std::int64_t{1} << 31), "A batch of images is too large for one launch");
+void launchNormalise(const std::uint8_t* bytes, std::int64_t pixels, T* values, const Context& context) {
+  const bool packed = pixels % kRun == 0 && aligned(8, bytes) && aligned(16, values);
+  const auto runs = pixels / (packed ? kRun : 1);
   const auto kernel = packed ? normalise<T, kChannels, kRun> : normalise<T, kChannels, 1>;
-  launch(kernel, dim3(blocksFor(count, kThreads, 8 * context.multiprocessors)), dim3(kThreads), context.stream, batch,
-         values);
+  launch(kernel, dim3(blocksFor(runs, kThreads, 8 * context.multiprocessors)), dim3(kThreads), context.stream, bytes,
+         runs, values);
 }
 
 }  // namespace
 
 template <class T>
-void normaliseImages(const ImageBatch& batch, int channels, T* values, const Context& context) {
+void normaliseImages(const std::uint8_t* bytes, std::int64_t pixels, int channels, T* values,
+                     const Context& context) {
   require(channels == 3 || channels == 4, "Images are given 3 or 4 channels");
-  if (batch.images * batch.height * batch.width == 0) return;
+  if (pixels == 0) return;
   const auto run = channels == 3 ? launchNormalise<T, 3> : launchNormalise<T, 4>;
-  run(batch, values, context);
+  run(bytes, pixels, values, context);
 }
 
-template void normaliseImages(const ImageBatch&, int, float*, const Context&);
-template void normaliseImages(const ImageBatch&, int, __half*, const Context&);
-template void normaliseImages(const ImageBatch&, int, __nv_bfloat16*, const Context&);
+template void normaliseImages(const std::uint8_t*, std::int64_t, int, float*, const Context&);
+template void normaliseImages(const std::uint8_t*, std::int64_t, int, __half*, const Context&);
+template void normaliseImages(const std::uint8_t*, std::int64_t, int, __nv_bfloat16*, const Context&);
 
 }  // namespace resnet_torch::cuda

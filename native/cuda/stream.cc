@@ -1,5 +1,6 @@
 #include "cuda/stream.h"
 
+#include <ATen/core/CachingHostAllocator.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
@@ -7,6 +8,10 @@
 
 #include <array>
 #include <atomic>
+#include <mutex>
+#include <unordered_map>
+
+#include "core/errors.h"
 
 namespace resnet_torch::cuda {
 
@@ -26,10 +31,10 @@ int multiprocessorsOf(at::DeviceIndex index) {
 
 class StreamMark final : public Mark {
  public:
-  explicit StreamMark(at::Device device) : device_(device) {
-    const c10::cuda::CUDAGuard guard(device_);
+  StreamMark(at::Device device, cudaStream_t stream) {
+    const c10::cuda::CUDAGuard guard(device);
     C10_CUDA_CHECK(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming));
-    C10_CUDA_CHECK(cudaEventRecord(event_, c10::cuda::getCurrentCUDAStream(device_.index()).stream()));
+    C10_CUDA_CHECK(cudaEventRecord(event_, stream));
   }
   ~StreamMark() override { C10_CUDA_CHECK_WARN(cudaEventDestroy(event_)); }
   StreamMark(const StreamMark&) = delete;
@@ -45,10 +50,65 @@ class StreamMark final : public Mark {
     return true;
   }
   void wait() const override { C10_CUDA_CHECK(cudaEventSynchronize(event_)); }
+  void holdBack(CUstream_st* stream) const override { C10_CUDA_CHECK(cudaStreamWaitEvent(stream, event_)); }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+class OwnCopyStream final : public CopyStream {
+ public:
+  explicit OwnCopyStream(at::Device device) : device_(device) {
+    const c10::cuda::CUDAGuard guard(device_);
+    C10_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+  }
+  ~OwnCopyStream() override { C10_CUDA_CHECK_WARN(cudaStreamDestroy(stream_)); }
+  OwnCopyStream(const OwnCopyStream&) = delete;
+  OwnCopyStream& operator=(const OwnCopyStream&) = delete;
+
+  void after(const Mark& mark) override { mark.holdBack(stream_); }
+  void copy(void* to, const void* from, std::size_t bytes) override {
+    C10_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_));
+  }
+  std::unique_ptr<Mark> mark() override { return std::make_unique<StreamMark>(device_, stream_); }
 
  private:
   at::Device device_;
-  cudaEvent_t event_ = nullptr;
+  cudaStream_t stream_ = nullptr;
+};
+
+class PinnedMemory final : public data::HostMemory {
+ public:
+  void* take(std::size_t bytes) override {
+    auto memory = allocated(bytes);
+    void* const begin = memory.get();
+    std::lock_guard lock(mutex_);
+    taken_.emplace(begin, std::move(memory));
+    return begin;
+  }
+  void give(void* memory, std::size_t) noexcept override {
+    at::DataPtr held;
+    std::lock_guard lock(mutex_);
+    const auto found = taken_.find(memory);
+    if (found == taken_.end()) return;
+    held = std::move(found->second);
+    taken_.erase(found);
+  }
+
+ private:
+  static at::DataPtr allocated(std::size_t bytes) {
+    try {
+      return at::getHostAllocator(at::kCUDA)->allocate(bytes);
+    } catch (const c10::AcceleratorError& error) {
+      if (error.get_error_code() != cudaErrorMemoryAllocation) throw;
+      throw Error("ERR_OUT_OF_MEMORY", "The host has no " + std::to_string(bytes >> 20) +
+                                           " MiB of memory that a device can copy a batch from: use a smaller "
+                                           "--batch-size or --image-size, or allow the process more memory");
+    }
+  }
+
+  std::mutex mutex_;
+  std::unordered_map<void*, at::DataPtr> taken_;
 };
 
 }  // namespace
@@ -61,8 +121,18 @@ at::Tensor pinned(at::IntArrayRef sizes, at::ScalarType dtype) {
   return at::empty(sizes, at::TensorOptions().dtype(dtype).pinned_memory(true));
 }
 
+std::shared_ptr<data::HostMemory> pinnedMemory() {
+  // Never destroyed: batches may outlast static objects.
+  static auto* instance = new std::shared_ptr<data::HostMemory>(std::make_shared<PinnedMemory>());
+  return *instance;
+}
+
 std::unique_ptr<Mark> markStream(at::Device device) {
-  return std::make_unique<StreamMark>(device);
+  return std::make_unique<StreamMark>(device, contextOf(device).stream);
+}
+
+std::unique_ptr<CopyStream> makeCopyStream(at::Device device) {
+  return std::make_unique<OwnCopyStream>(device);
 }
 
 }  // namespace resnet_torch::cuda

@@ -213,6 +213,10 @@ void TrainingStep::step() {
   if (row_ - unread_ >= kReadAtOnce) read();
 }
 
+bool TrainingStep::busy() const {
+  return !underWay_.empty() && !underWay_.back()->passed();
+}
+
 void TrainingStep::read() {
   const auto count = row_ - unread_;
   if (count == 0) return;

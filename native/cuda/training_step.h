@@ -22,6 +22,7 @@ class TrainingStep final : public train::DeviceStep {
   void prepare() override;
   at::Tensor skip() const override;
   void step() override;
+  bool busy() const override;
   Finished finished(bool all) override;
   train::StepResult lossAlone(const at::Tensor& logits, const at::Tensor& labels, at::Tensor& gradient) override;
   void rebind() override;

@@ -19,6 +19,9 @@ namespace {
 
 /// A batch that is being decoded.
 struct Draft {
+  explicit Draft(const std::shared_ptr<HostMemory>& memory)
+      : images(Uninitialised<std::uint8_t>(memory)), features(Uninitialised<std::uint8_t>(memory)) {}
+
   std::span<const std::int32_t> indices;
   Buffer<std::uint8_t> images;
   std::vector<std::string> messages;  ///< what is wrong with each file; empty where nothing is
@@ -67,6 +70,7 @@ struct Loader::State : std::enable_shared_from_this<Loader::State> {
   void startOnce();
   void work();
   std::shared_ptr<Draft> claim(std::size_t& slot);
+  std::shared_ptr<Draft> begun(std::span<const std::int32_t> indices) const;
   void decode(Draft& draft, std::size_t slot) const;
   Answer answer();
   bool findFeatures(Draft& draft, std::size_t slot, const Address& address) const;
@@ -110,9 +114,16 @@ void Loader::State::work() {
     std::size_t slot = 0;
     std::shared_ptr<Draft> draft;
     roomChanged.wait(lock, [&] {
-      return stopped || failed || threads->stopping() || (draft = claim(slot)) || opened == sampler.batches();
+      return stopped || failed || threads->stopping() || (draft = claim(slot)) || failed ||
+             opened == sampler.batches();
     });
-    if (!draft) return;
+    if (!draft) {
+      if (!failed) return;
+      const auto calls = settle();
+      lock.unlock();
+      callAll(calls);
+      return;
+    }
     lock.unlock();
     decode(*draft, slot);
     lock.lock();
@@ -125,7 +136,7 @@ void Loader::State::work() {
   }
 }
 
-/// The next image to decode, in the order of the epoch.
+/// The next image to decode, in the order of the epoch. Where there is no memory for its batch, the pass has failed.
 std::shared_ptr<Draft> Loader::State::claim(std::size_t& slot) {
   const auto open = std::find_if(drafts.begin(), drafts.end(),
                                  [](const auto& draft) { return draft->started < draft->indices.size(); });
@@ -134,8 +145,24 @@ std::shared_ptr<Draft> Loader::State::claim(std::size_t& slot) {
     return *open;
   }
   if (opened == sampler.batches() || static_cast<int>(drafts.size()) >= options.prefetch) return nullptr;
-  auto draft = std::make_shared<Draft>();
-  draft->indices = sampler.batch(opened++);
+  std::shared_ptr<Draft> draft;
+  try {
+    draft = begun(sampler.batch(opened));
+  } catch (...) {
+    failed = std::current_exception();
+    roomChanged.notify_all();
+    return nullptr;
+  }
+  ++opened;
+  slot = draft->started++;
+  drafts.push_back(draft);
+  roomChanged.notify_all();
+  return draft;
+}
+
+std::shared_ptr<Draft> Loader::State::begun(std::span<const std::int32_t> indices) const {
+  auto draft = std::make_shared<Draft>(options.memory);
+  draft->indices = indices;
   const auto size = static_cast<std::size_t>(options.crop.size);
   draft->images.resize(draft->indices.size() * size * size * 3);
   draft->messages.resize(draft->indices.size());
@@ -144,9 +171,6 @@ std::shared_ptr<Draft> Loader::State::claim(std::size_t& slot) {
     draft->keys.resize(draft->indices.size());
     draft->found.resize(draft->indices.size());
   }
-  slot = draft->started++;
-  drafts.push_back(draft);
-  roomChanged.notify_all();
   return draft;
 }
 

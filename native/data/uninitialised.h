@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "data/batch_memory.h"
@@ -11,23 +13,38 @@
 namespace resnet_torch::data {
 
 /// An allocator that leaves new elements as they are: large buffers that are written whole need no zeros first, whose
-/// pages would be touched by whichever thread asks for the buffer. Large ones are batches, whose memory is kept.
+/// pages would be touched by whichever thread asks for the buffer. Large ones are batches, whose memory is kept; with
+/// a HostMemory all of them lie there.
 template <class Element>
-struct Uninitialised : std::allocator<Element> {
+class Uninitialised {
+ public:
+  using value_type = Element;
+  using is_always_equal = std::false_type;
+  using propagate_on_container_move_assignment = std::true_type;
+  using propagate_on_container_swap = std::true_type;
+
+  Uninitialised() = default;
+  explicit Uninitialised(std::shared_ptr<HostMemory> memory) : memory_(std::move(memory)) {}
+  // Moving copies: a container that was moved from keeps its allocator.
+  Uninitialised(const Uninitialised&) = default;
+  Uninitialised& operator=(const Uninitialised&) = default;
   template <class Other>
-  struct rebind {
-    using other = Uninitialised<Other>;
-  };
+  Uninitialised(const Uninitialised<Other>& other) : memory_(other.memory()) {}
+
+  const std::shared_ptr<HostMemory>& memory() const { return memory_; }
 
   Element* allocate(std::size_t count) {
     const std::size_t bytes = count * sizeof(Element);
-    return bytes < BatchMemory::kLeast ? std::allocator<Element>::allocate(count)
+    if (memory_) return static_cast<Element*>(memory_->take(bytes));
+    return bytes < BatchMemory::kLeast ? std::allocator<Element>().allocate(count)
                                        : static_cast<Element*>(BatchMemory::take(bytes));
   }
   void deallocate(Element* memory, std::size_t count) noexcept {
     const std::size_t bytes = count * sizeof(Element);
-    if (bytes < BatchMemory::kLeast) {
-      std::allocator<Element>::deallocate(memory, count);
+    if (memory_) {
+      memory_->give(memory, bytes);
+    } else if (bytes < BatchMemory::kLeast) {
+      std::allocator<Element>().deallocate(memory, count);
     } else {
       BatchMemory::give(memory, bytes);
     }
@@ -37,6 +54,14 @@ struct Uninitialised : std::allocator<Element> {
   void construct(Other* at) {
     ::new (static_cast<void*>(at)) Other;
   }
+
+  template <class Other>
+  bool operator==(const Uninitialised<Other>& other) const {
+    return memory_ == other.memory();
+  }
+
+ private:
+  std::shared_ptr<HostMemory> memory_;
 };
 
 template <class Element>

@@ -23,8 +23,10 @@ struct DeviceKernels {
   at::Tensor (*normReluPool)(const at::Tensor& x, const NormState& state, at::Tensor* places) = nullptr;
   PoolBackward (*normReluPoolBackward)(const at::Tensor& dy, const at::Tensor& places, const at::Tensor& x,
                                        const NormState* state) = nullptr;
-  /// uint8 [n, h, w, 3] → normalised `dtype` [n, 3, h, w], channels-last.
-  at::Tensor (*normalise)(const at::Tensor& bytes, at::ScalarType dtype) = nullptr;
+  /// uint8 [n, h, w, 3] → normalised `dtype` [n, channels, h, w], channels-last; channels beyond the third are zero.
+  at::Tensor (*normalise)(const at::Tensor& bytes, at::ScalarType dtype, std::int64_t channels) = nullptr;
+  /// Of images, where nobody asks for another number: what suits the stem's convolution.
+  std::int64_t imageChannels = 3;
 };
 
 /// Null where none were registered: the CPU's own code serves.

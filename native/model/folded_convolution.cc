@@ -83,6 +83,7 @@ FoldedConvolution::FoldedConvolution(const Convolution& convolution, const Batch
                                      bool keepWeight)
     : stride_{convolution.stride, convolution.stride},
       padding_{convolution.padding, convolution.padding},
+      inputs_(convolution.weight.size(1)),
       fused_(canFuse(dtype, convolution.weight.device())),
       keepWeight_(keepWeight) {
   const auto scale = foldingScale(norm);
@@ -104,10 +105,21 @@ const at::Tensor& FoldedConvolution::packed(const at::Tensor& x) {
   return mine.weight;
 }
 
+const at::Tensor& FoldedConvolution::weight(std::int64_t channels) {
+  if (channels == inputs_) return weight_;
+  if (!wideWeight_.defined()) wideWeight_ = forChannels(weight_, channels);
+  return wideWeight_;
+}
+
+bool FoldedConvolution::fused(const at::Tensor& x) const {
+  return fused_ && x.size(1) == inputs_;
+}
+
 at::Tensor FoldedConvolution::run(const at::Tensor& x, bool relu) {
-  if (relu && byCudnn(x)) return at::cudnn_convolution_relu(x, weight_, bias_, stride_, padding_, kNoDilation, 1);
-  if (!fused_) {
-    auto y = at::conv2d(x, weight_, bias_, stride_, padding_);
+  if (relu && byCudnn(x))
+    return at::cudnn_convolution_relu(x, weight(x.size(1)), bias_, stride_, padding_, kNoDilation, 1);
+  if (!fused(x)) {
+    auto y = at::conv2d(x, weight(x.size(1)), bias_, stride_, padding_);
     return relu ? y.relu_() : y;
   }
   return pointwise()->typed<Pointwise>().call(x, packed(x), bias_, padding_, stride_, kNoDilation, 1,

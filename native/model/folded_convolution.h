@@ -23,15 +23,20 @@ class FoldedConvolution {
   /// `sum` becomes relu(conv(x) + sum); on the CPU it is written over.
   void runInto(const at::Tensor& x, at::Tensor& sum);
 
-  /// [out, in, k, k], channels-last; only with `keepWeight`.
-  const at::Tensor& weight() const { return weight_; }
+  /// [out, channels, k, k], channels-last, as run() uses it with an input of so many channels; only with
+  /// `keepWeight`.
+  const at::Tensor& weight(std::int64_t channels);
   const at::Tensor& bias() const { return bias_; }
 
  private:
   const at::Tensor& packed(const at::Tensor& x);
+  /// Whether oneDNN's operation serves: it has no weights for images of more channels.
+  bool fused(const at::Tensor& x) const;
 
   at::Tensor weight_, bias_;
+  at::Tensor wideWeight_;  ///< for images of more channels than the weight has
   std::vector<std::int64_t> stride_, padding_;
+  std::int64_t inputs_;
   bool fused_;
   bool keepWeight_;
   struct Packed {

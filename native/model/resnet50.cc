@@ -25,7 +25,8 @@ at::Generator generatorFor(std::uint64_t seed, std::size_t ordinal) {
 
 at::Tensor convolve(const at::Tensor& input, const Convolution& convolution) {
   // The cast is part of the graph, so the gradient arrives at the master weight in its own dtype.
-  return at::conv2d(input, convolution.weight.to(input.scalar_type()), {}, convolution.stride, convolution.padding);
+  const auto weight = forChannels(convolution.weight.to(input.scalar_type()), input.size(1));
+  return at::conv2d(input, weight, {}, convolution.stride, convolution.padding);
 }
 
 at::Tensor normaliseBatch(const at::Tensor& input, const BatchNorm& norm, const ForwardOptions& options) {
@@ -227,8 +228,16 @@ void lookUp(const at::Tensor& bytes, const at::Tensor& table, at::Tensor& values
 
 }  // namespace
 
-at::Tensor normalise(const at::Tensor& images, at::ScalarType dtype) {
-  if (const auto* device = deviceKernels(images.device())) return device->normalise(images, dtype);
+at::Tensor forChannels(const at::Tensor& weight, std::int64_t channels) {
+  const auto more = channels - weight.size(1);
+  if (more == 0) return weight;
+  return at::constant_pad_nd(weight, {0, 0, 0, 0, 0, more}).contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+at::Tensor normalise(const at::Tensor& images, at::ScalarType dtype, std::optional<std::int64_t> channels) {
+  if (const auto* device = deviceKernels(images.device()))
+    return device->normalise(images, dtype, channels.value_or(device->imageChannels));
+  TORCH_CHECK(channels.value_or(3) == 3, "the CPU takes images of 3 channels");
   const auto bytes = images.contiguous();
   const auto table =
       normaliseDirectly(at::arange(256, at::kByte).view({256, 1}).expand({256, 3}), dtype).contiguous();

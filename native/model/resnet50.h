@@ -158,7 +158,11 @@ class ResNet50 {
 };
 
 /// uint8 [n, h, w, 3] → normalised `dtype` [n, 3, h, w], channels-last: (x / 255 − mean) / deviation with ImageNet's
-/// figures.
-at::Tensor normalise(const at::Tensor& images, at::ScalarType dtype);
+/// figures. A device may take more channels than 3, or is asked for so many; they are zero.
+at::Tensor normalise(const at::Tensor& images, at::ScalarType dtype,
+                     std::optional<std::int64_t> channels = std::nullopt);
+
+/// A convolution's weight for an input of so many channels: with zeros for those that it does not know.
+at::Tensor forChannels(const at::Tensor& weight, std::int64_t channels);
 
 }  // namespace resnet_torch::model

@@ -4,26 +4,16 @@
 
 #include "core/executor.h"
 #include "model/convolution_gradient.h"
+#include "model/finite.h"
 
 namespace resnet_torch::model {
 
 namespace {
 
-/// PyTorch's gradient lies as its parameter lies, in the parameter's dtype. Where there is memory for it already, it
-/// is written there.
-void setGradient(const at::Tensor& parameter, const at::Tensor& gradient) {
-  auto& kept = at::Tensor(parameter).mutable_grad();
-  if (kept.defined()) {
-    kept.copy_(gradient);
-    return;
-  }
-  if (gradient.scalar_type() == parameter.scalar_type() && gradient.strides() == parameter.strides()) {
-    at::Tensor(parameter).mutable_grad() = gradient;
-    return;
-  }
-  auto cast = at::empty_like(parameter);
-  cast.copy_(gradient);
-  at::Tensor(parameter).mutable_grad() = cast;
+/// Of the gradient of a weight as forChannels() made it, the part that is the weight's.
+at::Tensor ownChannels(const at::Tensor& gradient, const Convolution& convolution) {
+  const auto channels = convolution.weight.size(1);
+  return gradient.size(1) == channels ? gradient : gradient.narrow(1, 0, channels);
 }
 
 }  // namespace
@@ -108,7 +98,8 @@ at::Tensor TrainableSuffix::convolve(Layer& layer, const at::Tensor& x, bool rel
   if (!layer.batchStatistics) return folded(layer).run(x, relu);
   layer.weight = layer.convolution->weight.detach().to(dtype_);
   const auto stride = layer.convolution->stride, padding = layer.convolution->padding;
-  const auto convolved = at::conv2d(x, layer.weight, {}, {stride, stride}, {padding, padding});
+  const auto convolved =
+      at::conv2d(x, forChannels(layer.weight, x.size(1)), {}, {stride, stride}, {padding, padding});
   layer.state = batchStatistics(convolved, *layer.norm);
   if (layer.state.variance.defined()) moments_.push_back({layer.norm, layer.state.mean, layer.state.variance});
   if (layer.passes()) layer.convolved = convolved;
@@ -186,6 +177,21 @@ void TrainableSuffix::updateRunning(const at::Tensor& skip) {
   moments_.clear();
 }
 
+/// PyTorch's gradient lies as its parameter lies, in the parameter's dtype. Where there is memory for it already, it
+/// is written there.
+void TrainableSuffix::setGradient(const at::Tensor& parameter, const at::Tensor& gradient, bool surelyFinite) {
+  auto& kept = at::Tensor(parameter).mutable_grad();
+  if (kept.defined()) {
+    kept.copy_(gradient);
+  } else if (gradient.scalar_type() == parameter.scalar_type() && gradient.strides() == parameter.strides()) {
+    kept = gradient;
+  } else {
+    kept = at::empty_like(parameter).copy_(gradient);
+  }
+  // Here it is in the processor's cache yet. A device finds out by itself.
+  if (kept.device().is_cpu() && !surelyFinite) finite_ = allFinite(kept) && finite_;
+}
+
 void TrainableSuffix::setAffine(Layer& layer, const at::Tensor& weight, const at::Tensor& bias) {
   if (layer.trainsScale) setGradient(layer.norm->weight, weight);
   if (layer.trainsBias) setGradient(layer.norm->bias, bias);
@@ -196,9 +202,10 @@ at::Tensor TrainableSuffix::backwardConvolution(Layer& layer, const at::Tensor& 
   if (!layer.trainsWeight && !layer.inputGradient) return {};
   // Without a gradient of the weight the input's values are not looked at, only their sizes.
   const auto& x = layer.input;
-  const auto gradients = convolutionGradients(gradient, x, layer.weight, layer.convolution->stride,
-                                              layer.convolution->padding, layer.inputGradient, layer.trainsWeight);
-  if (layer.trainsWeight) setGradient(layer.convolution->weight, gradients.weight);
+  const auto gradients =
+      convolutionGradients(gradient, x, forChannels(layer.weight, x.size(1)), layer.convolution->stride,
+                           layer.convolution->padding, layer.inputGradient, layer.trainsWeight);
+  if (layer.trainsWeight) setGradient(layer.convolution->weight, ownChannels(gradients.weight, *layer.convolution));
   return gradients.input;
 }
 
@@ -209,12 +216,12 @@ void TrainableSuffix::backwardFolded(Layer& layer, const at::Tensor& gradient, c
   const bool wantWeight = layer.trainsWeight || layer.trainsScale;
   if (wantWeight || layer.inputGradient) {
     const auto gradients =
-        convolutionGradients(gradient, layer.input, layer.folded->weight(), layer.convolution->stride,
-                             layer.convolution->padding, layer.inputGradient, wantWeight);
+        convolutionGradients(gradient, layer.input, layer.folded->weight(layer.input.size(1)),
+                             layer.convolution->stride, layer.convolution->padding, layer.inputGradient, wantWeight);
     *inputGradient = gradients.input;
     if (wantWeight) {
       const auto scale = foldingScale(*layer.norm);
-      const auto raw = gradients.weight.to(modelType_);
+      const auto raw = ownChannels(gradients.weight, *layer.convolution).to(modelType_);
       if (layer.trainsWeight) setGradient(layer.convolution->weight, raw * scale.to(modelType_).view({-1, 1, 1, 1}));
       if (layer.trainsScale) {
         const auto product = (raw * layer.convolution->weight.detach()).sum({1, 2, 3}, false, at::kDouble);
@@ -314,7 +321,9 @@ at::Tensor TrainableSuffix::backwardHead(const at::Tensor& logitsGradient) {
   auto dy = logitsGradient;
   for (std::size_t i = head_.size(); i-- > 0;) {
     auto& layer = head_[i];
-    if (layer.trainsWeight) setGradient(layer.linear->weight, dy.t().mm(layer.input));
+    if (layer.trainsWeight)
+      setGradient(layer.linear->weight, dy.t().mm(layer.input),
+                  /*surelyFinite=*/dy.device().is_cpu() && surelyFiniteProduct(dy, layer.input));
     if (layer.trainsBias) setGradient(layer.linear->bias, dy.sum(0));
     layer.input.reset();
     if (!layer.inputGradient) return {};
@@ -326,6 +335,7 @@ at::Tensor TrainableSuffix::backwardHead(const at::Tensor& logitsGradient) {
 
 void TrainableSuffix::backward(const at::Tensor& logitsGradient) {
   const at::NoGradGuard noGrad;
+  finite_ = true;
   const auto features = backwardHead(logitsGradient);
   if (!backboneGradient_ || first_ == kBackboneUnits) return;
   const auto positions = static_cast<double>(lastSizes_[2] * lastSizes_[3]);

@@ -36,6 +36,8 @@ class TrainableSuffix {
   at::Tensor forward(const at::Tensor& input, const std::vector<at::Tensor>& dropoutMasks);
   /// Sets the gradient of every trainable parameter behind the last forward(), which it uses up.
   void backward(const at::Tensor& logitsGradient);
+  /// Whether all gradients of the last backward() are finite. On the CPU.
+  bool finite() const { return finite_; }
   /// Updates the running statistics by the last forward() where that was left to do: on a device, which may find in
   /// `skip` that the step does not hold.
   void updateRunning(const at::Tensor& skip);
@@ -88,6 +90,7 @@ class TrainableSuffix {
   at::Tensor backwardActivated(Layer& layer, at::Tensor dy, const at::Tensor& y);
   at::Tensor backwardConvolution(Layer& layer, const at::Tensor& gradient);
   void backwardFolded(Layer& layer, const at::Tensor& gradient, const at::Tensor& sum, at::Tensor* inputGradient);
+  void setGradient(const at::Tensor& parameter, const at::Tensor& gradient, bool surelyFinite = false);
   void setAffine(Layer& layer, const at::Tensor& weight, const at::Tensor& bias);
   void backwardStem(at::Tensor dy);
   at::Tensor backwardHead(const at::Tensor& logitsGradient);
@@ -98,7 +101,8 @@ class TrainableSuffix {
   std::vector<Block> blocks_;
   std::vector<HeadLayer> head_;
   bool backboneGradient_ = false;  ///< whether anything before the head trains
-  at::Tensor places_;              ///< of the stem's maxima
+  bool finite_ = true;
+  at::Tensor places_;  ///< of the stem's maxima
   std::vector<BatchMoments> moments_;
   std::vector<std::int64_t> lastSizes_;
 };

@@ -44,6 +44,8 @@ class DeviceStep {
   /// int32 of one value, not 0 where it does not: a gradient was not finite.
   virtual at::Tensor skip() const = 0;
   virtual void step() = 0;
+  /// Whether steps are under way.
+  virtual bool busy() const = 0;
 
   /// Of steps with a loss, in order. `all` waits for the device.
   struct Finished {

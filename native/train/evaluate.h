@@ -3,6 +3,7 @@
 #include "data/loader.h"
 #include "model/aten.h"
 #include "model/resnet50.h"
+#include "train/pipeline.h"
 
 namespace resnet_torch::train {
 
@@ -14,6 +15,6 @@ struct Evaluation {
 };
 
 /// Adds a batch; every sample is counted once.
-void evaluateBatch(model::ResNet50& model, data::Batch& batch, at::ScalarType compute, Evaluation& into);
+void evaluateBatch(model::ResNet50& model, data::Batch& batch, at::ScalarType compute, Feed& feed, Evaluation& into);
 
 }  // namespace resnet_torch::train

@@ -8,6 +8,7 @@
 #include "core/executor.h"
 #include "data/loader.h"
 #include "model/resnet50.h"
+#include "train/device_feed.h"
 #include "train/session.h"
 
 namespace resnet_torch::train {
@@ -19,11 +20,34 @@ struct Taken {
   bool waiting = false;  ///< not ready yet; neither waiting nor a batch: the pass is over
 };
 
-/// The next batch where it is ready; otherwise the loader wakes the executor when it is.
-Taken takeBatch(data::Loader& loader, Executor& executor);
+/// The way of batches to a model's device, for the life of a run or of a model. On the executor's thread, and let go
+/// of there.
+class Feed {
+ public:
+  /// `channels` of normalised images, 3 or 4, is for measuring; nothing: what suits the device.
+  explicit Feed(at::Device device, std::optional<std::int64_t> channels = std::nullopt)
+      : device_(device), channels_(channels) {}
 
-/// Normalised images in the dtype in which the model computes.
-at::Tensor batchImages(const model::ResNet50& model, const data::Batch& batch, at::ScalarType compute);
+  /// The images of a batch, normalised, in the dtype in which the model computes. On a device the batch has them no
+  /// longer.
+  at::Tensor images(data::Batch& batch, at::ScalarType compute);
+  /// A batch's features, [count, …]: as they are, on the CPU, where the batch must outlive them; else a copy.
+  at::Tensor features(data::Batch& batch, at::IntArrayRef sizes, at::IntArrayRef strides, at::ScalarType dtype);
+  /// Waits for a batch that is on its way to a device, so that a loader has its memory for another.
+  void arrive();
+
+ private:
+  /// Null where batches stay where they are.
+  DeviceFeed* way();
+
+  at::Device device_;
+  std::optional<std::int64_t> channels_;
+  std::unique_ptr<DeviceFeed> way_;
+};
+
+/// The next batch where it is ready; otherwise the loader wakes the executor when it is.
+Taken takeBatch(data::Loader& loader, Executor& executor, Feed& feed);
+
 at::Tensor batchLabels(const model::ResNet50& model, const data::Batch& batch);
 BatchAddress batchAddress(const data::Batch& batch);
 
@@ -32,6 +56,6 @@ BatchAddress batchAddress(const data::Batch& batch);
 /// given too. The batch must outlive the tensor.
 using Prefix = std::function<at::Tensor(const at::Tensor& images)>;
 at::Tensor prefixOutput(const model::ResNet50& model, data::Batch& batch, int units, at::ScalarType compute,
-                        const Prefix& prefix);
+                        const Prefix& prefix, Feed& feed);
 
 }  // namespace resnet_torch::train

@@ -8,6 +8,7 @@
 #include "core/rng.h"
 #include "model/compiled.h"
 #include "model/device_kernels.h"
+#include "model/finite.h"
 #include "model/units.h"
 #include "train/loss.h"
 
@@ -190,6 +191,18 @@ StepResult Session::backward(const at::Tensor& input, const at::Tensor& labels, 
   return result;
 }
 
+/// On the CPU, before its step; a device decides by itself.
+void Session::requireFiniteGradients() const {
+  if (!options_.autograd) {
+    if (!suffix_->finite()) throw nonFinite("A gradient");
+    return;
+  }
+  for (const auto& group : optimizer_->groups())
+    for (const auto& parameter : group.parameters)
+      if (parameter.tensor.grad().defined() && !model::allFinite(parameter.tensor.grad()))
+        throw nonFinite("A gradient");
+}
+
 /// Running statistics move with the forward pass, weights with the step after it.
 void Session::countChange() {
   for (const int unit : changing_) model_->setChanged(unit);
@@ -206,6 +219,7 @@ void Session::queueStep(const at::Tensor& input, const at::Tensor& labels, const
   if (!device_) {
     optimizer_->clearGradients();
     const auto result = backward(input, labels, address);
+    requireFiniteGradients();
     optimizer_->step(rates);
     optimizer_->clearGradients();
     results_.push_back(result);
@@ -271,6 +285,7 @@ void Session::apply(const std::map<std::string, at::Tensor>& gradients, std::spa
         throw Error("ERR_SHAPE_MISMATCH", "The gradient of " + parameter.name + " has " +
                                               std::to_string(found->second.numel()) + " values, and the parameter " +
                                               std::to_string(parameter.tensor.numel()));
+      if (!model::allFinite(found->second)) throw nonFinite(("The gradient of " + parameter.name).c_str());
       auto gradient = at::empty_like(parameter.tensor);
       gradient.copy_(found->second.reshape(parameter.tensor.sizes()));
       parameter.tensor.mutable_grad() = gradient;

@@ -68,10 +68,12 @@ class Session {
   /// once.
   void plan(std::span<const double> rates);
   /// `input`: of prefix(); `labels`: int64 [n]. A loss that is not finite is ERR_NON_FINITE, and changes no weight.
-  /// The CPU has made the step when this returns; a device is told of it, makes it meanwhile, and passes over
-  /// gradients that are not finite: ERR_NON_FINITE too, unless losses are scaled.
+  /// Nor is a gradient taken that is not finite: ERR_NON_FINITE too, unless losses are scaled. The CPU has made the
+  /// step when this returns; a device is told of it, makes it meanwhile, and passes over what does not hold.
   void queueStep(const at::Tensor& input, const at::Tensor& labels, const BatchAddress& address,
                  std::span<const double> rates);
+  /// Whether a device is at steps that were queued. The CPU has made them.
+  bool busy() const { return device_ && device_->busy(); }
   /// What queued steps have come to, in order, and of which it was not told yet: `all` of them, or those that are
   /// known without waiting for a device. An error in one of them is postponed, and ends the results.
   std::vector<StepResult> takeResults(bool all);
@@ -117,6 +119,7 @@ class Session {
   /// Checks the batch, and says that what trains changes; the labels on the model's device.
   at::Tensor beginBatch(const at::Tensor& input, const at::Tensor& labels);
   model::TrainableSuffix& suffix();
+  void requireFiniteGradients() const;
   void applyOnDevice(std::span<const double> rates);
   std::vector<at::Tensor> dropoutMasks(const BatchAddress& address) const;
   /// Copies of what trains, made before the first change.

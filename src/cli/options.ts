@@ -1,6 +1,7 @@
 import type { Options } from 'yargs';
 import { type Device, isDevice } from '../model/device.js';
 import { parseLrTiers, type RateTier } from '../optim/groups.js';
+import { type LossScale, MOST_LOSS_SCALE } from '../training/loss-scale.js';
 
 /**
  * The options that commands share. None has a default here: what is not given is left to the strategy or to the
@@ -66,6 +67,16 @@ export function readPattern(given: string | number): string {
     );
   }
   return text;
+}
+
+/** `dynamic`, or a number. */
+export function readLossScale(given: string | number): LossScale {
+  if (given === 'dynamic') return given;
+  const value = String(given).trim() === '' ? Number.NaN : Number(given);
+  if (value > 0 && value <= MOST_LOSS_SCALE) return value;
+  throw new Error(
+    `--loss-scale takes dynamic or a number above 0, at most ${MOST_LOSS_SCALE}, not ${JSON.stringify(String(given))}.`,
+  );
 }
 
 export function readDevice(given: string | number): Device {
@@ -151,6 +162,15 @@ export const computeOptions = {
     requiresArg: true,
     description: 'Threads of the arithmetic; default: as many as there are cores',
     coerce: number('threads', { integer: true, min: 1, max: 1024 }),
+  },
+} as const satisfies Record<string, Options>;
+
+export const lossScaleOption = {
+  'loss-scale': {
+    group: COMPUTE_GROUP,
+    requiresArg: true,
+    description: 'For fp16: dynamic, or a fixed factor of the loss such as 128; default dynamic',
+    coerce: readLossScale,
   },
 } as const satisfies Record<string, Options>;
 

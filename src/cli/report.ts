@@ -1,12 +1,14 @@
 import { dirname } from 'node:path';
 import { type FreezePlan, resolveFreeze } from '../model/freeze.js';
 import type { ModelSource } from '../model/model-source.js';
+import type { PrecisionName } from '../model/precision.js';
 import { describeUnits } from '../model/units.js';
 import type { CheckpointMetadata } from '../model/weights/metadata.js';
 import type { HeadShape } from '../native/binding.js';
 import { buildGroups, type ParameterGroup } from '../optim/groups.js';
 import type { OptimizerSpec } from '../optim/optimizers.js';
 import type { ScheduleSpec } from '../optim/schedules.js';
+import { type LossScale, lossScaleOf } from '../training/loss-scale.js';
 import type { RunConfig } from '../training/run-config.js';
 import { RunDirectory } from '../training/run-directory.js';
 import type { RunSettings } from '../training/settings.js';
@@ -20,6 +22,10 @@ export interface PlanReport {
   readonly optimizer: OptimizerSpec;
   readonly schedule: ScheduleSpec | { readonly kind: 'custom' };
   readonly augment: string;
+  /** Of a run; null for a strategy, which has none. */
+  readonly precision: PrecisionName | null;
+  /** Of a run in fp16. */
+  readonly lossScale: LossScale | null;
   readonly head: HeadShape;
   readonly units: readonly UnitPlan[];
   readonly parameters: number;
@@ -33,17 +39,20 @@ export function planReport(strategy: Strategy, head: HeadShape): PlanReport {
   const units = describeUnits(head);
   const freeze = resolveFreeze(units, strategy.freeze, { batchNorm: strategy.batchNorm });
   const groups = buildGroups(units, strategy.groups, freeze.trainable);
-  return report({ ...strategy, strategy: strategy.name }, 'strategy', head, freeze, groups);
+  const how = { ...strategy, strategy: strategy.name, precision: null, lossScale: null };
+  return report(how, 'strategy', head, freeze, groups);
 }
 
 /** What a run was trained with, unit by unit. */
 export function runPlanReport(settings: RunSettings, head: HeadShape): PlanReport {
   const freeze = resolveFreeze(describeUnits(head), settings.freeze, { batchNorm: settings.batchNorm });
-  return report(settings, 'run', head, freeze, settings.groups);
+  // A run of an earlier version had the one loss scale that there was.
+  const { precision, lossScale = lossScaleOf(undefined, precision) } = settings;
+  return report({ ...settings, lossScale }, 'run', head, freeze, settings.groups);
 }
 
 function report(
-  how: Pick<PlanReport, 'strategy' | 'optimizer' | 'schedule' | 'augment'>,
+  how: Pick<PlanReport, 'strategy' | 'optimizer' | 'schedule' | 'augment' | 'precision' | 'lossScale'>,
   from: PlanReport['from'],
   head: HeadShape,
   freeze: FreezePlan,
@@ -56,6 +65,8 @@ function report(
     optimizer: how.optimizer,
     schedule: how.schedule,
     augment: how.augment,
+    precision: how.precision,
+    lossScale: how.lossScale,
     head,
     units: rows,
     parameters: sum(rows.map(({ parameters }) => parameters)),
@@ -85,11 +96,12 @@ export function showPlan(plan: PlanReport): string {
     unit.groups.map(({ lr }) => rate(lr)).join(', '),
     unit.groups.map(({ weightDecay }) => rate(weightDecay)).join(', '),
   ]);
-  const { optimizer, schedule, augment } = plan;
+  const { optimizer, schedule, augment, precision, lossScale } = plan;
+  const arithmetic = precision === null ? '' : `, ${precision}${lossScale === null ? '' : `, loss scale ${lossScale}`}`;
   const warmup =
     'warmupEpochs' in schedule && schedule.warmupEpochs ? `, warm-up over ${schedule.warmupEpochs} epochs` : '';
   return [
-    `${plan.from === 'run' ? 'Trained with' : 'Strategy'} ${plan.strategy}: ${optimizer.kind}, ${schedule.kind} schedule${warmup}, augmentation ${augment}`,
+    `${plan.from === 'run' ? 'Trained with' : 'Strategy'} ${plan.strategy}: ${optimizer.kind}, ${schedule.kind} schedule${warmup}, augmentation ${augment}${arithmetic}`,
     '',
     table(['unit', 'parameters', '', 'BatchNorm', 'group', 'rate', 'weight decay'], rows, ['left', 'right']),
     '',

@@ -45,6 +45,7 @@ async function beginRun(args: Arguments, signal: AbortSignal, output: Output): P
       workers: args.workers,
       cacheImages: args.cacheImages,
       precision: args.precision,
+      lossScale: args.lossScale,
       skipCorrupt: args.skipCorrupt,
       cache: args.cache,
       cacheViews: args.cacheViews,

@@ -62,11 +62,12 @@ function showEvent(event: TrainingEvent, { stepsPerEpoch, fills }: Told, output:
 
 function describeStart(event: StartEvent): string {
   const rates = event.groups.map(({ name, lr }) => `${name} ${rate(lr)}`).join(', ');
+  const scale = event.lossScale === null ? '' : ` (loss scale ${event.lossScale})`;
   const lines = [
     `${event.classes.length} classes, ${grouped(event.images.train)} images to train on, ${grouped(event.images.val)} to validate`,
     `${event.strategy}: ${grouped(event.trainable)} of ${grouped(event.parameters)} parameters train; ${event.optimizer}, rates: ${rates}`,
     `${event.epochs} epochs of ${event.stepsPerEpoch} steps, batch ${event.batchSize}, ` +
-      `${event.imageSize}×${event.imageSize} px, ${event.precision} on ${event.device}`,
+      `${event.imageSize}×${event.imageSize} px, ${event.precision}${scale} on ${event.device}`,
   ];
   if (event.frozenPrefixUnits > 0) lines.push(event.cacheNote);
   if (event.imageCache !== null) {
@@ -96,8 +97,14 @@ function describeEpoch(event: EpochEvent): string {
     ...(val.top5 === undefined ? [] : [`top-5 ${percent(val.top5)}`]),
     `drift ${describeDrift(event.drift)}`,
     `${event.imagesPerSecond.toFixed(1)} img/s`,
+    ...waited(event.seconds),
     ...(event.best ? ['best'] : []),
   ].join('  ');
+}
+
+/** Where it is a twentieth of the time or more: then more workers, or smaller files, would make the run faster. */
+function waited({ train, waiting }: EpochEvent['seconds']): readonly string[] {
+  return waiting > 0 && waiting >= train / 20 ? [`waited ${waiting.toFixed(1)} s for images`] : [];
 }
 
 /** The unit of the backbone that moved most, and the head: where forgetting shows, and where learning does. */

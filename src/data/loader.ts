@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type {
   CropOptions,
+  NativeDevice,
   NativeFeatureCache,
   NativeFileList,
   NativeImageCache,
@@ -29,6 +30,8 @@ export interface PassOptions {
   readonly cache?: NativeFeatureCache | null | undefined;
   /** Where decoded pictures stay. Default: nowhere. */
   readonly imageCache?: NativeImageCache | null;
+  /** Of the model that batches go to, whose memory it copies from. Default: none, and the CPU. */
+  readonly device?: NativeDevice;
 }
 
 /**
@@ -42,6 +45,7 @@ export function defaultWorkers(cores: number = availableParallelism()): number {
 /** Opens a native loader. The epoch counts from 0. */
 export function openLoader(pass: PassOptions): NativeLoader {
   const workers = pass.workers ?? defaultWorkers();
+  const onDevice = pass.device !== undefined && pass.device !== 'cpu';
   return new (native().Loader)({
     files: pass.files,
     crop: pass.crop,
@@ -51,13 +55,15 @@ export function openLoader(pass: PassOptions): NativeLoader {
     seed: pass.seed,
     epoch: pass.epoch,
     workers,
-    // Features are large, and are read faster than they are used.
-    prefetch: prefetchedBatches(workers, pass.batchSize) - (pass.cache ? 1 : 0),
+    // Features are large, and are read faster than they are used. Of the memory that a device copies from, the batch on
+    // its way takes a third part.
+    prefetch: prefetchedBatches(workers, pass.batchSize) - (pass.cache || onDevice ? 1 : 0),
     skipCorrupt: pass.skipCorrupt ?? false,
     firstBatch: pass.firstBatch ?? 0,
     views: pass.views ?? 0,
     cache: pass.cache ?? null,
     imageCache: pass.imageCache ?? null,
+    ...(pass.device === undefined ? {} : { device: pass.device }),
   });
 }
 

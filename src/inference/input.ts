@@ -104,6 +104,7 @@ function open(model: ResNet50, files: NativeFileList, o: InputOptions, skipCorru
   const imageSize = o.imageSize ?? model.preprocessing?.crop ?? 224;
   const resize = o.resize ?? defaultResize(imageSize, model.preprocessing);
   return openLoader({
+    device: model.device,
     files,
     crop: cropOptions('none', imageSize, resize),
     batchSize: requireNumber(o.batchSize ?? 32, 'batchSize', { integer: true, min: 1, max: 65536 }),

@@ -196,6 +196,8 @@ export interface NativeSessionOptions {
    * those are held against. Default false.
    */
   readonly autograd?: boolean;
+  /** Of the images that `run` makes on a device, 3 or 4: for measuring. Default 4 on a device; the CPU takes 3. */
+  readonly imageChannels?: 3 | 4;
 }
 
 /** Where the randomness of a batch (dropout) is addressed: its epoch, and the data set index of each image. */
@@ -219,7 +221,10 @@ export interface NativeChunk {
   readonly correct: Int32Array;
   readonly failures: readonly ImageFailure[];
   readonly exhausted: boolean;
-  /** Milliseconds spent waiting for the loader, and in the steps themselves. */
+  /**
+   * Milliseconds in which nothing was computed since the loader had nothing, and those of the steps. A device is still at
+   * steps while the loader is waited for: that is theirs.
+   */
   readonly waitMs: number;
   readonly stepMs: number;
 }
@@ -367,6 +372,8 @@ export interface NativeLoaderOptions {
   readonly cache: NativeFeatureCache | null;
   /** Where decoded pictures stay; views are the same with and without. */
   readonly imageCache?: NativeImageCache | null;
+  /** The device that batches go to: for one of CUDA's they are decoded in pinned memory. Default `cpu`. */
+  readonly device?: NativeDevice;
 }
 
 /** An image that could not be read, and why. */

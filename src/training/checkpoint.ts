@@ -21,6 +21,8 @@ export interface Progress {
     readonly lossSum: number;
     readonly top1: number;
     readonly ms: number;
+    /** Of these, waited for images. */
+    readonly waitMs: number;
   };
   /** Of the epochs behind the run. */
   readonly trained: { readonly images: number; readonly ms: number };
@@ -36,7 +38,7 @@ export const BEGINNING: Progress = {
   epoch: 0,
   batch: 0,
   step: 0,
-  sums: { images: 0, lossSum: 0, top1: 0, ms: 0 },
+  sums: { images: 0, lossSum: 0, top1: 0, ms: 0, waitMs: 0 },
   trained: { images: 0, ms: 0 },
   best: null,
   last: null,
@@ -118,9 +120,10 @@ export async function openLast(directory: RunDirectory): Promise<{
     );
   }
   const { path, tensors } = state;
+  const progress = JSON.parse(text) as Progress;
   return {
-    // A run of an earlier version had nothing that could change it.
-    progress: { ...BEGINNING, ...(JSON.parse(text) as Progress) },
+    // A run of an earlier version had nothing that could change it, and did not count what it waited.
+    progress: { ...BEGINNING, ...progress, sums: { ...BEGINNING.sums, ...progress.sums } },
     load: async (model, session) => {
       await model.handle.load(weights.path, [...weights.tensors.values()]);
       await session.loadState(path, [...tensors.values()]);

@@ -104,6 +104,7 @@ export class EpochLoop {
       views: settings.cacheViews ?? 0,
       cache: this.#at.cache.handle,
       imageCache: this.#at.imageCache,
+      device: this.#at.model.device,
     });
   }
 
@@ -120,6 +121,7 @@ export class EpochLoop {
       skipCorrupt: settings.skipCorrupt,
       cache: this.#at.cache.handle,
       imageCache: this.#at.imageCache,
+      device: this.#at.model.device,
     });
   }
 
@@ -186,7 +188,7 @@ export class EpochLoop {
       ...this.#progress,
       batch: this.#progress.batch + chunk.steps,
       step: before + chunk.steps,
-      sums: { images, lossSum, top1, ms: sums.ms + milliseconds },
+      sums: { images, lossSum, top1, ms: sums.ms + milliseconds, waitMs: sums.waitMs + chunk.waitMs },
     };
     return events;
   }

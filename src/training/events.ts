@@ -1,5 +1,6 @@
 import type { PrecisionName } from '../model/precision.js';
 import type { UnitName } from '../model/units.js';
+import type { LossScale } from './loss-scale.js';
 
 /**
  * What a run tells, in order: `start`, then for each epoch its `step`s, an `epoch` and its `checkpoint`s, and last a
@@ -37,6 +38,8 @@ export interface StartEvent {
   readonly device: string;
   /** The arithmetic that `precision` came to; `fp64` for a model of that dtype. */
   readonly precision: PrecisionName;
+  /** Of losses in fp16; null in another precision. */
+  readonly lossScale: LossScale | null;
   readonly optimizer: string;
   /** Numbers in the model's parameters, and how many of them train. */
   readonly parameters: number;
@@ -134,8 +137,13 @@ export interface EpochEvent {
   readonly best: boolean;
   /** Of the feature cache, in training and evaluation; null without one. */
   readonly cache: CacheFigures | null;
-  /** Of training and of evaluating. */
-  readonly seconds: { readonly train: number; readonly val: number };
+  readonly seconds: {
+    /** Of training and of evaluating. */
+    readonly train: number;
+    readonly val: number;
+    /** Of those of training, the ones in which nothing was computed, since images were not decoded yet. */
+    readonly waiting: number;
+  };
   /** In training. */
   readonly imagesPerSecond: number;
 }

@@ -6,6 +6,7 @@ import type { OptimizerSpec } from '../optim/optimizers.js';
 import type { Schedule, ScheduleSpec } from '../optim/schedules.js';
 import type { OnEpoch } from './epoch-control.js';
 import type { CacheMode } from './feature-cache.js';
+import type { LossScale } from './loss-scale.js';
 import type { Strategy, StrategyName } from './strategies.js';
 
 /** Parts of a strategy that options replace one by one. */
@@ -59,6 +60,8 @@ export interface TrainOptions extends StrategyOverrides {
   readonly cacheImages?: boolean;
   /** Default `auto`. */
   readonly precision?: Precision;
+  /** For `fp16`: a fixed factor of the loss, above 0 and at most 2²⁴, or `dynamic`, the default. */
+  readonly lossScale?: LossScale;
   /**
    * Where outputs of the units that are frozen from the input on are kept, so that later epochs begin behind them. They
    * are the same as if they were computed again. Default `auto`: in memory where there is plenty, else on disk where

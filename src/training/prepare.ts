@@ -9,6 +9,7 @@ import { native } from '../native/load.js';
 import { buildSchedule, type Schedule } from '../optim/schedules.js';
 import { BEGINNING, openLast, type Progress } from './checkpoint.js';
 import type { ImageCachePlan } from './events.js';
+import { lossScaleOf, nativeLossScale } from './loss-scale.js';
 import { RunCache } from './run-cache.js';
 import { checkConfig, describeRun, type RunConfig } from './run-config.js';
 import type { RunDirectory } from './run-directory.js';
@@ -69,8 +70,7 @@ export async function prepare(o: Preparation): Promise<Prepared> {
   } else {
     config = await describeRun(o.settings as RunSettings, model, classes, data);
   }
-  // A run of an earlier version knew of no cache.
-  const settings = o.settings ?? { ...{ cache: 'auto' as const, cacheViews: null }, ...config.settings };
+  const settings = o.settings ?? settingsOf(config);
   const compute = computeOf(settings.precision);
   const stepsPerEpoch = countSteps(files.train, settings);
   const session = hold(
@@ -83,6 +83,7 @@ export async function prepare(o: Preparation): Promise<Prepared> {
       optimizer: settings.optimizer,
       batchNormTraining: settings.batchNormTraining,
       compute,
+      ...nativeLossScale(settings.lossScale),
       seed: settings.seed,
     }),
   );
@@ -105,6 +106,12 @@ export async function prepare(o: Preparation): Promise<Prepared> {
     resumed: resumedFrom !== null,
     progress: resumedFrom?.progress ?? BEGINNING,
   };
+}
+
+/** A run of an earlier version knew of no cache, and of no loss scale but the one that followed the gradients. */
+function settingsOf({ settings }: RunConfig): RunSettings {
+  const lossScale = lossScaleOf(undefined, settings.precision);
+  return { ...{ cache: 'auto' as const, cacheViews: null, lossScale }, ...settings };
 }
 
 /** A model that was made for a number of classes takes the data set's names. */

@@ -2,7 +2,7 @@ import { MEAN, STD } from '../data/transforms.js';
 import { ResnetTorchError } from '../errors.js';
 import type { TransformMetadata } from '../model/weights/index.js';
 import { describe } from '../options.js';
-import { type Progress, saveLast } from './checkpoint.js';
+import { BEGINNING, type Progress, saveLast } from './checkpoint.js';
 import { ChangingControl, groupsWith, type OnEpoch } from './epoch-control.js';
 import { EpochLoop, type Workplace } from './epoch-loop.js';
 import type { EpochEvent, ResultEvent, StartEvent, TrainingEvent } from './events.js';
@@ -94,7 +94,7 @@ function isBehind(event: TrainingEvent, progress: Progress): boolean {
 async function runEpoch(run: ReadyRun, loop: EpochLoop): Promise<void> {
   await loop.train();
   if (loop.progress.batch < run.stepsPerEpoch) return;
-  const { images, lossSum, top1, ms } = loop.progress.sums;
+  const { images, lossSum, top1, ms, waitMs } = loop.progress.sums;
   if (images === 0) throw unreadable('train');
   const started = performance.now();
   const sums = await loop.evaluate();
@@ -103,6 +103,7 @@ async function runEpoch(run: ReadyRun, loop: EpochLoop): Promise<void> {
   const seconds = {
     train: ms / 1000,
     val: (performance.now() - started) / 1000,
+    waiting: waitMs / 1000,
   };
   const train = { loss: lossSum / images, top1: top1 / images, images };
   await endEpoch(run, loop, train, sums, seconds);
@@ -124,7 +125,7 @@ async function endEpoch(
     ...progress,
     epoch,
     batch: 0,
-    sums: { images: 0, lossSum: 0, top1: 0, ms: 0 },
+    sums: BEGINNING.sums,
     trained: {
       images: progress.trained.images + train.images,
       ms: progress.trained.ms + progress.sums.ms,
@@ -260,6 +261,7 @@ function startEvent(run: ReadyRun): StartEvent {
     seed: settings.seed,
     device: model.device,
     precision: settings.precision,
+    lossScale: settings.lossScale,
     imageCache: run.cachePlan,
     optimizer: settings.optimizer.kind,
     parameters: sizeOf(sizes.keys()),

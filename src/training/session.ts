@@ -1,14 +1,15 @@
 import type { Batch } from '../data/dataset.js';
 import { ResnetTorchError } from '../errors.js';
 import { BATCH_NORM_POLICIES, type BatchNormPolicy } from '../model/freeze.js';
-import { PRECISIONS, type Precision, resolveCompute } from '../model/precision.js';
+import { PRECISIONS, type Precision, precisionName, resolveCompute } from '../model/precision.js';
 import type { ResNet50, Shape4D } from '../model/resnet50.js';
 import { UNIT_NAMES, type UnitName } from '../model/units.js';
-import type { Compute, Floats, NativeAddress, NativeSession } from '../native/binding.js';
+import type { Floats, NativeAddress, NativeSession } from '../native/binding.js';
 import { native } from '../native/load.js';
 import type { ParameterGroup } from '../optim/groups.js';
 import { type OptimizerSpec, optimizerOf } from '../optim/optimizers.js';
 import { checkOptions, describe, invalidArgument, requireNumber, requireOneOf } from '../options.js';
+import { type LossScale, lossScaleOf, nativeLossScale } from './loss-scale.js';
 import { checkGroupValues } from './settings.js';
 
 /** What a session trains, and how. */
@@ -19,11 +20,8 @@ export interface SessionOptions {
   readonly optimizer: OptimizerSpec | OptimizerSpec['kind'];
   /** Default `auto`. */
   readonly precision?: Precision;
-  /**
-   * For `fp16`: a fixed factor of the loss, above 0 and at most 2²⁴. Default: it begins at 65536, doubles after 2000 steps
-   * without an overflow, and is halved at each.
-   */
-  readonly lossScale?: number;
+  /** For `fp16`: a fixed factor of the loss, above 0 and at most 2²⁴, or `dynamic`, the default. */
+  readonly lossScale?: LossScale;
   /** Default: what `model.freeze()` was told, else `follow`: batch statistics where a BatchNorm's parameters train. */
   readonly batchNorm?: BatchNormPolicy;
   /** Addresses dropout, as the run's seed does. Default 0. */
@@ -55,11 +53,6 @@ export interface StepResult {
  */
 export type LabelledBatch = Pick<Batch, 'images' | 'labels' | 'shape'> & Partial<Pick<Batch, 'epoch' | 'indices'>>;
 
-function checkLossScale(lossScale: number, compute: Compute): void {
-  requireNumber(lossScale, 'lossScale', { exclusiveMin: 0, max: 2 ** 24 });
-  if (compute !== 'fp16') throw invalidArgument("lossScale is for precision 'fp16': leave it out.");
-}
-
 /**
  * Trains a model on batches of the caller's, a step at a time. A model has one session or run at a time; dispose of the
  * session when done.
@@ -90,7 +83,7 @@ export class TrainingSession {
       BATCH_NORM_POLICIES,
     );
     const compute = resolveCompute(precision, model, native());
-    if (options.lossScale !== undefined) checkLossScale(options.lossScale, compute);
+    const lossScale = lossScaleOf(options.lossScale, precisionName(compute, model.dtype));
     const optimizer = optimizerOf(options.optimizer);
     const trainable = trainableOf(model, options.groups);
     this.#model = model;
@@ -106,7 +99,7 @@ export class TrainingSession {
         optimizer,
         batchNormTraining: batchNormTraining(model, trainable, policy),
         compute,
-        ...(options.lossScale === undefined ? {} : { lossScale: options.lossScale }),
+        ...nativeLossScale(lossScale),
         seed,
       });
     } catch (error) {

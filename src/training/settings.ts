@@ -13,6 +13,7 @@ import type { Schedule, ScheduleSpec } from '../optim/schedules.js';
 import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
 import type { OnEpoch } from './epoch-control.js';
 import { CACHE_MODES, type CacheMode, checkCacheSettings } from './feature-cache.js';
+import { type LossScale, lossScaleOf } from './loss-scale.js';
 import type { TrainOptions } from './options.js';
 import { OVERRIDE_NAMES, overrideStrategy } from './overrides.js';
 import { DEFAULT_STRATEGY, strategyOf } from './strategies.js';
@@ -36,6 +37,8 @@ export interface RunSettings {
   readonly resize: number;
   readonly seed: number;
   readonly precision: PrecisionName;
+  /** Null where losses are not scaled. */
+  readonly lossScale: LossScale | null;
   readonly skipCorrupt: boolean;
   readonly cache: CacheMode;
   /** Null: every epoch has views of its own. */
@@ -64,6 +67,7 @@ const SETTING_NAMES = [
   'resize',
   'seed',
   'precision',
+  'lossScale',
   'skipCorrupt',
   'cache',
   'cacheViews',
@@ -122,7 +126,8 @@ export function resolveSettings(model: ResNet50, options: TrainOptions): RunSett
     max: 4096,
     integer: true,
   });
-  const precision = requireOneOf(options.precision ?? 'auto', 'precision', PRECISIONS);
+  const asked = requireOneOf(options.precision ?? 'auto', 'precision', PRECISIONS);
+  const precision = precisionName(resolveCompute(asked, model, native()), model.dtype);
   const settings: RunSettings = {
     strategy: strategy.name,
     freeze: rule,
@@ -154,7 +159,8 @@ export function resolveSettings(model: ResNet50, options: TrainOptions): RunSett
       max: MOST_SEED,
       integer: true,
     }),
-    precision: precisionName(resolveCompute(precision, model, native()), model.dtype),
+    precision,
+    lossScale: lossScaleOf(options.lossScale, precision),
     skipCorrupt: requireBoolean(options.skipCorrupt ?? false, 'skipCorrupt'),
     cache: requireOneOf(options.cache ?? 'auto', 'cache', CACHE_MODES),
     cacheViews:

@@ -166,6 +166,7 @@ describe('from images to labels', () => {
     const report = JSON.parse(stdout);
     assert.deepEqual(report.model.classes, CLASSES);
     assert.equal(report.plan.from, 'run');
+    assert.deepEqual([report.plan.precision, report.plan.lossScale], ['fp32', null]);
     assert.equal(report.plan.units.length, 18);
     const head = report.plan.units.at(-1);
     assert.equal(head.trainable, 2 * 2048 + 2);

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { strategyFromArguments } from '../../src/cli/plan.js';
-import { planReport, showPlan } from '../../src/cli/report.js';
+import { planReport, runPlanReport, showPlan } from '../../src/cli/report.js';
+import type { RunSettings } from '../../src/training/settings.js';
 import { strategies } from '../../src/training/strategies.js';
 
 describe('strategyFromArguments', () => {
@@ -46,6 +47,17 @@ describe('planReport', () => {
     assert.equal(plan.trainable, 2048 * 1024 + 1024 + 1024 * 2 + 2);
     assert.equal(plan.units[0]?.trainable, 0);
     assert.equal(plan.units.at(-1)?.groups[0]?.lr, 1e-3);
+  });
+
+  it('shows what a run computed in, and its loss scale', () => {
+    const { freeze, batchNorm, optimizer, schedule, augment } = strategies.full;
+    const run = { strategy: 'full', freeze, batchNorm, optimizer, schedule, augment, groups: [] };
+    const shown = (settings: Pick<RunSettings, 'precision'> & Partial<RunSettings>) =>
+      showPlan(runPlanReport({ ...run, ...settings } as unknown as RunSettings, head)).split('\n')[0] ?? '';
+    assert.match(shown({ precision: 'bf16', lossScale: null }), /, augmentation standard, bf16$/);
+    assert.match(shown({ precision: 'fp16', lossScale: 128 }), /, fp16, loss scale 128$/);
+    assert.match(shown({ precision: 'fp16' }), /, fp16, loss scale dynamic$/);
+    assert.match(showPlan(planReport(strategies.full, head)).split('\n')[0] ?? '', /, augmentation standard$/);
   });
 
   it('shows rates by unit', () => {

@@ -25,7 +25,7 @@ describe('trainingTeller', () => {
   it('prints one line an epoch', () => {
     const lines: string[] = [];
     const output = createOutput({ stdout: { write: (text) => lines.push(text) } });
-    trainingTeller(output)({
+    const event = {
       type: 'epoch',
       epoch: 2,
       epochs: 10,
@@ -35,12 +35,14 @@ describe('trainingTeller', () => {
       drift: drift({ head: 0.12 }),
       cache: null,
       best: true,
-      seconds: { train: 10, val: 2 },
+      seconds: { train: 10, val: 2, waiting: 0.4 },
       imagesPerSecond: 24.46,
-    });
-    assert.deepEqual(lines, [
-      'epoch 2/10  train 0.4113  val 0.3500  top-1 91.50%  top-5 99.00%  drift head 12%  24.5 img/s  best\n',
-    ]);
+    } as const;
+    const tell = trainingTeller(output);
+    tell(event);
+    tell({ ...event, seconds: { ...event.seconds, waiting: 2.14 } });
+    const line = 'epoch 2/10  train 0.4113  val 0.3500  top-1 91.50%  top-5 99.00%  drift head 12%  24.5 img/s';
+    assert.deepEqual(lines, [`${line}  best\n`, `${line}  waited 2.1 s for images  best\n`]);
   });
 });
 
@@ -74,6 +76,7 @@ describe('the first epoch with a cache', () => {
       cache: { mode: 'disk', views: 1, entries: 10, bytes: 81_920, found, path: '/cache' },
       cacheNote: 'The first epoch fills a cache.',
       imageCache: null,
+      lossScale: null,
       trainable: 1,
       parameters: 1,
       resumedAt: null,
@@ -88,37 +91,47 @@ describe('the first epoch with a cache', () => {
 });
 
 describe('what a run begins with', () => {
+  const start = {
+    type: 'start',
+    strategy: 'full',
+    classes: ['ant', 'bee'],
+    images: { train: 2000, val: 500 },
+    epochs: 10,
+    stepsPerEpoch: 63,
+    steps: 630,
+    batchSize: 32,
+    imageSize: 224,
+    resize: 256,
+    seed: 0,
+    device: 'cpu',
+    precision: 'fp32',
+    lossScale: null,
+    optimizer: 'adamw',
+    parameters: 3000,
+    trainable: 2000,
+    frozenPrefixUnits: 0,
+    groups: [{ name: 'all', lr: 1e-4, weightDecay: 0, parameters: 2000 }],
+    imageCache: null,
+    cache: null,
+    cacheNote: '',
+    out: null,
+    resumedAt: null,
+  } as const;
+  const told = (event: StartEvent) => {
+    const lines: string[] = [];
+    trainingTeller(createOutput({ stdout: { write: (text) => lines.push(text) } }))(event);
+    return lines.join('').trimEnd().split('\n');
+  };
+
+  it('says the precision and, in fp16, the loss scale', () => {
+    assert.match(told(start)[2] ?? '', /, 224×224 px, fp32 on cpu$/);
+    const half = { ...start, device: 'cuda:0', precision: 'fp16' } as const;
+    assert.match(told({ ...half, lossScale: 'dynamic' })[2] ?? '', /, fp16 \(loss scale dynamic\) on cuda:0$/);
+    assert.match(told({ ...half, lossScale: 128 })[2] ?? '', /, fp16 \(loss scale 128\) on cuda:0$/);
+  });
+
   it('says how many decoded images may stay in memory, where they are to', () => {
-    const start = {
-      type: 'start',
-      strategy: 'full',
-      classes: ['ant', 'bee'],
-      images: { train: 2000, val: 500 },
-      epochs: 10,
-      stepsPerEpoch: 63,
-      steps: 630,
-      batchSize: 32,
-      imageSize: 224,
-      resize: 256,
-      seed: 0,
-      device: 'cpu',
-      precision: 'fp32',
-      optimizer: 'adamw',
-      parameters: 3000,
-      trainable: 2000,
-      frozenPrefixUnits: 0,
-      groups: [{ name: 'all', lr: 1e-4, weightDecay: 0, parameters: 2000 }],
-      imageCache: null,
-      cache: null,
-      cacheNote: '',
-      out: null,
-      resumedAt: null,
-    } as const;
-    const tell = (imageCache: ImageCachePlan | null) => {
-      const lines: string[] = [];
-      trainingTeller(createOutput({ stdout: { write: (text) => lines.push(text) } }))({ ...start, imageCache });
-      return lines.join('').trimEnd().split('\n').slice(3);
-    };
+    const tell = (imageCache: ImageCachePlan | null) => told({ ...start, imageCache }).slice(3);
     assert.deepEqual(tell(null), []);
     assert.deepEqual(tell({ images: 2500, bytes: 1_234_000_000, limit: 3e9 }), [
       'decoded images stay in memory: all 2,500, 1,234 MB of at most 3,000 MB',

@@ -46,7 +46,7 @@ describe('resnet-torch --help', () => {
     const stdout = await help(t, 'train');
     const flags =
       'epochs batch-size image-size resize lr head-lr weight-decay optimizer schedule warmup-epochs freeze freeze-until ' +
-      'freeze-fraction freeze-match batch-norm lr-tiers augment head dropout seed workers threads device precision ' +
+      'freeze-fraction freeze-match batch-norm lr-tiers augment head dropout seed workers threads device precision loss-scale ' +
       'strategy weights out overwrite skip-corrupt val-split cache cache-views json';
     for (const name of flags.split(' ')) assert.match(stdout, new RegExp(`--${name}\\b`), name);
   });
@@ -138,6 +138,16 @@ describe('wrong usage exits 2 with one message', () => {
       'an unknown device',
       ['eval', 'run', 'data', '--device', 'gpu'],
       /--device takes auto, cpu, cuda or cuda:N, not "gpu"/,
+    ],
+    [
+      'a loss scale of zero',
+      ['train', 'data', '--loss-scale', '0'],
+      /--loss-scale takes dynamic or a number above 0, at most 16777216, not "0"/,
+    ],
+    [
+      'a loss scale in words',
+      ['train', 'data', '--loss-scale', 'automatic'],
+      /--loss-scale takes dynamic or a number above 0, at most 16777216, not "automatic"/,
     ],
     ['an unknown variant', ['setup', '--device', 'tpu'], /--device cannot be "tpu": it takes cpu, cuda/],
   ];

@@ -10,6 +10,10 @@ const cases: Readonly<Record<string, string>> = {
   'scaled-losses': 'scales losses, and passes over steps that overflow',
   'moved-state': 'hands its state to the CPU, and takes it from there',
   'callers-gradients': "steps with the caller's gradients between steps of its own",
+  'three-channels': 'trains with images of three channels what it trains with four',
+  'fed-by-loader': 'is fed by a loader through slots that are used again in time, and trains what it does without',
+  'early-reuse': 'is tested with streams that tell of memory that is used too early',
+  'out-of-memory': 'tells lack of memory from other failures, and what to do about it',
 };
 
 describe("a session on the device's path, over the emulated kernels", { skip, concurrency: 2 }, () => {

@@ -65,6 +65,32 @@ describe('a training session', () => {
     assert.equal(gradientBytes, 0);
   });
 
+  it('takes no gradient that is not finite, although the loss is', async () => {
+    using model = await tinyModel({ head: { hidden: [1] } });
+    // Of 3 and 0 and 0 logits whatever the features are, which are so large that the first layer's gradient overflows.
+    await model.handle.write('layer4.2.bn3.weight', new Float32Array(2048).fill(1e20));
+    await model.handle.write('fc.0.weight', new Float32Array(2048));
+    await model.handle.write('fc.0.bias', Float32Array.of(1e-30));
+    await model.handle.write('fc.3.weight', Float32Array.of(3e30, 0, 0));
+    await model.handle.write('fc.3.bias', new Float32Array(3));
+    const head = groups.uniform(model.units(), { lr: 1e-3, trainable: new Set(['fc.0.weight', 'fc.3.bias']) });
+    using session = new TrainingSession(model, { groups: head, optimizer: 'adam', precision: 'fp32' });
+    const { loss } = await session.gradients(images, labels, { shape });
+    assert.ok(loss > 0 && loss < 10, String(loss));
+    const before = await weightsOf(model);
+    const refused = { code: 'ERR_NON_FINITE', message: /^A gradient is not finite/ };
+    await assert.rejects(session.step(images, labels, { shape }), refused);
+    const gradient = new Float32Array(2048).fill(1);
+    gradient[2000] = Number.NaN;
+    await assert.rejects(session.apply({ 'fc.0.weight': gradient }), {
+      code: 'ERR_NON_FINITE',
+      message: /^The gradient of fc\.0\.weight is not finite/,
+    });
+    assert.deepEqual(differences(before, await weightsOf(model)), []);
+    await session.apply({ 'fc.3.bias': Float32Array.of(1, 2, 3) });
+    assert.deepEqual(differences(before, await weightsOf(model)), ['fc.3.bias']);
+  });
+
   it('refuses what does not fit, by name', async () => {
     using model = await tinyModel();
     const head = groups.uniform(model.units(), { lr: 1e-3 });

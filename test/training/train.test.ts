@@ -34,7 +34,7 @@ describe('train', () => {
     assert.deepEqual(start.images, { train: 12, val: 6 });
     assert.deepEqual([start.stepsPerEpoch, start.steps, start.resumedAt], [3, 6, null]);
     assert.equal(start.frozenPrefixUnits, 16);
-    assert.equal(start.precision, 'fp32');
+    assert.deepEqual([start.precision, start.lossScale], ['fp32', null]);
     assert.equal(start.trainable, 4_462_592 + 3 * 2049);
 
     const steps = events.filter((event): event is StepEvent => event.type === 'step');
@@ -50,6 +50,7 @@ describe('train', () => {
       const mean = own.reduce((sum, { loss, images }) => sum + loss * images, 0) / 12;
       assert.ok(Math.abs(epoch.train.loss - mean) < 1e-12);
       assert.equal(epoch.val.images, 6);
+      assert.ok(epoch.seconds.waiting >= 0 && epoch.seconds.waiting <= epoch.seconds.train);
       assert.equal(epoch.val.top5, undefined);
       assert.equal(epoch.drift['layer4.1'], 0);
       assert.ok(epoch.drift['layer4.2'] > 0);

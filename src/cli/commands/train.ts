@@ -6,6 +6,7 @@ import {
   corruptOption,
   imageOptions,
   jsonOption,
+  lossScaleOption,
   number,
   planOptions,
 } from '../options.js';
@@ -68,6 +69,7 @@ export const trainOptions = {
     description: 'Keep decoded images in memory, as many as fit in a quarter of what is available',
   },
   ...computeOptions,
+  ...lossScaleOption,
   ...cacheOptions,
 } as const;
 

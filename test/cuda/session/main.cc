@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "core/executor.h"
+#include "feeding.h"
 
 namespace optim = resnet_torch::optim;
 
@@ -83,6 +84,28 @@ void expectSameTraining(const Plan& plan, int steps, double tolerance) {
 /// One step: behind so many BatchNorms float32 is chaotic, on the CPU against itself too.
 void wholeNetwork() {
   expectSameTraining({0, 40'000, "", sgd(), {}}, 1, 6e-2);
+}
+
+/// The device's path takes images of four channels, and trains what it does of three.
+void threeChannels() {
+  computeOnDevice(true);
+  for (const char* statistics : {"", "none"}) {
+    const Plan plan{0, 10'000, statistics, sgd(), {}};
+    std::map<std::string, at::Tensor> values[2], start;
+    for (const std::int64_t channels : {3, 4}) {
+      Run run(plan);
+      start = run.values();
+      run.channels = channels;
+      run.step(0);
+      values[channels - 3] = run.values();
+      expect(run.model->find("conv1.weight").tensor.size(1) == 3, "a weight of three channels");
+    }
+    const double apart = distance(values[1], values[0], start);
+    std::printf("three and four channels are apart by %.2g of the way\n", apart);
+    expect(apart <= (*statistics ? 2e-2 : 6e-2), "apart by " + std::to_string(apart));
+    expect(!same({{"conv1.weight", values[1].at("conv1.weight")}}, {{"conv1.weight", start.at("conv1.weight")}}),
+           "the stem trains");
+  }
 }
 
 /// BatchNorm in evaluation mode, and only some of them: folded and fused layers side by side.
@@ -240,7 +263,11 @@ int main(int count, char** words) {
                                                               {"broken-step", brokenStep},
                                                               {"scaled-losses", scaledLosses},
                                                               {"moved-state", movedState},
-                                                              {"callers-gradients", callersGradients}};
+                                                              {"callers-gradients", callersGradients},
+                                                              {"three-channels", threeChannels},
+                                                              {"fed-by-loader", fedByLoader},
+                                                              {"early-reuse", earlyReuse},
+                                                              {"out-of-memory", outOfMemory}};
   if (count != 2 || !cases.contains(words[1])) return 2;
   try {
     cases.at(words[1])();

@@ -58,7 +58,7 @@ void Run::queue(int number, double times) {
   std::vector<std::int32_t> labels;
   for (std::int64_t i = 0; i < kImages; ++i) labels.push_back(static_cast<std::int32_t>(random() % kClasses));
   // After the prefix: what is not a number does not outlast its fused ReLUs.
-  const auto input = session->prefix(model::normalise(bytes, at::kFloat));
+  const auto input = session->prefix(model::normalise(bytes, at::kFloat, channels));
   if (times != 1) input.select(0, 0).mul_(times);
   const auto rates = ratesOf(number);
   session->queueStep(input, train::labelTensor(labels, kClasses), session->nextOwnAddress(kImages),

@@ -3,6 +3,7 @@
 #include "model/aten.h"
 
 #include <map>
+#include <optional>
 #include <stdexcept>
 
 #include "core/errors.h"
@@ -40,6 +41,7 @@ struct Run {
 
   std::shared_ptr<ResNet50> model;
   std::unique_ptr<Session> session;
+  std::optional<std::int64_t> channels;  ///< of images; nothing: what the device takes
 
   /// Step `number` of a sequence that is always the same, with what the prefix makes of its first image so many times
   /// as large.

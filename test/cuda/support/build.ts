@@ -72,8 +72,8 @@ async function compileHost(source: string, object: string, header: string): Prom
   await run(compiler, [...args, ...warnings, ...include, ...language, '-c', source, '-o', object]);
 }
 
-async function link(objects: readonly string[], program: string): Promise<void> {
-  await run(compiler, [...sanitizers, ...objects, '-o', program, ...libtorchFlags()]);
+async function link(objects: readonly string[], program: string, others: readonly string[] = []): Promise<void> {
+  await run(compiler, [...sanitizers, ...objects, '-o', program, ...libtorchFlags(), ...others]);
 }
 
 /** The files of a folder with this ending. */
@@ -101,14 +101,14 @@ const deviceOnly = ['stream.cc', 'devices.cc', 'registration.cc'];
 
 /**
  * The program that trains on the device's path: the launchers over emulated kernels, and whatever of the native code
- * calls them, without Node and without data.
+ * calls them, loaders included, without Node.
  */
 export async function buildSession(folder: string): Promise<string> {
   const header = join(folder, 'aten.h');
   const room = (name: string): readonly string[] => filesOf(join(native, name), '.cc');
   const host = [
-    ...['core', 'model', 'model/vector', 'optim'].flatMap(room),
-    ...['device_step', 'loss', 'session'].map((name) => join(native, 'train', `${name}.cc`)),
+    ...['core', 'data', 'model', 'model/vector', 'optim'].flatMap(room),
+    ...['device_feed', 'device_step', 'loss', 'pipeline', 'session'].map((name) => join(native, 'train', `${name}.cc`)),
     ...room('cuda').filter((source) => !deviceOnly.includes(basename(source))),
     ...filesOf(join(tests, 'session'), '.cc'),
   ];
@@ -121,7 +121,7 @@ export async function buildSession(folder: string): Promise<string> {
     ...kernels().map((source) => () => compile(source, object(source), native)),
   ]);
   const program = join(folder, 'session');
-  await link([...host, ...kernels()].map(object), program);
+  await link([...host, ...kernels()].map(object), program, ['-ljpeg', '-ldl', '-pthread']);
   return program;
 }
 

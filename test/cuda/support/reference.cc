@@ -33,14 +33,12 @@ constexpr double kEpsilon = 1e-5, kMomentum = 0.1;
 
 }  // namespace
 
-Values normalise(const std::vector<std::uint8_t>& pixels, const std::vector<std::uint8_t>& flips, int images,
-                 int height, int width, Type type) {
-  auto bytes = at::from_blob(const_cast<std::uint8_t*>(pixels.data()), {images, height, width, 3}, at::kByte).clone();
-  for (int i = 0; i < images && !flips.empty(); ++i)
-    if (flips[static_cast<std::size_t>(i)]) bytes[i].copy_(bytes[i].flip({1}));
+Values normalise(const std::vector<std::uint8_t>& bytes, Type type) {
+  const auto pixels = at::from_blob(const_cast<std::uint8_t*>(bytes.data()),
+                                    {static_cast<std::int64_t>(bytes.size()) / 3, 3}, at::kByte);
   const auto mean = at::tensor({0.485, 0.456, 0.406}, at::kDouble).to(at::kFloat);
   const auto deviation = at::tensor({0.229, 0.224, 0.225}, at::kDouble).to(at::kFloat);
-  return values(bytes.to(at::kFloat).div_(255).sub_(mean).div_(deviation).to(scalarType(type)));
+  return values(pixels.to(at::kFloat).div_(255).sub_(mean).div_(deviation).to(scalarType(type)));
 }
 
 Norm batchNorm(const Values& x, std::int64_t rows, int channels, const Values& weight, const Values& bias,

@@ -10,9 +10,8 @@ namespace reference {
 using Values = std::vector<double>;
 enum class Type { kFloat, kHalf, kBfloat16 };
 
-/// Bytes [images, height, width, 3] as torchvision normalises them, in float32 and rounded to the type.
-Values normalise(const std::vector<std::uint8_t>& pixels, const std::vector<std::uint8_t>& flips, int images,
-                 int height, int width, Type type);
+/// Bytes [pixels, 3] as torchvision normalises them, in float32 and rounded to the type.
+Values normalise(const std::vector<std::uint8_t>& bytes, Type type);
 
 /// torch.nn.functional.batch_norm of [rows, channels] in training, in float64.
 struct Norm {

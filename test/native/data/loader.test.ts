@@ -48,6 +48,16 @@ const pass = async (files: NativeFileList, options: Partial<PassOptions> = {}): 
   }
 };
 
+test('a batch that there is no memory for fails its pass, not the process', async () => {
+  const crop = { ...CROP, size: 1 << 14, resize: 1 << 14 };
+  // More than the addresses of a process.
+  const count = 1 << 19;
+  const files = listOf(Array.from({ length: count }, () => '/nowhere.jpg'));
+  const asked = pass(files, { crop, batchSize: count, workers: 2 });
+  await assert.rejects(asked, { code: 'ERR_OUT_OF_MEMORY', message: /--batch-size.*--freeze-until/ });
+  files.dispose();
+});
+
 test('batches do not depend on the number of workers', async (t) => {
   const { files } = await imageFiles(t, 22);
   const one = await pass(files, { workers: 1 });

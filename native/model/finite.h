@@ -1,0 +1,14 @@
+#pragma once
+
+#include "model/aten.h"
+
+namespace resnet_torch::model {
+
+/// Whether all values of a tensor on the CPU are finite: one sweep over its memory, which must be without gaps.
+bool allFinite(const at::Tensor& values);
+
+/// Whether aᵀ·b of [n, p] and [n, q] is finite for certain, from the largest values of both: of matrices that are
+/// small beside their product.
+bool surelyFiniteProduct(const at::Tensor& a, const at::Tensor& b);
+
+}  // namespace resnet_torch::model

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+// What the stand-in for CUDA's streams has seen.
+
+/// The first thing that would have gone wrong on a device, such as memory that is written over while a copy from it
+/// may be under way; empty where nothing would.
+std::string firstFault();
+/// Batches' memory that is taken now, and the most that was at a time since the last call.
+struct Taken {
+  int now = 0, most = 0;
+};
+Taken takenMemory();
