@@ -168,8 +168,8 @@ Napi::Value Model::readFolded(const Napi::CallbackInfo& info) {
                    [model, convolution, norm]() -> Answer {
                      const at::NoGradGuard noGrad;
                      model->initialise();
-                     const model::FoldedConvolution folded(convolution, norm, at::kFloat, /*keepWeight=*/true);
-                     const auto weight = folded.weight().cpu().contiguous();
+                     model::FoldedConvolution folded(convolution, norm, at::kFloat, /*keepWeight=*/true);
+                     const auto weight = folded.weight(convolution.weight.size(1)).cpu().contiguous();
                      const auto bias = folded.bias().cpu();
                      return [weight, bias](Napi::Env env) -> Napi::Value {
                        auto object = Napi::Object::New(env);
