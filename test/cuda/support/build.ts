@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -5,6 +6,7 @@ import { after, before } from 'node:test';
 import {
   addonObjects,
   allOf,
+  archive,
   compiledAsAddon,
   compiledForDevice,
   compiledReference,
@@ -12,6 +14,7 @@ import {
   emulated,
   filesOf,
   kernels,
+  libtorchFlags,
   link,
   linkForDevice,
   native,
@@ -21,35 +24,31 @@ import {
 /** Of tests: each is one file's, and its name the program's first word. */
 export const groups = ['images', 'norm', 'pool', 'loss', 'optimizer'];
 
-/** What needs a CUDA device or its runtime. */
-const deviceOnly = ['stream.cc', 'devices.cc', 'registration.cc'];
-
-/** Of the addon of the CPU variant: what trains, without Node and without data. */
-const rooms = ['core', 'model', 'optim', 'kernels_DEFAULT', 'kernels_AVX2', 'kernels_AVX512', 'kernels_AVX512_BF16'];
-const trainFiles = ['device_step', 'loss', 'session'];
-
-function sessionObjects(): readonly string[] {
-  const train = addonObjects('train').filter((object) => trainFiles.includes(basename(object, '.cc.o')));
-  return [...rooms.filter(isBuilt).flatMap(addonObjects), ...train];
+/** Whether a launcher needs CUDA's runtime, or is for the addon that does. */
+function isForDevice(source: string): boolean {
+  const headers = /#include <(?:cuda|cudnn|c10\/cuda|ATen\/cuda|ATen\/cudnn)/;
+  return basename(source) === 'registration.cc' || headers.test(readFileSync(source, 'utf8'));
 }
 
-/** Kernels are compiled for the instruction sets that the processor's family has. */
-function isBuilt(room: string): boolean {
-  return !room.startsWith('kernels_') || room === 'kernels_DEFAULT' || process.arch === 'x64';
-}
+/** Of the addon of the CPU variant: what trains, without Node. Of `train` and `data` the linker takes what is called. */
+const vectors = process.arch === 'x64' ? ['DEFAULT', 'AVX2', 'AVX512', 'AVX512_BF16'] : ['DEFAULT'];
+const rooms = ['core', 'model', 'optim', ...vectors.map((name) => `kernels_${name}`)];
 
 /**
  * The program that trains on the device's path: the launchers over emulated kernels, and the addon's own objects for
  * whatever calls them.
  */
 export async function buildSession(folder: string): Promise<string> {
-  const launchers = filesOf(join(native, 'cuda'), '.cc').filter((source) => !deviceOnly.includes(basename(source)));
+  const launchers = filesOf(join(native, 'cuda'), '.cc').filter((source) => !isForDevice(source));
   const objects = await allOf([
     ...[...launchers, ...filesOf(join(tests, 'session'), '.cc')].map((source) => () => compiledAsAddon(source)),
     ...kernels().map((source) => () => emulated(source)),
   ]);
+  const library = join(folder, 'libtrain.a');
+  await archive(['train', 'data'].flatMap(addonObjects), library);
   const program = join(folder, 'session');
-  await link([...objects, ...sessionObjects()], program);
+  const libraries = [library, ...libtorchFlags(), '-ljpeg', '-ldl', '-pthread'];
+  await link([...objects, ...rooms.flatMap(addonObjects)], program, libraries);
   return program;
 }
 

@@ -128,6 +128,11 @@ export function libtorchFlags(): readonly string[] {
   return [`-L${folder}`, `-Wl,-rpath,${folder}`, '-ltorch_cpu', '-lc10', '-lgomp'];
 }
 
+/** A library of which the linker takes what is called. */
+export async function archive(objects: readonly string[], library: string): Promise<void> {
+  await run('ar', ['qcs', library, ...objects]);
+}
+
 export async function link(objects: readonly string[], program: string, libraries = libtorchFlags()): Promise<void> {
   await run(compiler, [...sanitizers, ...objects, '-o', program, ...libraries]);
 }
