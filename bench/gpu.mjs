@@ -21,7 +21,10 @@ const device = 'cuda';
 
 /** @param {readonly string[]} args @param {AbortSignal} signal */
 async function setup(args, signal) {
-  const { code } = await runChild(process.execPath, [join(root, 'scripts', 'setup.mjs'), ...args], { show: true, signal });
+  const { code } = await runChild(process.execPath, [join(root, 'scripts', 'setup.mjs'), ...args], {
+    show: true,
+    signal,
+  });
   if (code !== 0) throw new Error('The set-up of the project failed; its output is above.');
 }
 
@@ -92,7 +95,8 @@ async function run(options, signal) {
   const { cudaVersion, cudnnVersion } = await import(built('native/cuda.js'));
   const status = native().cudaStatus();
   const [card] = status.devices;
-  if (card === undefined) throw new Error(`CUDA finds no device: ${status.errorText}. \`npx resnet-torch doctor\` says what to do.`);
+  if (card === undefined)
+    throw new Error(`CUDA finds no device: ${status.errorText}. \`npx resnet-torch doctor\` says what to do.`);
   const { makePhotographs } = await import('./lib/photographs.mjs');
   const folder = join(work, `photographs-gpu-${options.images}`);
   const data = await makePhotographs(folder, { train: options.images, val: 4, width: 320, height: 240, signal });
@@ -119,7 +123,9 @@ async function run(options, signal) {
       const flags = ['--resident', '--compile'];
       results.rows.push(await theirs({ ...job, what: 'torchvision, no loading, torch.compile', flags }, plan));
       for (const row of results.rows.slice(-5))
-        say(`${row.what.padEnd(40)} ${precision} ${batch}: ${row.notRun ?? `${row.imagesPerSecond?.toFixed(0)} images a second`}`);
+        say(
+          `${row.what.padEnd(40)} ${precision} ${batch}: ${row.notRun ?? `${row.imagesPerSecond?.toFixed(0)} images a second`}`,
+        );
       writeFileSync(join(bench, 'gpu.json'), `${JSON.stringify(results, null, 1)}\n`);
       writeFileSync(join(bench, 'GPU.md'), render(results));
     }

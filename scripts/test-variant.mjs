@@ -38,7 +38,9 @@ function run(script, args, env = process.env) {
 
 const args = process.argv.slice(2);
 if (findToolkit() === null) {
-  process.stderr.write('No nvcc: there is no CUDA variant to test. Install the CUDA toolkit, or name it by CUDA_HOME.\n');
+  process.stderr.write(
+    'No nvcc: there is no CUDA variant to test. Install the CUDA toolkit, or name it by CUDA_HOME.\n',
+  );
   process.exit(3);
 }
 run('setup.mjs', ['--native', '--device', 'cuda']);

@@ -110,5 +110,9 @@ export function boundsOf({ size, batch, valueBytes, bandwidth, operations }) {
   const bytes = bytesOf(size, valueBytes);
   const moved = (/** @type {number} */ value) => (1000 * batch * value) / bandwidth;
   const computed = (1000 * batch * operationsOf(size)) / operations;
-  return { convolution: Math.max(moved(bytes.convolution), computed), norm: moved(bytes.norm), rest: moved(bytes.rest) };
+  return {
+    convolution: Math.max(moved(bytes.convolution), computed),
+    norm: moved(bytes.norm),
+    rest: moved(bytes.rest),
+  };
 }

@@ -39,7 +39,8 @@ export function parseOptions(args) {
   const batches = values.batch.split(',').map((text) => count('batch', text));
   const images = count('images', values.images);
   const most = Math.max(...batches);
-  if (images < 2 * most) throw new RangeError(`--images is ${images}: an epoch needs ${2 * most}, two steps of ${most}.`);
+  if (images < 2 * most)
+    throw new RangeError(`--images is ${images}: an epoch needs ${2 * most}, two steps of ${most}.`);
   return {
     batches,
     precisions,
@@ -54,6 +55,7 @@ export function parseOptions(args) {
 /** @param {string} name @param {string} text */
 function count(name, text) {
   const value = Number(text);
-  if (!/^\d+$/.test(text) || value < 1) throw new RangeError(`--${name} takes whole numbers from 1 up, not ${JSON.stringify(text)}.`);
+  if (!/^\d+$/.test(text) || value < 1)
+    throw new RangeError(`--${name} takes whole numbers from 1 up, not ${JSON.stringify(text)}.`);
   return value;
 }

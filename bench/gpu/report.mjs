@@ -105,7 +105,12 @@ export function render(results) {
     speed(results),
     ...(published.length === 0
       ? []
-      : ['', 'Published of such a card:', '', ...published.map(({ imagesPerSecond, by }) => `- ${imagesPerSecond}: ${by}`)]),
+      : [
+          '',
+          'Published of such a card:',
+          '',
+          ...published.map(({ imagesPerSecond, by }) => `- ${imagesPerSecond}: ${by}`),
+        ]),
     '',
     '## Where the time of a step goes',
     '',

@@ -15,8 +15,8 @@ struct Profiled {
   std::int64_t nanoseconds = 0;
 };
 
-/// Begins to record the operations of this thread, and with `device` what CUDA devices do meanwhile. It costs time: what
-/// is recorded tells shares, not speed. Throws where something is being recorded already.
+/// Begins to record the operations of this thread, and with `device` what CUDA devices do meanwhile. It costs time:
+/// what is recorded tells shares, not speed. Throws where something is being recorded already.
 void beginProfile(bool device);
 
 /// Ends it, and answers sums by name, the largest first. Must be called on the same thread.

@@ -17,10 +17,38 @@ const skip =
 /** A card of each compute capability that the CUDA libtorch serves, by the properties that differ. */
 const cards = {
   '7.5': { deviceName: 'T4', multiProcessorCount: 40, optin: 65536, threads: 1024, blocks: 16, l2CacheSize: 4 << 20 },
-  '8.0': { deviceName: 'A100', multiProcessorCount: 108, optin: 166912, threads: 2048, blocks: 32, l2CacheSize: 40 << 20 },
-  '9.0': { deviceName: 'H100', multiProcessorCount: 132, optin: 232448, threads: 2048, blocks: 32, l2CacheSize: 50 << 20 },
-  '10.0': { deviceName: 'B200', multiProcessorCount: 148, optin: 232448, threads: 2048, blocks: 32, l2CacheSize: 126 << 20 },
-  '12.0': { deviceName: 'RTX 5090', multiProcessorCount: 170, optin: 101376, threads: 1536, blocks: 24, l2CacheSize: 96 << 20 },
+  '8.0': {
+    deviceName: 'A100',
+    multiProcessorCount: 108,
+    optin: 166912,
+    threads: 2048,
+    blocks: 32,
+    l2CacheSize: 40 << 20,
+  },
+  '9.0': {
+    deviceName: 'H100',
+    multiProcessorCount: 132,
+    optin: 232448,
+    threads: 2048,
+    blocks: 32,
+    l2CacheSize: 50 << 20,
+  },
+  '10.0': {
+    deviceName: 'B200',
+    multiProcessorCount: 148,
+    optin: 232448,
+    threads: 2048,
+    blocks: 32,
+    l2CacheSize: 126 << 20,
+  },
+  '12.0': {
+    deviceName: 'RTX 5090',
+    multiProcessorCount: 170,
+    optin: 101376,
+    threads: 1536,
+    blocks: 24,
+    l2CacheSize: 96 << 20,
+  },
 } as const;
 type Capability = keyof typeof cards;
 

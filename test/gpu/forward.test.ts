@@ -3,6 +3,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { openDataset } from '../../src/data/dataset.js';
 import { evaluate } from '../../src/inference/evaluate.js';
 import { Predictor } from '../../src/inference/predictor.js';
+import type { Shape4D } from '../../src/model/resnet50.js';
 import { cases, golden } from '../model/support/golden.js';
 import { relativeError } from '../parity/compare.js';
 import { imageValues } from '../parity/recipe.js';
@@ -24,7 +25,7 @@ describe('forward on a device', { skip: noDeviceUnderTest }, () => {
       for (const { name, shape, stream } of cases.forward.filter(({ dtype }) => dtype === 'float32')) {
         const images = Float32Array.from(imageValues(shape, stream));
         for (const output of ['forward', 'features'] as const) {
-          const { data } = await model[output](images, shape, { precision });
+          const { data } = await model[output](images, shape as Shape4D, { precision });
           const expected = golden('forward').floats(`${name}/float32/${output === 'forward' ? 'logits' : output}`);
           const error = relativeError(data, expected);
           assert.ok(error <= bounds[precision], `${output} of ${name}: relative error ${error}`);

@@ -28,13 +28,7 @@ const { boundsOf, bytesOf, layersOf, operationsOf } = await importScript<{
   layersOf(size: number): readonly Layer[];
   operationsOf(size: number): number;
   bytesOf(size: number, valueBytes: number): Bytes;
-  boundsOf(job: {
-    size: number;
-    batch: number;
-    valueBytes: number;
-    bandwidth: number;
-    operations: number;
-  }): Bytes;
+  boundsOf(job: { size: number; batch: number; valueBytes: number; bandwidth: number; operations: number }): Bytes;
 }>('../bench/gpu/byte-model.mjs');
 const { byClass, classOf, normKernels } = await importScript<{
   classOf(name: string): string;
@@ -94,7 +88,10 @@ describe("the classes of a profile's kernels", () => {
     const own = 'void resnet_torch::cuda::(anonymous namespace)::';
     assert.equal(classOf(`${own}addReluSums<__nv_bfloat16, 8, true, false>(...)`), 'norm');
     assert.equal(classOf(`${own}normalise<__half, 3, 8>(...)`), 'rest');
-    assert.equal(classOf('sm80_xmma_fprop_implicit_gemm_bf16bf16_bf16f32_f32_nhwckrsc_nhwc_tilesize128x128x32'), 'convolution');
+    assert.equal(
+      classOf('sm80_xmma_fprop_implicit_gemm_bf16bf16_bf16f32_f32_nhwckrsc_nhwc_tilesize128x128x32'),
+      'convolution',
+    );
     assert.equal(classOf('void cudnn::bn_fw_tr_1C11_kernel_NCHW<float>'), 'norm');
     assert.equal(classOf('Memcpy HtoD (Pinned -> Device)'), 'rest');
     assert.equal(classOf('void at::native::vectorized_elementwise_kernel<4, at::native::FillFunctor<float>>'), 'rest');
@@ -105,7 +102,11 @@ describe("the classes of a profile's kernels", () => {
     const sources = readdirSync(folder)
       .filter((name) => name.endsWith('.cu'))
       .map((name) => readFileSync(join(folder, name), 'utf8'));
-    for (const name of normKernels) assert.ok(sources.some((text) => new RegExp(`\\b${name}\\(`).test(text)), name);
+    for (const name of normKernels)
+      assert.ok(
+        sources.some((text) => new RegExp(`\\b${name}\\b`).test(text)),
+        name,
+      );
   });
 
   it('add up to what the device was busy for', () => {

@@ -11,8 +11,8 @@ namespace emulator {
 
 /// A place in a program that another stack can be left for, and that is come back to.
 ///
-/// `swapcontext` keeps the signal mask, which takes two calls of the system: most of the time of kernels whose threads
-/// take turns at every barrier. Where its processor is known, only the registers that a call keeps are kept.
+/// `swapcontext` keeps the signal mask, which takes two calls of the system: most of the time of kernels whose
+/// threads take turns at every barrier. Where its processor is known, only the registers that a call keeps are kept.
 class Place {
  public:
 #if defined(__x86_64__)

@@ -27,13 +27,15 @@ struct Shape {
 
 /// One of each kind: the stem with three and with four channels, and convolutions of first and last stages.
 constexpr Shape kShapes[] = {
-    {"stem, 3 channels", 3, 64, 224, 7, 2}, {"stem, 4 channels", 4, 64, 224, 7, 2}, {"1x1, 64 to 256", 64, 256, 56, 1, 1},
-    {"3x3, 64", 64, 64, 56, 3, 1},          {"3x3/2, 128", 128, 128, 56, 3, 2},     {"1x1/2, 256 to 512", 256, 512, 56, 1, 2},
+    {"stem, 3 channels", 3, 64, 224, 7, 2}, {"stem, 4 channels", 4, 64, 224, 7, 2},
+    {"1x1, 64 to 256", 64, 256, 56, 1, 1},  {"3x3, 64", 64, 64, 56, 3, 1},
+    {"3x3/2, 128", 128, 128, 56, 3, 2},     {"1x1/2, 256 to 512", 256, 512, 56, 1, 2},
     {"3x3, 512", 512, 512, 7, 3, 1},        {"1x1, 2048 to 512", 2048, 512, 7, 1, 1},
 };
 
 void check(cudnnStatus_t status, const char* what) {
-  if (status != CUDNN_STATUS_SUCCESS) throw std::runtime_error(std::string(what) + ": " + cudnnGetErrorString(status));
+  if (status != CUDNN_STATUS_SUCCESS)
+    throw std::runtime_error(std::string(what) + ": " + cudnnGetErrorString(status));
 }
 
 class Descriptor {
@@ -45,7 +47,8 @@ class Descriptor {
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
 
-  void set(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, std::int64_t count, const void* values) {
+  void set(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, std::int64_t count,
+           const void* values) {
     check(cudnnBackendSetAttribute(raw_, name, type, count, values), "an attribute");
   }
   void set(cudnnBackendAttributeName_t name, const std::vector<std::int64_t>& values) {

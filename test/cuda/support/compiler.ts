@@ -57,7 +57,9 @@ export async function allOf<T>(work: readonly (() => Promise<T>)[]): Promise<rea
 
 /** A hash of what any object may be made from beside its own source: headers, compiler, libtorch, the addon's build. */
 function surroundings(): string {
-  const hash = createHash('sha256').update(execFileSync(compiler, ['--version'])).update(libtorch());
+  const hash = createHash('sha256')
+    .update(execFileSync(compiler, ['--version']))
+    .update(libtorch());
   for (const folder of [native, tests]) {
     for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort())
       if (/\.(h|cuh)$/.test(name)) hash.update(name).update(readFileSync(join(folder, name)));
