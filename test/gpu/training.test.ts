@@ -153,7 +153,7 @@ function meanApart(got: Trained, expected: Trained): number {
 describe("training steps on a device against PyTorch's in float64", { skip: noDeviceUnderTest }, () => {
   const checkpoint = recipeCheckpoint(cases.classes, cases.hidden.float64);
   // Two steps of the whole network on six small images: float32 is chaotic there, and lies 0.23 of the way apart on the CPU.
-  const boundsOf = (name: string) => (name === 'sgd-all' ? { loss: 2e-2, way: 0.6 } : { loss: 1e-3, way: 1e-2 });
+  const boundsOf = (name: string) => (name === 'sgd-all' ? { loss: 2e-2, way: 0.6 } : { loss: 1e-3, way: 3e-2 });
 
   for (const c of cases.training) {
     it(`${c.rates.length} steps of ${c.name}, in three groups: losses and the way of each weight`, async (t) => {
