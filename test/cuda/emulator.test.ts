@@ -25,7 +25,7 @@ const faults = {
 
 const seeds = [1, 2, 3, 4, 5, 6, 7, 8];
 
-describe('the emulator of CUDA', { skip }, () => {
+describe('the emulator of CUDA', { skip, concurrency: 2 }, () => {
   const built = builtBefore(buildFaults);
 
   const results = async (kernel: string): Promise<readonly string[]> => {

@@ -34,7 +34,7 @@ class Fibers {
   /// Runs `body` in so many fibers to their ends; `enter` is called whenever one of them goes on.
   void run(unsigned count, std::mt19937& random, const std::function<void(unsigned)>& enter,
            const std::function<void()>& body) {
-    while (stacks_.size() < count) stacks_.push_back(std::make_unique<std::byte[]>(kStack));
+    while (stacks_.size() < count) stacks_.push_back(std::make_unique_for_overwrite<std::byte[]>(kStack));
     fibers_.assign(count, {});
     body_ = &body;
     fault_.clear();
