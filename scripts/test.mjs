@@ -53,7 +53,15 @@ function runNode(args) {
   if (status !== 0) process.exit(status ?? (signal === 'SIGINT' ? 130 : 1));
 }
 
+/** A device is computed on by the CUDA variant alone. */
+async function setUpForDevice() {
+  const { cudaHost } = await import('../dist/src/native/variants.js');
+  if (cudaHost().deviceSeen) runNode([join(root, 'scripts', 'setup.mjs'), '--native', '--device', 'cuda']);
+  else process.stderr.write('no GPU: not run\n');
+}
+
 runNode([join(root, 'scripts', 'setup.mjs')]);
+if (process.argv[2] === '--suite' && process.argv.includes('gpu')) await setUpForDevice();
 const tests = chooseTests(process.argv.slice(2));
 if (tests.length === 0) {
   process.stderr.write(`No test matches: ${process.argv.slice(2).join(' ')}\n`);

@@ -112,6 +112,8 @@ Napi::Object registerAll(Napi::Env env, Napi::Object exports) {
   exports.Set("Loader", defineLoader(env));
   exports.Set("Predictor", definePredictor(env));
   exports.Set("scanImages", defineScanImages(env));
+  exports.Set("startProfile", defineStartProfile(env));
+  exports.Set("stopProfile", defineStopProfile(env));
   return exports;
 }
 

@@ -7,7 +7,7 @@ namespace resnet_torch::binding {
 /// Everything that src/native/binding.ts declares.
 Napi::Object registerAll(Napi::Env env, Napi::Object exports);
 
-// One function a file of this folder.
+// One function a file of this folder, or two.
 Napi::Function defineCancelToken(Napi::Env env);
 Napi::Function defineModel(Napi::Env env);
 Napi::Function defineSession(Napi::Env env);
@@ -17,5 +17,7 @@ Napi::Function defineImageCache(Napi::Env env);
 Napi::Function defineLoader(Napi::Env env);
 Napi::Function definePredictor(Napi::Env env);
 Napi::Function defineScanImages(Napi::Env env);
+Napi::Function defineStartProfile(Napi::Env env);
+Napi::Function defineStopProfile(Napi::Env env);
 
 }  // namespace resnet_torch::binding

@@ -485,6 +485,15 @@ export interface ScannedImage {
   readonly format: string;
 }
 
+/** What ran under one name while a profile was recorded. */
+export interface NativeProfileEntry {
+  readonly name: string;
+  /** A kernel or a copy of a device; else an operation of the executor's thread, without those that it called. */
+  readonly onDevice: boolean;
+  readonly count: number;
+  readonly ms: number;
+}
+
 export interface NativeBinding {
   /**
    * The libtorch that the addon was compiled against, and the one it met, which is the one that is already in the process
@@ -522,4 +531,11 @@ export interface NativeBinding {
     o: { readonly workers: number; readonly progress?: (done: number) => void },
     cancel?: NativeCancelToken,
   ): Promise<readonly ScannedImage[]>;
+  /**
+   * Records what the executor of a device computes from its next unit of work on, until `stopProfile`, for the benchmark: where
+   * time goes, at some cost of speed.
+   */
+  startProfile(device: NativeDevice): Promise<void>;
+  /** Sums by name, the largest first. */
+  stopProfile(device: NativeDevice): Promise<readonly NativeProfileEntry[]>;
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { buildFaults, builtBefore, runProgram, skip } from './support/build.js';
+import { buildFaults, builtBefore } from './support/build.js';
+import { skip } from './support/compiler.js';
+import { runProgram } from './support/run.js';
 
 const right = { sumByHalves: '4560', sumByShuffles: '4560', shuffles: '288', halfWarps: '192' };
 
@@ -24,17 +25,15 @@ const faults = {
 
 const seeds = [1, 2, 3, 4, 5, 6, 7, 8];
 
-describe('the emulator of CUDA', { skip }, () => {
-  const built = builtBefore(async (folder) => {
-    const program = join(folder, 'faults');
-    await buildFaults(program);
-    return program;
-  });
+describe('the emulator of CUDA', { skip, concurrency: 2 }, () => {
+  const built = builtBefore(buildFaults);
 
   const results = async (kernel: string): Promise<readonly string[]> => {
-    const outcomes = await Promise.all(seeds.map((seed) => runProgram([built.program, kernel, seed])));
-    for (const outcome of outcomes) assert.equal(outcome.status, 0, outcome.stderr);
-    return outcomes.map((outcome) => outcome.stdout.trim());
+    const outcome = await runProgram([built.program, kernel, ...seeds]);
+    assert.equal(outcome.status, 0, outcome.stderr);
+    const lines = outcome.stdout.trimEnd().split('\n');
+    assert.equal(lines.length, seeds.length);
+    return lines;
   };
 
   for (const [kernel, result] of Object.entries(right)) {

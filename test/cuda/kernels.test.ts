@@ -1,27 +1,26 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cp } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { projectRoot } from '../support/paths.js';
-import { buildKernels, buildWith, builtBefore, groups, runProgram, skip } from './support/build.js';
+import { buildKernels, builtBefore, groups } from './support/build.js';
+import { skip } from './support/compiler.js';
+import { runProgram } from './support/run.js';
 
-const barrier = '__syncthreads();';
-
-/** Of a file of native/cuda, a kernel file and a group of tests that it is part of. */
-const users: Readonly<Record<string, readonly [string, string]>> = {
-  'channels.cuh': ['norm_forward.cu', 'norm'],
-  'reduce.cuh': ['loss.cu', 'loss'],
-  'images.cu': ['images.cu', 'images'],
-  'gradient_norm.cu': ['gradient_norm.cu', 'optimizer'],
+/** Of a file of native/cuda, the group of tests whose kernels come to its barriers. */
+const users: Readonly<Record<string, string>> = {
+  'channels.cuh': 'norm',
+  'reduce.cuh': 'loss',
+  'images.cu': 'images',
+  'gradient_norm.cu': 'optimizer',
 };
 
-/** Every barrier in the kernels: its file, and where in it. */
-function barriers(): readonly { readonly file: string; readonly offset: number }[] {
+/** Every barrier in the kernels, by its file and line. */
+function barriers(): readonly { readonly file: string; readonly line: number }[] {
   const cuda = join(projectRoot, 'native', 'cuda');
   return readdirSync(cuda).flatMap((file) => {
-    const text = readFileSync(join(cuda, file), 'utf8');
-    return [...text.matchAll(/__syncthreads\(\);/g)].map((match) => ({ file, offset: match.index }));
+    const lines = readFileSync(join(cuda, file), 'utf8').split('\n');
+    return lines.flatMap((text, index) => (text.includes('__syncthreads();') ? [{ file, line: index + 1 }] : []));
   });
 }
 
@@ -38,20 +37,10 @@ describe('the CUDA kernels, run whole in the emulator under sanitizers', { skip 
     });
   }
 
-  for (const { file, offset } of skip === false ? barriers() : []) {
-    const line = readFileSync(join(projectRoot, 'native', 'cuda', file), 'utf8')
-      .slice(0, offset)
-      .split('\n').length;
-    it(`misses the barrier of ${file}, line ${line}, where it is taken out`, async () => {
-      const [kernels, group] = users[file] ?? assert.fail(`no test is named for the barriers of ${file}`);
-      const native = join(built.folder, `without-${file}-${offset}`);
-      await cp(join(projectRoot, 'native', 'cuda'), join(native, 'cuda'), { recursive: true });
-      const changed = join(native, 'cuda', file);
-      const text = readFileSync(changed, 'utf8');
-      writeFileSync(changed, `${text.slice(0, offset)}{}${text.slice(offset + barrier.length)}`);
-      const broken = join(native, 'kernels');
-      await buildWith(built.folder, native, kernels, broken);
-      const outcome = await runProgram([broken, group, 1]);
+  for (const { file, line } of skip === false ? barriers() : []) {
+    it(`misses the barrier of ${file}, line ${line}, where it is left out`, async () => {
+      const group = users[file] ?? assert.fail(`no test is named for the barriers of ${file}`);
+      const outcome = await runProgram([built.program, group, 1, `${file}:${line}`]);
       assert.equal(outcome.status, 1);
       assert.match(outcome.stderr, /without a barrier between|read before it was written/);
     });

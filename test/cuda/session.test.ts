@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { buildSession, builtBefore, runProgram, skip } from './support/build.js';
+import { buildSession, builtBefore } from './support/build.js';
+import { skip } from './support/compiler.js';
+import { runProgram } from './support/run.js';
 
 const cases: Readonly<Record<string, string>> = {
   'whole-network': 'trains the whole network as the CPU does',

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { buildDeviceKernels, builtBefore, groups, runProgram, skip } from '../cuda/support/build.js';
+import { buildDeviceKernels, builtBefore, groups } from '../cuda/support/build.js';
+import { skip } from '../cuda/support/compiler.js';
+import { runProgram } from '../cuda/support/run.js';
 import { findComputeSanitizer, noDevice } from './support/device.js';
 
 /** The host reads results as soon as a kernel was launched. */

@@ -1,59 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { Floats, ModelDtype, NativeModel, NativeOptimizer } from '../../src/native/binding.js';
+import type { Floats, ModelDtype, NativeModel } from '../../src/native/binding.js';
 import { native } from '../../src/native/load.js';
 import { relativeError } from '../parity/compare.js';
 import { digest, digestError, imageValues, labelValues, sizeOf, uniform, weightValues } from '../parity/recipe.js';
-import { readTensors } from '../parity/safetensors.js';
-import { fixtures } from '../support/paths.js';
-
-// What PyTorch computed from weights and images that an integer hash gives; test/parity/golden.py wrote it.
-
-interface Steps {
-  readonly name: string;
-  readonly optimizer: NativeOptimizer;
-  readonly groups: readonly {
-    readonly name: string;
-    readonly parameters: readonly string[];
-    readonly weightDecay: number;
-  }[];
-  readonly rates: readonly (readonly number[])[];
-}
-
-interface Input {
-  readonly name: string;
-  readonly shape: readonly [number, number, number, number];
-  readonly stream: number;
-}
-
-interface Cases {
-  readonly classes: number;
-  readonly hidden: Readonly<Record<ModelDtype, readonly number[]>>;
-  readonly forward: readonly (Input & { readonly dtype: ModelDtype })[];
-  readonly training: readonly (Steps & Input & { readonly batchNormTraining: readonly string[] })[];
-  readonly optimizers: readonly Steps[];
-}
-
-const folder = join(fixtures, 'golden');
-const cases = JSON.parse(readFileSync(join(folder, 'cases.json'), 'utf8')) as Cases;
-const golden = (name: 'forward' | 'training' | 'optimizers') => readTensors(join(folder, `${name}.safetensors`));
-
-/** Gives the named tensors, or all, the recipe's weights. */
-async function fill(model: NativeModel, dtype: ModelDtype, only?: (name: string) => boolean): Promise<void> {
-  for (const [position, { name, shape }] of model.tensors().entries()) {
-    if (only === undefined || only(name)) await model.write(name, floats(weightValues(name, shape, position), dtype));
-  }
-}
-
-function floats(values: Float64Array, dtype: ModelDtype): Floats {
-  return dtype === 'float64' ? values : Float32Array.from(values);
-}
-
-function row(matrix: Floats, index: number): Floats {
-  return matrix.subarray(index * 9, index * 9 + 9);
-}
+import { cases, fill, floats, golden, row } from './support/golden.js';
 
 describe("PyTorch's figures for a hashed network", () => {
   const models = new Map<ModelDtype, NativeModel>();

@@ -26,6 +26,7 @@
 #include <type_traits>
 
 #include "fibers.h"
+#include "missing_barrier.h"
 #include "shared.h"
 
 #define RESNET_TORCH_SHARED(type, name, count) static emulator::SharedArray<type, count> name
@@ -63,7 +64,7 @@ class Block {
     for (const auto line : barriers_)
       if (line != own) fail("threads of the block wait at different barriers");
     atBarrier_ = 0;
-    ++sharedEpoch();
+    ++epochs().now;
     for (unsigned thread = 0; thread < calls_.size(); ++thread)
       if (thread != fibers().current()) fibers().release(thread);
     fibers().giveWay();
@@ -164,7 +165,7 @@ void run(const dim3& grid, const dim3& shape, const Body& body) {
   for (const auto number : order) {
     blockIdx = {static_cast<unsigned>(number % grid.x), static_cast<unsigned>(number / grid.x % grid.y),
                 static_cast<unsigned>(number / grid.x / grid.y)};
-    poisonShared();
+    forgetShared();
     Block running(static_cast<unsigned>(threads));
     block() = &running;
     fibers().run(
@@ -200,7 +201,7 @@ using std::isfinite;
 using std::isnan;
 
 inline void __syncthreads(std::source_location where = std::source_location::current()) {
-  emulator::block()->barrier(where);
+  if (!emulator::isMissing(where)) emulator::block()->barrier(where);
 }
 
 template <class T>

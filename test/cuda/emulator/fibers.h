@@ -1,15 +1,16 @@
 #pragma once
 
-#include <ucontext.h>
-
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <random>
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "stacks.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
@@ -33,7 +34,7 @@ class Fibers {
   /// Runs `body` in so many fibers to their ends; `enter` is called whenever one of them goes on.
   void run(unsigned count, std::mt19937& random, const std::function<void(unsigned)>& enter,
            const std::function<void()>& body) {
-    while (stacks_.size() < count) stacks_.push_back(std::make_unique<std::byte[]>(kStack));
+    while (stacks_.size() < count) stacks_.push_back(std::make_unique_for_overwrite<std::byte[]>(kStack));
     fibers_.assign(count, {});
     body_ = &body;
     fault_.clear();
@@ -79,7 +80,7 @@ class Fibers {
   static constexpr std::size_t kStack = 256 << 10;
 
   struct Fiber {
-    ucontext_t context{};
+    Place place;
     bool started = false, ended = false;
     const char* waitsFor = nullptr;
   };
@@ -97,22 +98,18 @@ class Fibers {
     auto& fiber = fibers_[number];
     if (!fiber.started) {
       fiber.started = true;
-      getcontext(&fiber.context);
-      fiber.context.uc_stack.ss_sp = stacks_[number].get();
-      fiber.context.uc_stack.ss_size = kStack;
-      fiber.context.uc_link = nullptr;
-      makecontext(&fiber.context, &Fibers::main, 0);
+      fiber.place.begin(stacks_[number].get(), kStack, &Fibers::main);
     }
     void* fake = nullptr;
     startSwitch(&fake, stacks_[number].get(), kStack);
-    swapcontext(&scheduler_, &fiber.context);
+    Place::go(scheduler_, fiber.place);
     finishSwitch(fake, nullptr, nullptr);
   }
 
   void leaveFiber(bool forGood) {
     void* fake = nullptr;
     startSwitch(forGood ? nullptr : &fake, outerStack_, outerSize_);
-    swapcontext(&fibers_[current_].context, &scheduler_);
+    Place::go(fibers_[current_].place, scheduler_);
     finishSwitch(fake, nullptr, nullptr);
   }
 
@@ -141,7 +138,7 @@ class Fibers {
   std::vector<std::unique_ptr<std::byte[]>> stacks_;
   std::vector<Fiber> fibers_;
   std::vector<unsigned> able_, turn_;  ///< who can go on next, and who has this turn
-  ucontext_t scheduler_{};
+  Place scheduler_;
   const void* outerStack_ = nullptr;
   std::size_t outerSize_ = 0;
   const std::function<void()>* body_ = nullptr;

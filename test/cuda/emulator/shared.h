@@ -2,46 +2,31 @@
 
 #include <array>
 #include <cstddef>
-#include <cstring>
-#include <vector>
 
 #include "fibers.h"
 
 namespace emulator {
 
-/// Barriers that this block has passed; accesses in one epoch are not ordered.
-inline std::size_t& sharedEpoch() {
-  static std::size_t epoch = 0;
-  return epoch;
-}
-
-class SharedBase {
- public:
-  virtual void poison() = 0;
-
- protected:
-  ~SharedBase() = default;
+/// Counts blocks and the barriers that they have passed, from one: accesses in one epoch are not ordered.
+struct Epochs {
+  std::size_t now = 1;
+  std::size_t block = 1;  ///< in which the running block began
 };
 
-inline std::vector<SharedBase*>& sharedArrays() {
-  static std::vector<SharedBase*> all;
+inline Epochs& epochs() {
+  static Epochs all;
   return all;
 }
 
-inline void poisonShared() {
-  sharedEpoch() = 0;
-  for (auto* array : sharedArrays()) array->poison();
+/// What another block left in shared memory is not there for this one.
+inline void forgetShared() {
+  epochs().block = ++epochs().now;
 }
 
 /// A block's shared array that knows who touched each element since the last barrier.
 template <class T, std::size_t kCount>
-class SharedArray final : public SharedBase {
+class SharedArray {
  public:
-  SharedArray() {
-    sharedArrays().push_back(this);
-    poison();
-  }
-
   class Element {
    public:
     Element(SharedArray& array, std::size_t index) : array_(array), index_(index) {}
@@ -65,38 +50,33 @@ class SharedArray final : public SharedBase {
     return Element(*this, static_cast<std::size_t>(index));
   }
 
-  void poison() override {
-    std::memset(values_.data(), 0xFF, sizeof values_);
-    access_.fill({});
-  }
-
  private:
-  static constexpr unsigned kNobody = ~0U, kSeveral = ~0U - 1;
+  static constexpr unsigned kSeveral = ~0U;
 
   struct Access {
     std::size_t writeEpoch = 0, readEpoch = 0;
-    unsigned writer = kNobody, reader = kNobody;
+    unsigned writer = 0, reader = 0;
   };
 
   T read(std::size_t index) {
     auto& access = access_[index];
     const auto self = fibers().current();
-    if (access.writer == kNobody) fail("shared memory is read before it was written");
-    if (access.writer != self && access.writeEpoch == sharedEpoch())
+    const auto now = epochs().now;
+    if (access.writeEpoch < epochs().block) fail("shared memory is read before it was written");
+    if (access.writer != self && access.writeEpoch == now)
       fail("shared memory is read that another thread wrote without a barrier between");
-    const bool first = access.reader == kNobody || access.readEpoch != sharedEpoch();
-    access.reader = first || access.reader == self ? self : kSeveral;
-    access.readEpoch = sharedEpoch();
+    access.reader = access.readEpoch != now || access.reader == self ? self : kSeveral;
+    access.readEpoch = now;
     return values_[index];
   }
 
   void write(std::size_t index, const T& value) {
     auto& access = access_[index];
     const auto self = fibers().current();
-    const auto now = sharedEpoch();
-    if (access.writer != kNobody && access.writer != self && access.writeEpoch == now)
+    const auto now = epochs().now;
+    if (access.writer != self && access.writeEpoch == now)
       fail("two threads write the same shared memory without a barrier between");
-    if (access.reader != kNobody && access.reader != self && access.readEpoch == now)
+    if (access.reader != self && access.readEpoch == now)
       fail("shared memory is written that another thread read without a barrier between");
     access.writer = self;
     access.writeEpoch = now;

@@ -115,11 +115,11 @@ void someStatistics() {
   expectSameTraining({kLayer4, kMost, "none", sgd(), {}}, 2, 2e-2);
 }
 
-/// More steps than rows of rates, and than are read at once.
+/// More steps than rows of rates, and of each optimizer more than are read at once.
 void manySteps() {
-  for (const auto kind : {optim::Kind::kAdam, optim::Kind::kAdamW})
-    expectSameTraining({kHead, kMost, "", adam(kind), {}}, 66, 1e-2);
-  expectSameTraining({kHead, kMost, "", sgd(), {}}, 66, 1e-2);
+  expectSameTraining({kHead, kMost, "", adam(optim::Kind::kAdam), {}}, 66, 1e-2);
+  expectSameTraining({kHead, kMost, "", adam(optim::Kind::kAdamW), {}}, 10, 1e-2);
+  expectSameTraining({kHead, kMost, "", sgd(), {}}, 10, 1e-2);
 }
 
 /// A loss that is not finite is told of after the steps before it, and its step changes nothing, the running

@@ -33,12 +33,16 @@ struct Plan {
   std::string batchStatistics = "";
   resnet_torch::optim::Settings optimizer;
   resnet_torch::train::LossScale scale;
+
+  /// Sides of the images: where convolutions train, so many that BatchNorms of the last stage have rows to sum up.
+  std::int64_t imageSize() const;
 };
 
 /// A model and a session over it, the same for the same plan.
 struct Run {
   explicit Run(const Plan& plan);
 
+  std::int64_t imageSize;
   std::shared_ptr<ResNet50> model;
   std::unique_ptr<Session> session;
   std::optional<std::int64_t> channels;  ///< of images; nothing: what the device takes

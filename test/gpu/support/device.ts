@@ -1,11 +1,25 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { Device } from '../../../src/model/device.js';
 import { cudaHost } from '../../../src/native/variants.js';
-import { toolkit } from '../../cuda/support/build.js';
+import { toolkit } from '../../cuda/support/compiler.js';
+
+// What is compared is computed in float32, not in TF32, which `fp32` takes on a device elsewhere. NVIDIA's libraries read
+// this when they are loaded.
+process.env.NVIDIA_TF32_OVERRIDE = '0';
 
 /** For the `skip` of a test that needs a device. */
 export const noDevice: string | false = cudaHost().deviceSeen ? false : 'no GPU: not run';
+
+/**
+ * Where the comparisons are computed. RESNET_TORCH_TEST_DEVICE=cpu takes the CPU, to see without a GPU that what they
+ * expect can be had.
+ */
+export const deviceUnderTest: Device = process.env.RESNET_TORCH_TEST_DEVICE === 'cpu' ? 'cpu' : 'cuda';
+
+/** For the `skip` of a comparison that can be computed on the CPU too. */
+export const noDeviceUnderTest: string | false = deviceUnderTest === 'cpu' ? false : noDevice;
 
 /** Where compute-sanitizer is, or `null`. */
 export async function findComputeSanitizer(): Promise<string | null> {

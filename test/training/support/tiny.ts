@@ -49,12 +49,13 @@ export async function tinyData(t: TestContext, counts?: TinyData): Promise<Datas
   return data;
 }
 
+export const tinyClasses = COLOURS.map((_, label) => `class ${label}`);
+
 /** A random model with one linear layer for the classes of `tinyFolder`; disposed of by the test. */
 export async function tinyModel(options: Partial<CreateOptions> = {}): Promise<ResNet50> {
   // Threads that wait for each other cost more than they bring at this size.
   native().setThreads(1);
-  const classes = ['class 0', 'class 1', 'class 2'];
-  return ResNet50.create({ classes, weights: 'none', device: 'cpu', seed: 1, ...options });
+  return ResNet50.create({ classes: tinyClasses, weights: 'none', device: 'cpu', seed: 1, ...options });
 }
 
 /** Everything small: the last unit and the head train, in two groups, on four images a step. */
