@@ -32,9 +32,10 @@ describe('the feature cache', () => {
     folder = await mkdtemp(join(tmpdir(), 'resnet-torch-'));
     program = join(folder, 'feature-cache');
     const native = join(projectRoot, 'native');
-    const sources = readdirSync(join(native, 'data'))
+    const data = readdirSync(join(native, 'data'))
       .filter((name) => name.endsWith('.cc'))
       .map((name) => join(native, 'data', name));
+    const sources = [...data, join(native, 'core', 'cores_turn.cc')];
     const own = join(projectRoot, 'test', 'native', 'data', 'feature-cache.cc');
     const flags = ['-std=c++20', '-O1', '-Wall', '-Wextra', `-I${native}`];
     execFileSync(process.env.CXX ?? 'c++', [...flags, own, ...sources, '-o', program, '-ljpeg', '-ldl', '-pthread']);
