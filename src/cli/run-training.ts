@@ -45,6 +45,7 @@ async function beginRun(args: Arguments, signal: AbortSignal, output: Output): P
       workers: args.workers,
       cacheImages: args.cacheImages,
       precision: args.precision,
+      cudaGraph: args.cudaGraph,
       skipCorrupt: args.skipCorrupt,
       cache: args.cache,
       cacheViews: args.cacheViews,
@@ -65,6 +66,7 @@ const CONTINUABLE = [
   'skipCorrupt',
   'workers',
   'cacheImages',
+  'cudaGraph',
   'threads',
   'device',
 ];
@@ -83,7 +85,7 @@ async function continueRun(args: Arguments, out: string, signal: AbortSignal, ou
   const run = train(model, data, {
     out,
     resume: true,
-    ...given({ workers: args.workers, cacheImages: args.cacheImages, signal }),
+    ...given({ workers: args.workers, cacheImages: args.cacheImages, cudaGraph: args.cudaGraph, signal }),
   });
   await tell(run, args, output);
 }

@@ -12,6 +12,7 @@ import type { ImageCachePlan } from './events.js';
 import { RunCache } from './run-cache.js';
 import { checkConfig, describeRun, type RunConfig } from './run-config.js';
 import type { RunDirectory } from './run-directory.js';
+import { searchedBatch } from './searched-batch.js';
 import type { RunConditions, RunSettings } from './settings.js';
 
 /** All that a run needs, checked and made, with nothing written yet. */
@@ -73,6 +74,7 @@ export async function prepare(o: Preparation): Promise<Prepared> {
   const settings = o.settings ?? { ...{ cache: 'auto' as const, cacheViews: null }, ...config.settings };
   const compute = computeOf(settings.precision);
   const stepsPerEpoch = countSteps(files.train, settings);
+  const progress = resumedFrom?.progress ?? BEGINNING;
   const session = hold(
     new (native().Session)(model.handle, {
       groups: settings.groups.map(({ name, parameters, weightDecay }) => ({
@@ -83,6 +85,8 @@ export async function prepare(o: Preparation): Promise<Prepared> {
       optimizer: settings.optimizer,
       batchNormTraining: settings.batchNormTraining,
       compute,
+      cudaGraph: conditions.cudaGraph,
+      searchedBatch: searchedBatch(model.device, settings, settings.epochs * stepsPerEpoch - progress.step),
       seed: settings.seed,
     }),
   );
@@ -103,7 +107,7 @@ export async function prepare(o: Preparation): Promise<Prepared> {
     stepsPerEpoch,
     cache: await RunCache.open(model, settings, images),
     resumed: resumedFrom !== null,
-    progress: resumedFrom?.progress ?? BEGINNING,
+    progress,
   };
 }
 

@@ -8,8 +8,8 @@ import type { Compute, Floats, NativeAddress, NativeSession } from '../native/bi
 import { native } from '../native/load.js';
 import type { ParameterGroup } from '../optim/groups.js';
 import { type OptimizerSpec, optimizerOf } from '../optim/optimizers.js';
-import { checkOptions, describe, invalidArgument, requireNumber, requireOneOf } from '../options.js';
-import { checkGroupValues } from './settings.js';
+import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
+import { checkCudaGraph, checkGroupValues } from './settings.js';
 
 /** What a session trains, and how. */
 export interface SessionOptions {
@@ -24,6 +24,11 @@ export interface SessionOptions {
    * without an overflow, and is halved at each.
    */
   readonly lossScale?: number;
+  /**
+   * On a CUDA device: record a step as a CUDA graph, once the shape of its batches has come a few times in a row, and
+   * replay it. Changes no result. Default false.
+   */
+  readonly cudaGraph?: boolean;
   /** Default: what `model.freeze()` was told, else `follow`: batch statistics where a BatchNorm's parameters train. */
   readonly batchNorm?: BatchNormPolicy;
   /** Addresses dropout, as the run's seed does. Default 0. */
@@ -77,7 +82,11 @@ export class TrainingSession {
 
   /** @throws ERR_INVALID_ARGUMENT for groups or options that are wrong; ERR_BUSY while the model is being trained */
   constructor(model: ResNet50, options: SessionOptions) {
-    checkOptions(options, ['groups', 'optimizer', 'precision', 'lossScale', 'batchNorm', 'seed'], 'TrainingSession');
+    checkOptions(
+      options,
+      ['groups', 'optimizer', 'precision', 'lossScale', 'cudaGraph', 'batchNorm', 'seed'],
+      'TrainingSession',
+    );
     checkGroupValues(options.groups);
     const precision = requireOneOf(options.precision ?? 'auto', 'precision', PRECISIONS);
     const seed = requireNumber(options.seed ?? 0, 'seed', {
@@ -91,6 +100,8 @@ export class TrainingSession {
     );
     const compute = resolveCompute(precision, model, native());
     if (options.lossScale !== undefined) checkLossScale(options.lossScale, compute);
+    const cudaGraph = requireBoolean(options.cudaGraph ?? false, 'cudaGraph');
+    checkCudaGraph(cudaGraph, model);
     const optimizer = optimizerOf(options.optimizer);
     const trainable = trainableOf(model, options.groups);
     this.#model = model;
@@ -107,6 +118,7 @@ export class TrainingSession {
         batchNormTraining: batchNormTraining(model, trainable, policy),
         compute,
         ...(options.lossScale === undefined ? {} : { lossScale: options.lossScale }),
+        cudaGraph,
         seed,
       });
     } catch (error) {

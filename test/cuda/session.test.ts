@@ -10,6 +10,14 @@ const cases: Readonly<Record<string, string>> = {
   'scaled-losses': 'scales losses, and passes over steps that overflow',
   'moved-state': 'hands its state to the CPU, and takes it from there',
   'callers-gradients': "steps with the caller's gradients between steps of its own",
+  'when-recorded': 'records steps whose shape stays, and makes others plainly',
+  'replayed-steps': 'replays steps as it would make them, bit for bit',
+  'recorded-anew': 'records anew once weights were loaded, or batches are of another size for good',
+  'broken-replay': 'trains nothing behind a replayed step whose loss is not finite',
+  'baked-in': 'holds what is recorded to what a graph would do again',
+  'narrow-copies': 'keeps weights in 16 bits as PyTorch rounds them',
+  'narrow-session': 'trains in bfloat16 from weights that it keeps, as from weights that it rounds anew',
+  'searched-batches': 'lets cuDNN search for the batches that come often alone',
 };
 
 describe("a session on the device's path, over the emulated kernels", { skip, concurrency: 2 }, () => {

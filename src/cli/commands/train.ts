@@ -68,6 +68,11 @@ export const trainOptions = {
     description: 'Keep decoded images in memory, as many as fit in a quarter of what is available',
   },
   ...computeOptions,
+  'cuda-graph': {
+    group: 'Machine:',
+    type: 'boolean',
+    description: 'Record a step as a CUDA graph and replay it; on CUDA alone',
+  },
   ...cacheOptions,
 } as const;
 

@@ -32,6 +32,9 @@ struct Plan {
   std::string batchStatistics = "";
   resnet_torch::optim::Settings optimizer;
   resnet_torch::train::LossScale scale;
+  bool cudaGraph = false;
+  at::ScalarType compute = at::kFloat;
+  std::int64_t searchedBatch = 0;
 };
 
 /// A model and a session over it, the same for the same plan.
@@ -40,10 +43,11 @@ struct Run {
 
   std::shared_ptr<ResNet50> model;
   std::unique_ptr<Session> session;
+  at::ScalarType compute;
 
   /// Step `number` of a sequence that is always the same, with what the prefix makes of its first image so many times
   /// as large.
-  void queue(int number, double times = 1);
+  void queue(int number, double times = 1, std::int64_t images = 4);
   StepResult step(int number);
   std::map<std::string, at::Tensor> values() const;
 };

@@ -66,6 +66,7 @@ async function compileHost(source: string, object: string, header: string): Prom
     '-O1',
     '-fno-math-errno',
     '-fopenmp',
+    '-DNDEBUG', // as libtorch is compiled: its classes have other members without
     '-DCPU_CAPABILITY=DEFAULT',
     '-DCPU_CAPABILITY_DEFAULT',
   ];
@@ -97,7 +98,7 @@ async function allOf(work: (() => Promise<void>)[]): Promise<void> {
 }
 
 /** What needs a CUDA device or its runtime. */
-const deviceOnly = ['stream.cc', 'devices.cc', 'registration.cc'];
+const deviceOnly = ['stream.cc', 'devices.cc', 'registration.cc', 'step_recorder.cc'];
 
 /**
  * The program that trains on the device's path: the launchers over emulated kernels, and whatever of the native code
@@ -108,7 +109,7 @@ export async function buildSession(folder: string): Promise<string> {
   const room = (name: string): readonly string[] => filesOf(join(native, name), '.cc');
   const host = [
     ...['core', 'model', 'model/vector', 'optim'].flatMap(room),
-    ...['device_step', 'loss', 'session'].map((name) => join(native, 'train', `${name}.cc`)),
+    ...['captured_step', 'device_step', 'loss', 'session'].map((name) => join(native, 'train', `${name}.cc`)),
     ...room('cuda').filter((source) => !deviceOnly.includes(basename(source))),
     ...filesOf(join(tests, 'session'), '.cc'),
   ];
