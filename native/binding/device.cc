@@ -49,8 +49,6 @@ at::Device toDevice(const Napi::Value& value, const std::string& name) {
   if (text == "cpu") return at::kCPU;
   std::smatch match;
   if (!std::regex_match(text, match, std::regex("cuda:([0-9]{1,3})"))) invalid(name, "'cpu' or 'cuda:N'");
-  if (!kComputesOnCuda)
-    throw Error("ERR_CUDA_UNAVAILABLE", "This version of the package computes on the CPU only: use the device 'cpu'");
   const int index = std::stoi(match[1]);
   if (index >= cudaDevices()) throw Error("ERR_CUDA_UNAVAILABLE", "There is no device '" + text + "'");
   return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
@@ -69,7 +67,6 @@ Napi::Value cudaStatus(const Napi::CallbackInfo& call) {
     auto devices = Napi::Array::New(env);
     for (const auto& device : status.devices) devices.Set(devices.Length(), describe(env, device));
     auto answer = Napi::Object::New(env);
-    answer.Set("computes", kComputesOnCuda);
     answer.Set("error", status.error);
     answer.Set("errorText", status.errorText);
     answer.Set("driver", status.driver);

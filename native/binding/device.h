@@ -5,10 +5,6 @@
 
 namespace resnet_torch::binding {
 
-/// Whether models can be trained and run on CUDA devices. The one place that says so: with `false` native code
-/// refuses them, and `auto` chooses the CPU.
-inline constexpr bool kComputesOnCuda = false;
-
 /// `cpu` or `cuda:N` as a device that is there; else throws an Error with ERR_CUDA_UNAVAILABLE.
 at::Device toDevice(const Napi::Value& value, const std::string& name);
 

@@ -5,6 +5,7 @@
 #include "binding/loader.h"
 #include "binding/registration.h"
 #include "model/compiled.h"
+#include "model/device_kernels.h"
 #include "model/folded_convolution.h"
 #include "model/prefix_hash.h"
 #include "model/units.h"
@@ -251,9 +252,9 @@ Napi::Value Model::forward(const Napi::CallbackInfo& info) {
                    [model, values = std::move(values), shape, compute, output, eager]() -> Answer {
                      const at::NoGradGuard noGrad;
                      model->initialise();
-                     const auto images = toImages(*model, values, shape);
+                     const auto images = model::uploaded(toImages(*model, values, shape), model->device());
                      const auto copy =
-                         forwardTo(*model, images, output, compute, eager).to(model->dtype()).contiguous();
+                         forwardTo(*model, images, output, compute, eager).cpu().to(model->dtype()).contiguous();
                      return [copy](Napi::Env env) { return toFloatArray(env, copy); };
                    });
   });

@@ -8,6 +8,7 @@
 #include "binding/loader.h"
 #include "binding/model.h"
 #include "binding/registration.h"
+#include "model/device_kernels.h"
 #include "train/loss.h"
 #include "train/pipeline.h"
 
@@ -67,6 +68,9 @@ train::SessionOptions toOptions(const model::ResNet50& model, const Napi::Object
     options.batchNormTraining.insert(std::move(norm));
   options.compute = toCompute(object.Get("compute"), model);
   if (options.compute == at::kHalf) options.lossScale = toLossScale(object.Get("lossScale"));
+  if (!object.Get("cudaGraph").IsUndefined()) options.cudaGraph = toBoolean(object.Get("cudaGraph"), "cudaGraph");
+  if (!object.Get("searchedBatch").IsUndefined())
+    options.searchedBatch = toInteger(object.Get("searchedBatch"), "searchedBatch", 0, kSafeInteger);
   if (!object.Get("autograd").IsUndefined()) options.autograd = toBoolean(object.Get("autograd"), "autograd");
   options.seed = static_cast<std::uint64_t>(toInteger(object.Get("seed"), "seed", 0, kSafeInteger));
   return options;
@@ -330,7 +334,8 @@ Napi::Object stepObject(Napi::Env env, const train::StepResult& result) {
 
 /// What a step on images of the caller's begins with. On the executor.
 at::Tensor ownInput(Session& session, const OwnBatch& batch) {
-  const auto images = toImages(session.model(), batch.values, batch.shape);
+  const auto& model = session.model();
+  const auto images = model::uploaded(toImages(model, batch.values, batch.shape), model.device());
   session.checkImages(images);
   return session.prefix(images);
 }

@@ -78,7 +78,7 @@ void updateRunning(std::span<const model::BatchMoments> batches, const at::Tenso
   const at::DeviceGuard guard(device);
   TORCH_CHECK(batches.size() <= RunningUpdates::kMost);
   TORCH_CHECK(!skip.defined() || (skip.device() == device && skip.scalar_type() == at::kInt && skip.numel() == 1));
-  RunningUpdates updates;
+  RunningUpdates updates{};
   for (const auto& [norm, mean, variance] : batches) {
     const auto channels = norm->weight.numel();
     for (const auto& values : {mean, variance, norm->runningMean, norm->runningVar})

@@ -31,20 +31,24 @@ __global__ void __launch_bounds__(kThreads) squares(OptimizerTable table, const 
 
 /// One block: all that follows from the gradients' norm and must be known before the first weight moves.
 __global__ void __launch_bounds__(kThreads)
-    prepare(OptimizerTable table, OptimizerSettings settings, const float* parts, StepState* state) {
+    prepare(OptimizerTable table, OptimizerSettings settings, const float* parts, const BatchResult* results,
+            StepState* state) {
   RESNET_TORCH_SHARED(int, held, 2);
   double sum = 0;
   if (parts)
     for (int i = static_cast<int>(threadIdx.x); i < table.chunkCount; i += kThreads) sum += parts[i];
   sum = blockSum(sum);
   if (threadIdx.x == 0) {
-    const bool skip = isnan(sum);
+    const bool overflow = isnan(sum), lost = results && !isfinite(results[state->row].loss);
+    const bool broken = state->broken || lost || (overflow && !settings.mayOverflow);
+    const bool skip = overflow || broken;
     const double norm = sqrt(sum), limit = settings.maxNorm / (norm + 1e-6);
     const double clip = parts && settings.maxNorm > 0 && limit < 1 ? limit : 1;
     held[0] = skip ? 1 : 0;
     held[1] = state->row;
     state->row = state->row + 1;
     state->skip = skip ? 1 : 0;
+    state->broken = broken ? 1 : 0;
     state->skippedSteps += skip ? 1 : 0;
     state->norm = static_cast<float>(norm);
     state->factor = static_cast<float>(clip / state->scale);
@@ -89,9 +93,9 @@ void gradientNorm(const OptimizerTable& table, const StepState* state, float* pa
   launch(squares, dim3(blocks), dim3(kThreads), context.stream, table, state, parts);
 }
 
-void prepareStep(const OptimizerTable& table, const OptimizerSettings& settings, const float* parts, StepState* state,
-                 const Context& context) {
-  launch(prepare, dim3(1), dim3(kThreads), context.stream, table, settings, parts, state);
+void prepareStep(const OptimizerTable& table, const OptimizerSettings& settings, const float* parts,
+                 const BatchResult* results, StepState* state, const Context& context) {
+  launch(prepare, dim3(1), dim3(kThreads), context.stream, table, settings, parts, results, state);
 }
 
 }  // namespace resnet_torch::cuda

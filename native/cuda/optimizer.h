@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cuda/context.h"
+#include "cuda/loss.h"
 
 // The optimizer step of all parameters, whatever their groups and rates, without a host scalar that varies and
 // without a read by the host, so that a captured graph may replay it. Three launches: gradientNorm (where gradients
@@ -46,7 +47,10 @@ inline constexpr int kRateRows = 64;
 /// to 0 when it uploads new rates, and begins with `scale` = 1 where losses are not scaled.
 struct StepState {
   std::int32_t row = 0;
-  std::int32_t skip = 0;  ///< whether the last step was skipped, since a gradient was not finite
+  std::int32_t skip = 0;  ///< whether the last step was skipped
+  /// Set by a loss that is not finite, and by such a gradient unless OptimizerSettings::mayOverflow. Every step is
+  /// skipped until host code, once it was told, takes it back.
+  std::int32_t broken = 0;
   std::int32_t skippedSteps = 0;
   std::int32_t steadySteps = 0;  ///< since the scale last changed
   float scale = 1;               ///< of the loss whose gradients the next step takes
@@ -78,6 +82,7 @@ struct OptimizerSettings {
   /// The scale of losses grows after so many steps without an overflow; 0 leaves it as it is.
   std::int32_t growthInterval = 0;
   double growth = 2, backoff = 0.5;
+  bool mayOverflow = false;  ///< whether a gradient that is not finite ends no more than its own step
 };
 
 /// Parts of the norm of all gradients, [chunkCount] floats: Σ (gradient / scale)² of a chunk, or not a number where a
@@ -85,9 +90,10 @@ struct OptimizerSettings {
 void gradientNorm(const OptimizerTable& table, const StepState* state, float* parts, const Context& context);
 
 /// Decides whether the step holds, moves on scale, row and counts of steps, and works out the factors. `parts` are
-/// gradientNorm's, or null: then gradients are taken as finite, and not clipped.
-void prepareStep(const OptimizerTable& table, const OptimizerSettings& settings, const float* parts, StepState* state,
-                 const Context& context);
+/// gradientNorm's, or null: then gradients are taken as finite, and not clipped. `results` are those of the losses,
+/// or null for gradients that come from none.
+void prepareStep(const OptimizerTable& table, const OptimizerSettings& settings, const float* parts,
+                 const BatchResult* results, StepState* state, const Context& context);
 
 /// torch.optim.SGD, Adam or AdamW for all parameters. A step that is skipped changes nothing.
 void optimizerStep(const OptimizerTable& table, const OptimizerSettings& settings, const StepState* state,

@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "cuda/loss.h"
+#include "cuda/step_recorder.h"
 #include "cuda/tensors.h"
 
 namespace resnet_torch::cuda {
@@ -37,14 +38,21 @@ OptimizerSettings settingsOf(const optim::Settings& from, const train::LossScale
   settings.growthInterval = scale.growthInterval;
   settings.growth = scale.growth;
   settings.backoff = scale.backoff;
+  settings.mayOverflow = scale.mayOverflow;
   return settings;
 }
 
-/// A host's table as bytes in device memory.
+/// A host's table as bytes in device memory, where it stays: what was recorded of a step reads it there.
 template <class T>
-at::Tensor uploaded(const std::vector<T>& values, at::Device device) {
+void upload(const std::vector<T>& values, at::Device device, at::Tensor& to) {
   const auto bytes = static_cast<std::int64_t>(values.size() * sizeof(T));
-  return at::from_blob(const_cast<T*>(values.data()), {bytes}, at::kByte).to(device, at::kByte, false, /*copy=*/true);
+  if (!to.defined()) to = at::empty({bytes}, at::TensorOptions().device(device).dtype(at::kByte));
+  to.copy_(at::from_blob(const_cast<T*>(values.data()), {bytes}, at::kByte));
+}
+
+Storage storageOf(const at::Tensor& copy) {
+  TORCH_CHECK(copy.scalar_type() == at::kHalf || copy.scalar_type() == at::kBFloat16);
+  return copy.scalar_type() == at::kHalf ? Storage::kFloat16 : Storage::kBfloat16;
 }
 
 void requireLikeParameter(const at::Tensor& parameter, const at::Tensor& values) {
@@ -60,7 +68,7 @@ TrainingStep::TrainingStep(const optim::Optimizer& optimizer, const train::LossS
       settings_(settingsOf(optimizer.settings(), scale)),
       device_(optimizer.steps().device()),
       groups_(optimizer.groups().size()) {
-  static_assert(sizeof(StepState) == 7 * kWord && sizeof(BatchResult) == 4 * kWord);
+  static_assert(sizeof(StepState) == 8 * kWord && sizeof(BatchResult) == 4 * kWord);
   static_assert(kRateRows == kMostRows);
   const at::DeviceGuard guard(device_);
   const auto words = at::TensorOptions().device(device_).dtype(at::kInt);
@@ -87,15 +95,21 @@ void TrainingStep::rebind() {
     tensor.first = into<float>(slot.first);
     tensor.second = into<float>(slot.second);
     tensor.size = parameter.numel();
+    const auto kept = std::find_if(copies_.begin(), copies_.end(),
+                                   [&](const model::WeightCopy& copy) { return copy.weight.is_same(parameter); });
+    if (kept != copies_.end()) {
+      tensor.copy = kept->copy.mutable_data_ptr();
+      tensor.copyStorage = storageOf(kept->copy);
+    }
     tensor.group = slot.group;
     tensor.weightDecay = static_cast<float>(optimizer_.groups()[static_cast<std::size_t>(slot.group)].weightDecay);
     tensors.push_back(tensor);
     sizes.push_back(tensor.size);
   }
-  tensors_ = uploaded(tensors, device_);
+  upload(tensors, device_, tensors_);
   if (chunks_.defined()) return;
   const auto chunks = chunksOf(sizes);
-  chunks_ = uploaded(chunks, device_);
+  upload(chunks, device_, chunks_);
   tensorCount_ = static_cast<int>(tensors.size());
   chunkCount_ = static_cast<int>(chunks.size());
 }
@@ -185,8 +199,6 @@ at::Tensor TrainingStep::crossEntropyInto(const at::Tensor& logits, const at::Te
 }
 
 at::Tensor TrainingStep::loss(const at::Tensor& logits, const at::Tensor& labels) {
-  losses_.resize(row_ - unread_ + 1, false);
-  losses_.back() = true;
   return crossEntropyInto(logits, labels, results_, /*inRow=*/true);
 }
 
@@ -198,17 +210,24 @@ train::StepResult TrainingStep::lossAlone(const at::Tensor& logits, const at::Te
   return {result.loss, result.top1};
 }
 
-void TrainingStep::prepare() {
+void TrainingStep::prepare(bool withLoss) {
   const at::DeviceGuard guard(device_);
   const auto context = contextOf(device_);
   gradientNorm(table(), state(), into<float>(parts_), context);
-  prepareStep(table(), settings_, from<float>(parts_), state(), context);
+  prepareStep(table(), settings_, from<float>(parts_), withLoss ? from<BatchResult>(results_) : nullptr, state(),
+              context);
 }
 
 void TrainingStep::step() {
   const at::DeviceGuard guard(device_);
   optimizerStep(table(), settings_, state(), contextOf(device_));
+}
+
+void TrainingStep::end(bool withLoss) {
+  const at::DeviceGuard guard(device_);
   underWay_.push_back(markStream(device_));
+  losses_.resize(row_ - unread_, false);
+  losses_.push_back(withLoss);
   ++row_;
   if (row_ - unread_ >= kReadAtOnce) read();
 }
@@ -235,6 +254,18 @@ void TrainingStep::read() {
   unread_ = row_;
 }
 
+void TrainingStep::keepCopies(std::vector<model::WeightCopy> copies) {
+  for (const auto& [weight, copy] : copies)
+    TORCH_CHECK(copy.device() == weight.device() && copy.sizes() == weight.sizes() &&
+                copy.strides() == weight.strides());
+  copies_ = std::move(copies);
+  rebind();
+}
+
+std::unique_ptr<train::StepRecorder> TrainingStep::recorder() const {
+  return makeStepRecorder(device_);
+}
+
 TrainingStep::Finished TrainingStep::finished(bool all) {
   if (all) read();
   Finished finished;
@@ -244,11 +275,14 @@ TrainingStep::Finished TrainingStep::finished(bool all) {
     const auto* results = from<BatchResult>(reading.results);
     for (std::size_t i = 0; i < reading.withLoss.size(); ++i)
       if (reading.withLoss[i]) finished.results.push_back({results[i].loss, results[i].top1});
-    const auto skipped = from<StepState>(reading.state)->skippedSteps;
+    const auto& state = *from<StepState>(reading.state);
+    const auto skipped = state.skippedSteps;
+    broken_ = state.broken != 0;
     finished.skipped = finished.skipped || skipped != skipped_;
     skipped_ = skipped;
     readings_.pop_front();
   }
+  if (all && std::exchange(broken_, false)) state_.narrow(0, wordOf(offsetof(StepState, broken)), 1).zero_();
   return finished;
 }
 

@@ -19,13 +19,16 @@ class TrainingStep final : public train::DeviceStep {
   void plan(std::span<const double> rates) override;
   void begin(std::span<const double> rates) override;
   at::Tensor loss(const at::Tensor& logits, const at::Tensor& labels) override;
-  void prepare() override;
+  void prepare(bool withLoss) override;
   at::Tensor skip() const override;
   void step() override;
   bool busy() const override;
+  void end(bool withLoss) override;
   Finished finished(bool all) override;
   train::StepResult lossAlone(const at::Tensor& logits, const at::Tensor& labels, at::Tensor& gradient) override;
   void rebind() override;
+  void keepCopies(std::vector<model::WeightCopy> copies) override;
+  std::unique_ptr<train::StepRecorder> recorder() const override;
   at::Tensor scale() const override;
   at::Tensor scaler() const override;
   void setScaler(const at::Tensor& values) override;
@@ -53,6 +56,7 @@ class TrainingStep final : public train::DeviceStep {
   /// In device memory: the state's words, [kRateRows, groups] rates, [kRateRows, 4] words of results, the tables.
   at::Tensor state_, rates_, results_, tensors_, chunks_, factors_, parts_;
   int tensorCount_ = 0, chunkCount_ = 0;
+  std::vector<model::WeightCopy> copies_;
   std::vector<double> planned_;
   std::size_t row_ = 0;       ///< of the step that comes next
   std::size_t unread_ = 0;    ///< the first row whose result no reading has
@@ -60,6 +64,7 @@ class TrainingStep final : public train::DeviceStep {
   std::deque<Reading> readings_;
   std::deque<std::unique_ptr<Mark>> underWay_;  ///< the ends of the last steps
   std::int32_t skipped_ = 0;                    ///< that were told of
+  bool broken_ = false;                         ///< StepState::broken, as it was read last
 };
 
 std::unique_ptr<train::DeviceStep> makeTrainingStep(const optim::Optimizer& optimizer, const train::LossScale& scale);

@@ -182,8 +182,9 @@ void updateRunning(std::span<const BatchMoments> batches, const at::Tensor& skip
 
 NormState identityState(const at::Tensor& x) {
   NormState state;
-  state.scale = at::ones({x.size(1)}, wideType(x));
-  state.shift = at::zeros({x.size(1)}, wideType(x));
+  const auto options = at::TensorOptions().dtype(wideType(x)).device(x.device());
+  state.scale = at::ones({x.size(1)}, options);
+  state.shift = at::zeros({x.size(1)}, options);
   return state;
 }
 

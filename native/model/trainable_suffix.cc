@@ -86,6 +86,24 @@ TrainableSuffix::TrainableSuffix(const ResNet50& model, int first, const Trainab
   }
 }
 
+std::vector<WeightCopy> TrainableSuffix::keepCopies() {
+  std::vector<WeightCopy> copies;
+  if (dtype_ == modelType_) return copies;
+  const auto keep = [&](Layer& layer) {
+    if (!layer.batchStatistics) return;
+    const auto& weight = layer.convolution->weight;
+    layer.weight = weight.detach().to(dtype_);
+    layer.keepsCopy = true;
+    if (layer.trainsWeight) copies.push_back({weight, layer.weight});
+  };
+  if (stem_) keep(*stem_);
+  for (auto& block : blocks_) {
+    for (auto& layer : block.layers) keep(layer);
+    if (block.downsample) keep(*block.downsample);
+  }
+  return copies;
+}
+
 /// A layer in evaluation mode as one convolution; made anew in every step where it trains.
 FoldedConvolution& TrainableSuffix::folded(Layer& layer) const {
   if (!layer.folded || layer.trains()) layer.folded.emplace(*layer.convolution, *layer.norm, dtype_, layer.passes());
@@ -96,7 +114,7 @@ FoldedConvolution& TrainableSuffix::folded(Layer& layer) const {
 at::Tensor TrainableSuffix::convolve(Layer& layer, const at::Tensor& x, bool relu) {
   if (layer.passes()) layer.input = x;
   if (!layer.batchStatistics) return folded(layer).run(x, relu);
-  layer.weight = layer.convolution->weight.detach().to(dtype_);
+  if (!layer.keepsCopy) layer.weight = layer.convolution->weight.detach().to(dtype_);
   const auto stride = layer.convolution->stride, padding = layer.convolution->padding;
   const auto convolved =
       at::conv2d(x, forChannels(layer.weight, x.size(1)), {}, {stride, stride}, {padding, padding});

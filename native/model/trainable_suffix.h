@@ -22,6 +22,11 @@ struct Trainability {
   std::vector<int> units() const;
 };
 
+/// Weights in the dtype computed in, and the wider ones that they are the rounding of.
+struct WeightCopy {
+  at::Tensor weight, copy;
+};
+
 /// Units first … 17 in training, forward and backward written out: a fixed network has a fixed backward. Forward
 /// keeps exactly what backward needs, which lets go of each tensor once it is used. The same arithmetic as autograd
 /// over torchvision's modules, with BatchNorm, ReLU and the residual addition in one sweep each way. BatchNorm in
@@ -31,6 +36,10 @@ class TrainableSuffix {
   TrainableSuffix(const ResNet50& model, int first, const Trainability& trainability, at::ScalarType compute);
 
   int first() const { return first_; }
+
+  /// Keeps weights of convolutions in the dtype computed in, where forward() would round them anew in every step.
+  /// Answers those that train: whoever changes a weight must write its copy too.
+  std::vector<WeightCopy> keepCopies();
 
   /// The input of unit `first` → logits [n, classes] in the model's dtype. `dropoutMasks` as in ForwardOptions.
   at::Tensor forward(const at::Tensor& input, const std::vector<at::Tensor>& dropoutMasks);
@@ -54,6 +63,8 @@ class TrainableSuffix {
     bool passes() const { return trains() || inputGradient; }
 
     std::optional<FoldedConvolution> folded;  ///< in evaluation mode; kept from step to step where it is frozen
+
+    bool keepsCopy = false;  ///< of its weight, in `weight`
 
     // From forward to backward.
     at::Tensor input, weight, convolved;

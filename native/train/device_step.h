@@ -2,10 +2,12 @@
 
 #include "model/aten.h"
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
+#include "model/trainable_suffix.h"
 #include "optim/optimizer.h"
 
 namespace resnet_torch::train {
@@ -24,9 +26,24 @@ struct LossScale {
   bool mayOverflow = false;
 };
 
+/// Records what a device is told to do, and has it done again: a CUDA graph.
+class StepRecorder {
+ public:
+  virtual ~StepRecorder() = default;
+
+  /// Does `work` as it will be recorded, so that what is made at first use is there.
+  virtual void rehearse(const std::function<void()>& work) = 0;
+  /// Records `work` in the place of what was recorded before, without doing it. Whatever the host decides in it is
+  /// decided for good, and all memory that it has not made itself must stay where it is.
+  virtual void record(const std::function<void()>& work) = 0;
+  /// Does what was recorded.
+  virtual void replay() = 0;
+};
+
 /// The loss and the optimizer's step on a device that works while the host goes on: the rates of many steps are given
 /// to it at once, it decides by itself whether a step holds, and what steps came to is read later. A step is begin(),
-/// loss(), the backward pass, prepare(), whatever depends on skip(), step(). On the executor's thread.
+/// loss(), the backward pass, prepare(), whatever depends on skip(), step(), end(). What is between begin() and end()
+/// is the same for every step of a kind, and may be recorded and replayed. On the executor's thread.
 class DeviceStep {
  public:
   static constexpr std::int64_t kMostRows = 64;
@@ -39,11 +56,13 @@ class DeviceStep {
   virtual void begin(std::span<const double> rates) = 0;
   /// Mean cross-entropy of logits [n, c] and labels int64 [n], which is told by finished() → its gradient, scaled.
   virtual at::Tensor loss(const at::Tensor& logits, const at::Tensor& labels) = 0;
-  /// Decides from the gradients whether the step holds.
-  virtual void prepare() = 0;
-  /// int32 of one value, not 0 where it does not: a gradient was not finite.
+  /// Decides from the gradients whether the step holds, and from the loss where they come from loss().
+  virtual void prepare(bool withLoss) = 0;
+  /// int32 of one value, not 0 where it does not: a gradient was not finite, or the loss, or one of an earlier step
+  /// that finished(true) has not told of yet. A gradient that is expected to overflow skips its own step alone.
   virtual at::Tensor skip() const = 0;
   virtual void step() = 0;
+  virtual void end(bool withLoss) = 0;
   /// Whether steps are under way.
   virtual bool busy() const = 0;
 
@@ -58,6 +77,9 @@ class DeviceStep {
   virtual StepResult lossAlone(const at::Tensor& logits, const at::Tensor& labels, at::Tensor& gradient) = 0;
   /// Looks anew where the parameters' gradients lie; those without one are passed over.
   virtual void rebind() = 0;
+  /// Has step() write these with the weights that it changes.
+  virtual void keepCopies(std::vector<model::WeightCopy> copies) = 0;
+  virtual std::unique_ptr<StepRecorder> recorder() const = 0;
   /// What gradients are expected to be multiplied by, float32 of one value on the device.
   virtual at::Tensor scale() const = 0;
   /// The scale and the steps since it last changed, float64 [2] on the CPU: with it, a resumed run goes on as it

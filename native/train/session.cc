@@ -1,5 +1,7 @@
 #include "train/session.h"
 
+#include <ATen/Context.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -40,6 +42,23 @@ StepResult resultOf(const at::Tensor& logits, const at::Tensor& target, double l
   return {loss, logits.argmax(1).eq(target).sum().item<std::int64_t>()};
 }
 
+/// Lets cuDNN search for algorithms meanwhile. It does so for every shape, so only where the shape is that of most
+/// batches.
+class Searching {
+ public:
+  Searching(const at::Tensor& input, std::int64_t batch) : searches_(batch > 0 && input.size(0) == batch) {
+    if (searches_) at::globalContext().setBenchmarkCuDNN(true);
+  }
+  ~Searching() {
+    if (searches_) at::globalContext().setBenchmarkCuDNN(false);
+  }
+  Searching(const Searching&) = delete;
+  Searching& operator=(const Searching&) = delete;
+
+ private:
+  bool searches_;
+};
+
 }  // namespace
 
 Session::Session(std::shared_ptr<model::ResNet50> model, SessionOptions options)
@@ -59,6 +78,8 @@ Session::Session(std::shared_ptr<model::ResNet50> model, SessionOptions options)
     throw Error("ERR_INVALID_ARGUMENT", "bf16 and fp16 arithmetic need a float32 model");
   if (options_.lossScale.mayOverflow && (options_.autograd || !deviceStep(model_->device())))
     throw Error("ERR_INVALID_ARGUMENT", "Losses are scaled on a CUDA device only, and not with autograd");
+  if (options_.cudaGraph && (options_.autograd || !deviceStep(model_->device())))
+    throw Error("ERR_INVALID_ARGUMENT", "cudaGraph needs a CUDA device, and goes without autograd: leave it out");
   if (model_->inSession.exchange(true))
     throw Error("ERR_BUSY", "The model is being trained by another session: dispose of that one first");
   optimizer_ = std::make_unique<optim::Optimizer>(options_.optimizer, std::move(groups));
@@ -92,6 +113,9 @@ void Session::keepStart() {
   if (!make) return;
   optimizer_->reserve();
   device_ = make(*optimizer_, options_.lossScale);
+  if (!options_.cudaGraph) return;
+  captured_ =
+      std::make_unique<CapturedStep>(device_->recorder(), [this](const StepInputs& inputs) { launchStep(inputs); });
 }
 
 void Session::checkImages(const at::Tensor& images) const {
@@ -136,6 +160,7 @@ std::vector<at::Tensor> Session::dropoutMasks(const BatchAddress& address) const
 at::Tensor Session::prefix(const at::Tensor& images) {
   model_->initialise();
   if (frozenUnits_ == 0) return images;
+  const Searching searching(images, options_.searchedBatch);
   return model::compiledUnits(*model_, 0, frozenUnits_, options_.compute)->run(images);
 }
 
@@ -167,6 +192,7 @@ model::TrainableSuffix& Session::suffix() {
   if (!suffix_ || suffixLoads_ != model_->loads()) {
     suffix_ = std::make_unique<model::TrainableSuffix>(*model_, frozenUnits_, trainability_, options_.compute);
     suffixLoads_ = model_->loads();
+    if (device_) device_->keepCopies(suffix_->keepCopies());
   }
   return *suffix_;
 }
@@ -227,11 +253,23 @@ void Session::queueStep(const at::Tensor& input, const at::Tensor& labels, const
   }
   const at::NoGradGuard noGrad;
   const auto target = beginBatch(input, labels);
-  auto& suffix = this->suffix();
+  suffix();
+  const Searching searching(input, options_.searchedBatch);
+  const StepInputs inputs{input, target, dropoutMasks(address)};
   device_->begin(rates);
-  suffix.backward(device_->loss(suffix.forward(input, dropoutMasks(address)), target));
-  device_->prepare();
-  suffix.updateRunning(device_->skip());
+  if (captured_) {
+    captured_->run(inputs, suffixLoads_);
+  } else {
+    launchStep(inputs);
+  }
+  device_->end(/*withLoss=*/true);
+}
+
+void Session::launchStep(const StepInputs& inputs) {
+  const at::NoGradGuard noGrad;
+  suffix_->backward(device_->loss(suffix_->forward(inputs.input, inputs.dropoutMasks), inputs.labels));
+  device_->prepare(/*withLoss=*/true);
+  suffix_->updateRunning(device_->skip());
   device_->step();
 }
 
@@ -310,8 +348,9 @@ void Session::applyOnDevice(std::span<const double> rates) {
       if (parameter.tensor.grad().defined()) parameter.tensor.grad().mul_(device_->scale());
   device_->rebind();
   device_->begin(rates);
-  device_->prepare();
+  device_->prepare(/*withLoss=*/false);
   device_->step();
+  device_->end(/*withLoss=*/false);
   const bool skipped = device_->finished(/*all=*/true).skipped;
   optimizer_->attachGradients();
   device_->rebind();

@@ -15,6 +15,7 @@
 #include "model/safetensors.h"
 #include "model/trainable_suffix.h"
 #include "optim/optimizer.h"
+#include "train/captured_step.h"
 #include "train/device_step.h"
 
 namespace resnet_torch::train {
@@ -33,7 +34,10 @@ struct SessionOptions {
   /// Autograd over the whole network instead of the compiled prefix and the suffix's written-out backward: slower,
   /// and what that is held against.
   bool autograd = false;
-  LossScale lossScale;  ///< for fp16
+  LossScale lossScale;     ///< for fp16
+  bool cudaGraph = false;  ///< steps are recorded and replayed, on a device that can
+  /// Images of a batch that comes often enough for cuDNN to search for algorithms; 0 for none.
+  std::int64_t searchedBatch = 0;
 };
 
 /// What a batch is, apart from its pixels: where its randomness is addressed.
@@ -123,6 +127,8 @@ class Session {
   at::Tensor beginBatch(const at::Tensor& input, const at::Tensor& labels);
   model::TrainableSuffix& suffix();
   void requireFiniteGradients() const;
+  /// What a device does in a step, from the network's first kernel to the last of the optimizer.
+  void launchStep(const StepInputs& inputs);
   void applyOnDevice(std::span<const double> rates);
   std::vector<at::Tensor> dropoutMasks(const BatchAddress& address) const;
   /// Copies of what trains, made before the first change.
@@ -134,6 +140,7 @@ class Session {
   SessionOptions options_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<DeviceStep> device_;  ///< once begun, where the model's device makes its steps by itself
+  std::unique_ptr<CapturedStep> captured_;
   model::Trainability trainability_;
   int frozenUnits_ = 0;
   std::vector<int> changing_;  ///< units that hold something trainable or a BatchNorm in training mode

@@ -141,7 +141,8 @@ export const computeOptions = {
   device: {
     group: COMPUTE_GROUP,
     requiresArg: true,
-    description: 'auto, cpu, cuda or cuda:N; auto: cuda:0 where it can be had, else cpu; default auto',
+    description:
+      'auto, cpu, cuda or cuda:N; auto: cuda:0 where it can be had, else cpu; not run on a GPU so far; default auto',
     coerce: readDevice,
   },
   precision: {

@@ -46,6 +46,7 @@ async function beginRun(args: Arguments, signal: AbortSignal, output: Output): P
       cacheImages: args.cacheImages,
       precision: args.precision,
       lossScale: args.lossScale,
+      cudaGraph: args.cudaGraph,
       skipCorrupt: args.skipCorrupt,
       cache: args.cache,
       cacheViews: args.cacheViews,
@@ -66,6 +67,7 @@ const CONTINUABLE = [
   'skipCorrupt',
   'workers',
   'cacheImages',
+  'cudaGraph',
   'threads',
   'device',
 ];
@@ -84,7 +86,7 @@ async function continueRun(args: Arguments, out: string, signal: AbortSignal, ou
   const run = train(model, data, {
     out,
     resume: true,
-    ...given({ workers: args.workers, cacheImages: args.cacheImages, signal }),
+    ...given({ workers: args.workers, cacheImages: args.cacheImages, cudaGraph: args.cudaGraph, signal }),
   });
   await tell(run, args, output);
 }

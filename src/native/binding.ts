@@ -56,8 +56,6 @@ export interface NativeCudaDevice {
 
 /** What CUDA's runtime answers when it is asked for devices. */
 export interface NativeCudaStatus {
-  /** Whether models can be trained and run on CUDA devices at all; where not, native code refuses them. */
-  readonly computes: boolean;
   /** `cudaError_t` of asking for devices, 0 for none, and CUDA's words for it. */
   readonly error: number;
   readonly errorText: string;
@@ -189,6 +187,10 @@ export interface NativeSessionOptions {
   readonly compute: Compute;
   /** What losses in fp16 are multiplied by; without one the scale follows the gradients, as torch.amp.GradScaler's. */
   readonly lossScale?: number;
+  /** Records a step as a CUDA graph and replays it; refused on the CPU. Default false. */
+  readonly cudaGraph?: boolean;
+  /** Images of a batch for which cuDNN is to search for algorithms, 0 (the default) for none. */
+  readonly searchedBatch?: number;
   /** Addresses dropout masks, with the epoch and sample index of each image. */
   readonly seed: number;
   /**

@@ -33,8 +33,7 @@ export type CudaReason =
   | 'not-ready'
   | 'unknown'
   | 'no-such-number'
-  | 'capability'
-  | 'unfinished';
+  | 'capability';
 
 export interface CudaProblem {
   readonly reason: CudaReason;
@@ -49,12 +48,7 @@ const OLDEST_DRIVER = 580;
 export function cudaProblem(machine: CudaMachine, index: number): CudaProblem | null {
   const { status } = machine;
   if (status === null) return { reason: 'variant', message: withoutVariant(machine) };
-  const problem = runtimeProblem(status, machine.host) ?? deviceProblem(status, index);
-  if (problem !== null || status.computes) return problem;
-  return {
-    reason: 'unfinished',
-    message: 'this version of the package does not compute on CUDA devices yet',
-  };
+  return runtimeProblem(status, machine.host) ?? deviceProblem(status, index);
 }
 
 function withoutVariant({ built, wanted, host }: CudaMachine): string {

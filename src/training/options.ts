@@ -63,6 +63,11 @@ export interface TrainOptions extends StrategyOverrides {
   /** For `fp16`: a fixed factor of the loss, above 0 and at most 2²⁴, or `dynamic`, the default. */
   readonly lossScale?: LossScale;
   /**
+   * On a CUDA device: record a step as a CUDA graph and replay it, which spares the host its part. Changes no result.
+   * Default false.
+   */
+  readonly cudaGraph?: boolean;
+  /**
    * Where outputs of the units that are frozen from the input on are kept, so that later epochs begin behind them. They
    * are the same as if they were computed again. Default `auto`: in memory where there is plenty, else on disk where
    * there is plenty, else off.
@@ -82,7 +87,7 @@ export interface TrainOptions extends StrategyOverrides {
   readonly skipCorrupt?: boolean;
   /**
    * Continue the run in `out` from its last checkpoint, to the weights that it would have ended with. All settings are
-   * that run's own: beside `out`, only `workers`, `cacheImages`, `onEpoch` and `signal` may be given, and `schedule` where it was a function.
+   * that run's own: beside `out`, only `workers`, `cacheImages`, `cudaGraph`, `onEpoch` and `signal` may be given, and `schedule` where it was a function.
    */
   readonly resume?: boolean;
   /**

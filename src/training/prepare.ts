@@ -13,6 +13,7 @@ import { lossScaleOf, nativeLossScale } from './loss-scale.js';
 import { RunCache } from './run-cache.js';
 import { checkConfig, describeRun, type RunConfig } from './run-config.js';
 import type { RunDirectory } from './run-directory.js';
+import { searchedBatch } from './searched-batch.js';
 import type { RunConditions, RunSettings } from './settings.js';
 
 /** All that a run needs, checked and made, with nothing written yet. */
@@ -73,6 +74,7 @@ export async function prepare(o: Preparation): Promise<Prepared> {
   const settings = o.settings ?? settingsOf(config);
   const compute = computeOf(settings.precision);
   const stepsPerEpoch = countSteps(files.train, settings);
+  const progress = resumedFrom?.progress ?? BEGINNING;
   const session = hold(
     new (native().Session)(model.handle, {
       groups: settings.groups.map(({ name, parameters, weightDecay }) => ({
@@ -84,6 +86,8 @@ export async function prepare(o: Preparation): Promise<Prepared> {
       batchNormTraining: settings.batchNormTraining,
       compute,
       ...nativeLossScale(settings.lossScale),
+      cudaGraph: conditions.cudaGraph,
+      searchedBatch: searchedBatch(model.device, settings, settings.epochs * stepsPerEpoch - progress.step),
       seed: settings.seed,
     }),
   );
@@ -104,7 +108,7 @@ export async function prepare(o: Preparation): Promise<Prepared> {
     stepsPerEpoch,
     cache: await RunCache.open(model, settings, images),
     resumed: resumedFrom !== null,
-    progress: resumedFrom?.progress ?? BEGINNING,
+    progress,
   };
 }
 

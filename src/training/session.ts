@@ -8,9 +8,9 @@ import type { Floats, NativeAddress, NativeSession } from '../native/binding.js'
 import { native } from '../native/load.js';
 import type { ParameterGroup } from '../optim/groups.js';
 import { type OptimizerSpec, optimizerOf } from '../optim/optimizers.js';
-import { checkOptions, describe, invalidArgument, requireNumber, requireOneOf } from '../options.js';
+import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
 import { type LossScale, lossScaleOf, nativeLossScale } from './loss-scale.js';
-import { checkGroupValues } from './settings.js';
+import { checkCudaGraph, checkGroupValues } from './settings.js';
 
 /** What a session trains, and how. */
 export interface SessionOptions {
@@ -22,6 +22,11 @@ export interface SessionOptions {
   readonly precision?: Precision;
   /** For `fp16`: a fixed factor of the loss, above 0 and at most 2²⁴, or `dynamic`, the default. */
   readonly lossScale?: LossScale;
+  /**
+   * On a CUDA device: record a step as a CUDA graph, once the shape of its batches has come a few times in a row, and
+   * replay it. Changes no result. Default false.
+   */
+  readonly cudaGraph?: boolean;
   /** Default: what `model.freeze()` was told, else `follow`: batch statistics where a BatchNorm's parameters train. */
   readonly batchNorm?: BatchNormPolicy;
   /** Addresses dropout, as the run's seed does. Default 0. */
@@ -70,7 +75,11 @@ export class TrainingSession {
 
   /** @throws ERR_INVALID_ARGUMENT for groups or options that are wrong; ERR_BUSY while the model is being trained */
   constructor(model: ResNet50, options: SessionOptions) {
-    checkOptions(options, ['groups', 'optimizer', 'precision', 'lossScale', 'batchNorm', 'seed'], 'TrainingSession');
+    checkOptions(
+      options,
+      ['groups', 'optimizer', 'precision', 'lossScale', 'cudaGraph', 'batchNorm', 'seed'],
+      'TrainingSession',
+    );
     checkGroupValues(options.groups);
     const precision = requireOneOf(options.precision ?? 'auto', 'precision', PRECISIONS);
     const seed = requireNumber(options.seed ?? 0, 'seed', {
@@ -84,6 +93,8 @@ export class TrainingSession {
     );
     const compute = resolveCompute(precision, model, native());
     const lossScale = lossScaleOf(options.lossScale, precisionName(compute, model.dtype));
+    const cudaGraph = requireBoolean(options.cudaGraph ?? false, 'cudaGraph');
+    checkCudaGraph(cudaGraph, model);
     const optimizer = optimizerOf(options.optimizer);
     const trainable = trainableOf(model, options.groups);
     this.#model = model;
@@ -100,6 +111,7 @@ export class TrainingSession {
         batchNormTraining: batchNormTraining(model, trainable, policy),
         compute,
         ...nativeLossScale(lossScale),
+        cudaGraph,
         seed,
       });
     } catch (error) {

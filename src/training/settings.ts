@@ -52,6 +52,7 @@ export interface RunConditions {
   readonly resume: boolean;
   readonly workers: number | undefined;
   readonly cacheImages: boolean;
+  readonly cudaGraph: boolean;
   readonly signal: AbortSignal | undefined;
   readonly schedule: Schedule | undefined;
   readonly onEpoch: OnEpoch | undefined;
@@ -72,7 +73,16 @@ const SETTING_NAMES = [
   'cacheViews',
 ] as const satisfies readonly (keyof TrainOptions)[];
 
-const CONDITION_NAMES = ['out', 'overwrite', 'resume', 'workers', 'cacheImages', 'signal', 'onEpoch'] as const;
+const CONDITION_NAMES = [
+  'out',
+  'overwrite',
+  'resume',
+  'workers',
+  'cacheImages',
+  'cudaGraph',
+  'signal',
+  'onEpoch',
+] as const;
 
 /** @throws ERR_INVALID_ARGUMENT for an unknown option, or one that does not go with the others */
 export function resolveConditions(options: TrainOptions): RunConditions {
@@ -102,10 +112,19 @@ export function resolveConditions(options: TrainOptions): RunConditions {
         ? undefined
         : requireNumber(options.workers, 'workers', { min: 1, max: MOST_WORKERS, integer: true }),
     cacheImages: requireBoolean(options.cacheImages ?? false, 'cacheImages'),
+    cudaGraph: requireBoolean(options.cudaGraph ?? false, 'cudaGraph'),
     signal,
     schedule: typeof schedule === 'function' ? schedule : undefined,
     onEpoch,
   };
+}
+
+/** @throws ERR_INVALID_ARGUMENT for a CUDA graph on the CPU */
+export function checkCudaGraph(cudaGraph: boolean, { device }: Pick<ResNet50, 'device'>): void {
+  if (!cudaGraph || device !== 'cpu') return;
+  throw invalidArgument(
+    "cudaGraph needs a CUDA device, and the model is on the CPU: leave it out, or use device 'cuda'.",
+  );
 }
 
 /** @throws ERR_INVALID_ARGUMENT for anything that is out of range or contradicts itself */

@@ -11,7 +11,13 @@ import type { TrainingRun } from './run.js';
 import type { RunCache } from './run-cache.js';
 import { RunDirectory } from './run-directory.js';
 import { runEpochs } from './run-epochs.js';
-import { type RunConditions, type RunSettings, resolveConditions, resolveSettings } from './settings.js';
+import {
+  checkCudaGraph,
+  type RunConditions,
+  type RunSettings,
+  resolveConditions,
+  resolveSettings,
+} from './settings.js';
 
 /**
  * Fine-tunes a model on a data set's `train` split and evaluates it on `val` after each epoch. The run begins at once
@@ -33,6 +39,7 @@ export function train(model: ResNet50, data: Dataset | LabelledImages, options: 
     );
   }
   const conditions = resolveConditions(options);
+  checkCudaGraph(conditions.cudaGraph, model);
   const settings = conditions.resume ? null : resolveSettings(model, options);
   return new Run(model, data, conditions, settings);
 }

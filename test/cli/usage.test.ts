@@ -46,7 +46,7 @@ describe('resnet-torch --help', () => {
     const stdout = await help(t, 'train');
     const flags =
       'epochs batch-size image-size resize lr head-lr weight-decay optimizer schedule warmup-epochs freeze freeze-until ' +
-      'freeze-fraction freeze-match batch-norm lr-tiers augment head dropout seed workers threads device precision loss-scale ' +
+      'freeze-fraction freeze-match batch-norm lr-tiers augment head dropout seed workers threads device precision loss-scale cuda-graph ' +
       'strategy weights out overwrite skip-corrupt val-split cache cache-views json';
     for (const name of flags.split(' ')) assert.match(stdout, new RegExp(`--${name}\\b`), name);
   });

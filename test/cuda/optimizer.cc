@@ -136,7 +136,8 @@ class OptimizerTest {
       drawGradients(step, overflow);
       const float scale = state_[0].scale;
       if (case_.withNorm) cuda::gradientNorm(table, state_.get(), parts.get(), context_);
-      cuda::prepareStep(table, case_.settings, case_.withNorm ? parts.get() : nullptr, state_.get(), context_);
+      cuda::prepareStep(table, case_.settings, case_.withNorm ? parts.get() : nullptr, nullptr, state_.get(),
+                        context_);
       cuda::optimizerStep(table, case_.settings, state_.get(), context_);
       expectState(step, overflow, scale);
       if (!overflow) moveExpected(step, scale);
@@ -232,6 +233,7 @@ cuda::OptimizerSettings settings(OptimizerKind kind, double momentum = 0, double
                                  bool nesterov = false) {
   cuda::OptimizerSettings to;
   to.kind = kind;
+  to.mayOverflow = true;
   to.momentum = momentum;
   to.dampening = dampening;
   to.nesterov = nesterov;
@@ -250,7 +252,7 @@ void testEdges() {
   state[0] = {};
   const cuda::Context context{nullptr, 1};
   cuda::gradientNorm({}, state.get(), nullptr, context);
-  cuda::prepareStep({}, {}, nullptr, state.get(), context);
+  cuda::prepareStep({}, {}, nullptr, nullptr, state.get(), context);
   cuda::optimizerStep({}, {}, state.get(), context);
   expectTrue("nothing to step", state[0].row == 1 && state[0].skip == 0);
 
@@ -270,10 +272,37 @@ void testEdges() {
   sgd.maxNorm = 1;
   const cuda::OptimizerTable table{entries.get(), steps.get(), factors.get(), 1, chunks.get(), 1, rates.get(), 1};
   cuda::gradientNorm(table, state.get(), parts.get(), context);
-  cuda::prepareStep(table, sgd, parts.get(), state.get(), context);
+  cuda::prepareStep(table, sgd, parts.get(), nullptr, state.get(), context);
   cuda::optimizerStep(table, sgd, state.get(), context);
   expectTrue("an infinite norm of finite gradients clips them to nothing",
              state[0].skip == 0 && parameter[0] == 1 && parameter[1] == 2);
+
+  // A loss, or a gradient that nobody expects to overflow, stops all steps until the host takes that back.
+  const Buffer<cuda::BatchResult> results(cuda::kRateRows);
+  for (std::size_t i = 0; i < results.size(); ++i) results[i] = {};
+  sgd.maxNorm = 0;
+  gradient[0] = gradient[1] = 1;
+  const auto step = [&] {
+    const float before = parameter[0];
+    cuda::gradientNorm(table, state.get(), parts.get(), context);
+    cuda::prepareStep(table, sgd, parts.get(), results.get(), state.get(), context);
+    cuda::optimizerStep(table, sgd, state.get(), context);
+    return parameter[0] != before;
+  };
+  for (const bool mayOverflow : {true, false}) {
+    sgd.mayOverflow = mayOverflow;
+    state[0] = {};
+    results[1].loss = mayOverflow ? NAN : INFINITY;
+    expectTrue("a finite loss", step());
+    expectTrue("a loss that is not finite", !step() && state[0].skip == 1 && state[0].broken == 1);
+    expectTrue("a finite loss behind it", !step() && state[0].row == 3 && state[0].skippedSteps == 2);
+    state[0].broken = 0;
+    expectTrue("once it was told of", step() && state[0].skip == 0);
+    gradient[1] = NAN;
+    expectTrue("a gradient that is not finite", !step() && state[0].broken == (mayOverflow ? 0 : 1));
+    gradient[1] = 1;
+    expectTrue("a finite gradient behind it", step() == mayOverflow);
+  }
 }
 
 }  // namespace

@@ -16,6 +16,14 @@ const cases: Readonly<Record<string, string>> = {
   'fed-by-loader': 'is fed by a loader through slots that are used again in time, and trains what it does without',
   'early-reuse': 'is tested with streams that tell of memory that is used too early',
   'out-of-memory': 'tells lack of memory from other failures, and what to do about it',
+  'when-recorded': 'records steps whose shape stays, and makes others plainly',
+  'replayed-steps': 'replays steps as it would make them, bit for bit',
+  'recorded-anew': 'records anew once weights were loaded, or batches are of another size for good',
+  'broken-replay': 'trains nothing behind a replayed step whose loss is not finite',
+  'baked-in': 'holds what is recorded to what a graph would do again',
+  'narrow-copies': 'keeps weights in 16 bits as PyTorch rounds them',
+  'narrow-session': 'trains in bfloat16 from weights that it keeps, as from weights that it rounds anew',
+  'searched-batches': 'lets cuDNN search for the batches that come often alone',
 };
 
 describe("a session on the device's path, over the emulated kernels", { skip, concurrency: 2 }, () => {

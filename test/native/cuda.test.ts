@@ -86,7 +86,6 @@ describe('why a CUDA device cannot be computed on', () => {
       /compute capability 7\.0, and libtorch is built for 7\.5, 8\.0, 8\.6, 9\.0, 10\.0, 12\.0/,
     ],
     ['Thor', machine({ status: { devices: [card([11, 0])] } }), 'capability', /11\.0/],
-    ['not finished', machine({ status: { computes: false } }), 'unfinished', /does not compute on CUDA devices yet/],
   ];
   for (const [name, described, reason, message] of cases) {
     it(name, () => {

@@ -98,6 +98,11 @@ describe('a training session', () => {
     const invalid = (message: RegExp) => ({ code: 'ERR_INVALID_ARGUMENT', message });
     assert.throws(open({ groups: head, optimizer: 'adm' }), invalid(/Did you mean adam/));
     assert.throws(open({ groups: head, optimiser: 'adam' }), invalid(/Did you mean optimizer/));
+    assert.throws(open({ groups: head, optimizer: 'adam', cudaGraph: 1 }), invalid(/cudaGraph/));
+    assert.throws(
+      open({ groups: head, optimizer: 'adam', cudaGraph: true }),
+      invalid(/cudaGraph needs a CUDA device.*leave it out/),
+    );
     assert.throws(open({ groups: [], optimizer: 'adam' }), invalid(/groups/));
     assert.throws(open({ groups: [{ ...head[0], lr: Number.NaN }], optimizer: 'adam' }), invalid(/groups\[0\]\.lr/));
     assert.throws(open({ groups: [...head, { ...head[0], name: 'b' }], optimizer: 'adam' }), invalid(/more than one/));

@@ -85,6 +85,7 @@ describe('the settings of a run', () => {
     assert.throws(() => resolveConditions({ workers: 0 }), invalid(/workers/));
     assert.throws(() => resolveConditions({ signal: 1 as never }), invalid(/signal/));
     assert.throws(() => resolveConditions({ overwrite: 'yes' as never }), invalid(/overwrite/));
+    assert.throws(() => resolveConditions({ cudaGraph: 1 as never }), invalid(/cudaGraph/));
     assert.throws(() => resolveConditions({ resume: true, out: 'a', overwrite: true }), invalid(/exclude/));
   });
 });

@@ -70,6 +70,11 @@ export const trainOptions = {
   },
   ...computeOptions,
   ...lossScaleOption,
+  'cuda-graph': {
+    group: 'Machine:',
+    type: 'boolean',
+    description: 'Record a step as a CUDA graph and replay it; on CUDA alone',
+  },
   ...cacheOptions,
 } as const;
 

@@ -27,6 +27,7 @@
 
 #include "fibers.h"
 #include "missing_barrier.h"
+#include "observer.h"
 #include "shared.h"
 
 #define RESNET_TORCH_SHARED(type, name, count) static emulator::SharedArray<type, count> name
@@ -180,6 +181,15 @@ void run(const dim3& grid, const dim3& shape, const Body& body) {
 }
 
 template <class T>
+void appendBytes(std::string& to, T value) {
+  static_assert(std::is_trivially_copyable_v<T>);
+#if __has_builtin(__builtin_clear_padding)
+  if constexpr (std::is_class_v<T>) __builtin_clear_padding(&value);
+#endif
+  to.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+template <class T>
 T shuffle(const char* function, unsigned mask, T value, int source) {
   static_assert(sizeof(T) <= sizeof(std::uint64_t) && std::is_trivially_copyable_v<T>);
   std::uint64_t bits = 0;
@@ -240,6 +250,15 @@ namespace resnet_torch::cuda {
 template <class... Parameters, class Stream, class... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, Stream, Arguments... arguments) {
   static_assert((sizeof(Parameters) + ... + std::size_t{0}) <= 4096, "A kernel takes 4 KiB of parameters at most");
+  if (emulator::observer()) {
+    std::string told;
+    emulator::appendBytes(told, kernel);
+    emulator::appendBytes(told, grid.x);
+    emulator::appendBytes(told, grid.y);
+    emulator::appendBytes(told, block.x);
+    (emulator::appendBytes(told, static_cast<Parameters>(arguments)), ...);
+    emulator::observer()(told);
+  }
   emulator::run(grid, block, [&] { kernel(static_cast<Parameters>(arguments)...); });
 }
 

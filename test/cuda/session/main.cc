@@ -1,3 +1,4 @@
+#include "captured.h"
 #include "runs.h"
 
 #include <cmath>
@@ -122,6 +123,16 @@ void manySteps() {
   expectSameTraining({kHead, kMost, "", sgd(), {}}, 10, 1e-2);
 }
 
+void expectThrown(Session& session) {
+  try {
+    session.throwPostponed();
+  } catch (const resnet_torch::Error& error) {
+    expect(std::string(error.code()) == "ERR_NON_FINITE", "the code of a step that does not hold");
+    return;
+  }
+  throw Wrong("a step that does not hold is an error");
+}
+
 /// A loss that is not finite is told of after the steps before it, and its step changes nothing, the running
 /// statistics included.
 void brokenStep() {
@@ -133,17 +144,22 @@ void brokenStep() {
   run.queue(1, NAN);
   run.session->takeResults(true);
   expect(run.session->failed(), "a loss that is not finite is an error");
-  try {
-    run.session->throwPostponed();
-  } catch (const resnet_torch::Error& error) {
-    expect(std::string(error.code()) == "ERR_NON_FINITE", "its code");
-  }
+  expectThrown(*run.session);
   expect(same(run.values(), before), "a step that does not hold changes nothing");
   run.queue(2);
   run.queue(3, NAN);
   run.queue(4);
   expect(run.session->takeResults(true).size() == 1, "the steps before it are told of");
   expect(run.session->failed(), "and then the error");
+  expectThrown(*run.session);
+  const auto told = run.values();
+  run.queue(5, NAN);
+  run.queue(6);
+  run.session->takeResults(true);
+  expect(same(run.values(), told), "nothing trains behind it");
+  expectThrown(*run.session);
+  run.step(7);
+  expect(!same(run.values(), told), "until it was told of");
 }
 
 /// Losses times a scale train as they do without; where that overflows, steps are passed over until it is small
@@ -267,7 +283,15 @@ int main(int count, char** words) {
                                                               {"three-channels", threeChannels},
                                                               {"fed-by-loader", fedByLoader},
                                                               {"early-reuse", earlyReuse},
-                                                              {"out-of-memory", outOfMemory}};
+                                                              {"out-of-memory", outOfMemory},
+                                                              {"when-recorded", whenRecorded},
+                                                              {"replayed-steps", replayedSteps},
+                                                              {"recorded-anew", recordedAnew},
+                                                              {"broken-replay", brokenReplay},
+                                                              {"baked-in", bakedIn},
+                                                              {"narrow-copies", narrowCopies},
+                                                              {"narrow-session", narrowSession},
+                                                              {"searched-batches", searchedBatches}};
   if (count != 2 || !cases.contains(words[1])) return 2;
   try {
     cases.at(words[1])();

@@ -12,7 +12,6 @@ namespace train = resnet_torch::train;
 
 namespace {
 
-constexpr std::int64_t kImages = 4;
 constexpr std::int64_t kClasses = 5;
 constexpr int kHead = 17;
 
@@ -31,6 +30,9 @@ SessionOptions optionsOf(const ResNet50& model, const Plan& plan) {
   if (options.groups[0].parameters.empty()) options.groups.erase(options.groups.begin());
   options.optimizer = plan.optimizer;
   options.lossScale = plan.scale;
+  options.cudaGraph = plan.cudaGraph;
+  options.compute = plan.compute;
+  options.searchedBatch = plan.searchedBatch;
   return options;
 }
 
@@ -59,7 +61,8 @@ std::int64_t Plan::imageSize() const {
 Run::Run(const Plan& plan)
     : imageSize(plan.imageSize()),
       model(std::make_shared<ResNet50>(model::HeadShape{kClasses, {16}, 0.2}, at::kFloat, at::kCPU, 1)),
-      session(std::make_unique<Session>(model, optionsOf(*model, plan))) {
+      session(std::make_unique<Session>(model, optionsOf(*model, plan))),
+      compute(plan.compute) {
   const at::NoGradGuard noGrad;
   for (const auto& entry : model->tensors()) entry.tensor.detach().copy_(initialValues(*model).at(entry.name));
 }
@@ -68,18 +71,18 @@ std::vector<double> ratesOf(int number) {
   return {1e-3 / (1 + number % 7), 2e-3 / (1 + number % 5)};
 }
 
-void Run::queue(int number, double times) {
+void Run::queue(int number, double times, std::int64_t images) {
   std::mt19937 random(static_cast<unsigned>(number));
-  const auto bytes = at::empty({kImages, imageSize, imageSize, 3}, at::kByte);
+  const auto bytes = at::empty({images, imageSize, imageSize, 3}, at::kByte);
   auto* to = bytes.mutable_data_ptr<std::uint8_t>();
   for (std::int64_t i = 0; i < bytes.numel(); ++i) to[i] = static_cast<std::uint8_t>(random());
   std::vector<std::int32_t> labels;
-  for (std::int64_t i = 0; i < kImages; ++i) labels.push_back(static_cast<std::int32_t>(random() % kClasses));
+  for (std::int64_t i = 0; i < images; ++i) labels.push_back(static_cast<std::int32_t>(random() % kClasses));
   // After the prefix: what is not a number does not outlast its fused ReLUs.
-  const auto input = session->prefix(model::normalise(bytes, at::kFloat, channels));
+  const auto input = session->prefix(model::normalise(bytes, compute, channels));
   if (times != 1) input.select(0, 0).mul_(times);
   const auto rates = ratesOf(number);
-  session->queueStep(input, train::labelTensor(labels, kClasses), session->nextOwnAddress(kImages),
+  session->queueStep(input, train::labelTensor(labels, kClasses), session->nextOwnAddress(images),
                      std::span(rates).last(session->groups()));
 }
 

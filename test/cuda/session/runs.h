@@ -33,6 +33,9 @@ struct Plan {
   std::string batchStatistics = "";
   resnet_torch::optim::Settings optimizer;
   resnet_torch::train::LossScale scale;
+  bool cudaGraph = false;
+  at::ScalarType compute = at::kFloat;
+  std::int64_t searchedBatch = 0;
 
   /// Sides of the images: where convolutions train, so many that BatchNorms of the last stage have rows to sum up.
   std::int64_t imageSize() const;
@@ -45,11 +48,12 @@ struct Run {
   std::int64_t imageSize;
   std::shared_ptr<ResNet50> model;
   std::unique_ptr<Session> session;
+  at::ScalarType compute;
   std::optional<std::int64_t> channels;  ///< of images; nothing: what the device takes
 
   /// Step `number` of a sequence that is always the same, with what the prefix makes of its first image so many times
   /// as large.
-  void queue(int number, double times = 1);
+  void queue(int number, double times = 1, std::int64_t images = 4);
   StepResult step(int number);
   std::map<std::string, at::Tensor> values() const;
 };

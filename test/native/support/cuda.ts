@@ -1,9 +1,8 @@
 import type { NativeCudaStatus } from '../../../src/native/binding.js';
 import type { CudaMachine } from '../../../src/native/cuda.js';
 
-/** A card that can be computed on, in an addon that computes on cards. */
+/** A card that can be computed on. */
 export const status: NativeCudaStatus = {
-  computes: true,
   error: 0,
   errorText: '',
   driver: 13000,

@@ -1,0 +1,52 @@
+#pragma once
+
+#include "model/aten.h"
+
+#include <optional>
+
+#include "train/device_step.h"
+
+namespace resnet_torch::train {
+
+/// What a step begins with, on its device.
+struct StepInputs {
+  at::Tensor input, labels;
+  std::vector<at::Tensor> dropoutMasks;
+};
+
+/// Decides how each step is made. Steps are recorded once their shape has come often enough in a row, and then
+/// replayed, from inputs that are copied to where the recording reads them. Any other shape, as that of the last
+/// batch of an epoch, is worked on plainly meanwhile, until it has come as often itself. On the executor's thread.
+class CapturedStep {
+ public:
+  using Work = std::function<void(const StepInputs&)>;
+  /// Steps of a shape before it is recorded: the first makes handles, plans and buffers, and may search for
+  /// algorithms.
+  static constexpr int kRehearsals = 3;
+
+  CapturedStep(std::unique_ptr<StepRecorder> recorder, Work work)
+      : recorder_(std::move(recorder)), work_(std::move(work)) {}
+
+  /// Makes a step. `network` changes with the place of anything that the work uses besides its inputs.
+  void run(const StepInputs& inputs, std::uint64_t network);
+
+ private:
+  struct Shape {
+    std::uint64_t network = 0;
+    at::ScalarType dtype = at::kFloat;
+    std::vector<std::int64_t> sizes;
+    bool operator==(const Shape&) const = default;
+  };
+
+  void hold(const StepInputs& inputs);
+  void fill(const StepInputs& inputs);
+
+  std::unique_ptr<StepRecorder> recorder_;
+  Work work_;
+  StepInputs held_;  ///< what the recording reads
+  std::optional<Shape> recorded_;
+  Shape last_;
+  int inARow_ = 0;  ///< plain steps of the last shape
+};
+
+}  // namespace resnet_torch::train

@@ -1,0 +1,12 @@
+#pragma once
+
+namespace host_recorder {
+
+/// What makeStepRecorder's recorders were asked for since the last reset().
+struct Counts {
+  int rehearsals = 0, records = 0, replays = 0;
+  bool operator==(const Counts&) const = default;
+};
+Counts& counts();
+
+}  // namespace host_recorder
