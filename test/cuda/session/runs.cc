@@ -61,7 +61,10 @@ Run::Run(const Plan& plan)
       model(std::make_shared<ResNet50>(model::HeadShape{kClasses, {16}, 0.2}, at::kFloat, at::kCPU, 1)),
       session(std::make_unique<Session>(model, optionsOf(*model, plan))) {
   const at::NoGradGuard noGrad;
-  for (const auto& entry : model->tensors()) entry.tensor.detach().copy_(initialValues(*model).at(entry.name));
+  for (const auto& entry : model->tensors()) {
+    entry.tensor.detach().copy_(initialValues(*model).at(entry.name));
+    model->setLoaded(entry.name);
+  }
 }
 
 std::vector<double> ratesOf(int number) {
