@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { variantToLoad } from '../../src/native/load.js';
 import { inProcess, jsonLines, resnetTorch } from './support/command.js';
 import { writeFolders, writeImage } from './support/images.js';
 
@@ -172,7 +173,7 @@ describe('from images to labels', () => {
     assert.equal(head.trainable, 2 * 2048 + 2);
     assert.equal(head.groups[0].lr, 1e-3);
     assert.equal(report.plan.frozenPrefixUnits, 17);
-    assert.equal(report.system.native.variant, 'cpu');
+    assert.equal(report.system.native.variant, variantToLoad());
   });
 
   it('stops at Ctrl-C with what it has, exits 130, and goes on with --resume', async (t) => {

@@ -64,7 +64,10 @@ Run::Run(const Plan& plan)
       session(std::make_unique<Session>(model, optionsOf(*model, plan))),
       compute(plan.compute) {
   const at::NoGradGuard noGrad;
-  for (const auto& entry : model->tensors()) entry.tensor.detach().copy_(initialValues(*model).at(entry.name));
+  for (const auto& entry : model->tensors()) {
+    entry.tensor.detach().copy_(initialValues(*model).at(entry.name));
+    model->setLoaded(entry.name);
+  }
 }
 
 std::vector<double> ratesOf(int number) {
