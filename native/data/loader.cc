@@ -8,8 +8,8 @@
 #include <span>
 #include <stdexcept>
 
-#include "core/errors.h"
 #include "core/cores_turn.h"
+#include "core/errors.h"
 #include "data/image.h"
 #include "data/sampler.h"
 #include "data/threads.h"
