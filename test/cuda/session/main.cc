@@ -201,7 +201,7 @@ void movedState() {
       Run first(plan);
       const auto start = first.values();
       for (int i = 0; i < 3; ++i) first.step(i);
-      first.session->saveState(path, {});
+      first.session->stageState(path, {}).commit();
       const auto weights = first.values();
       first.step(3);
       const auto expected = first.values();
