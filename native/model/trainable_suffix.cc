@@ -4,6 +4,7 @@
 
 #include "core/executor.h"
 #include "model/convolution_gradient.h"
+#include "model/device_kernels.h"
 #include "model/finite.h"
 
 namespace resnet_torch::model {
@@ -207,7 +208,7 @@ void TrainableSuffix::setGradient(const at::Tensor& parameter, const at::Tensor&
     kept = at::empty_like(parameter).copy_(gradient);
   }
   // Here it is in the processor's cache yet. A device finds out by itself.
-  if (kept.device().is_cpu() && !surelyFinite) finite_ = allFinite(kept) && finite_;
+  if (!deviceKernels(kept.device()) && !surelyFinite) finite_ = allFinite(kept) && finite_;
 }
 
 void TrainableSuffix::setAffine(Layer& layer, const at::Tensor& weight, const at::Tensor& bias) {
@@ -341,7 +342,7 @@ at::Tensor TrainableSuffix::backwardHead(const at::Tensor& logitsGradient) {
     auto& layer = head_[i];
     if (layer.trainsWeight)
       setGradient(layer.linear->weight, dy.t().mm(layer.input),
-                  /*surelyFinite=*/dy.device().is_cpu() && surelyFiniteProduct(dy, layer.input));
+                  /*surelyFinite=*/!deviceKernels(dy.device()) && surelyFiniteProduct(dy, layer.input));
     if (layer.trainsBias) setGradient(layer.linear->bias, dy.sum(0));
     layer.input.reset();
     if (!layer.inputGradient) return {};
