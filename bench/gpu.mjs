@@ -41,12 +41,22 @@ async function ask(program, args, signal) {
 }
 
 /**
- * @param {{ what: string, precision: 'bf16' | 'fp16', batch: number, more: object }} row
+ * @param {{ what: string, precision: 'bf16' | 'fp16', batch: number, more?: object, imageChannels?: 3 }} row
  * @param {{ data: string, options: Options, signal: AbortSignal }} plan
  * @returns {Promise<Row>}
  */
-async function ours({ what, precision, batch, more }, { data, options, signal }) {
-  const job = { data, device, precision, batchSize: batch, epochs: options.epochs, imageSize, resize, more };
+async function ours({ what, precision, batch, more = {}, imageChannels }, { data, options, signal }) {
+  const job = {
+    data,
+    device,
+    precision,
+    batchSize: batch,
+    epochs: options.epochs,
+    imageSize,
+    resize,
+    more,
+    imageChannels,
+  };
   const workers = Math.max(1, availableParallelism() - 1);
   const answer = await ask(process.execPath, [script('gpu/ours.mjs'), JSON.stringify({ ...job, workers })], signal);
   const row = { what, precision, batch, notRun: answer.notRun };
@@ -116,15 +126,18 @@ async function run(options, signal) {
   for (const precision of /** @type {('bf16' | 'fp16')[]} */ (options.precisions)) {
     for (const batch of options.batches) {
       const job = { precision, batch };
-      results.rows.push(await ours({ ...job, what: 'resnet-torch', more: {} }, plan));
+      results.rows.push(await ours({ ...job, what: 'resnet-torch' }, plan));
+      results.rows.push(
+        await ours({ ...job, what: 'resnet-torch, 3 channels in the stem, not 4', imageChannels: 3 }, plan),
+      );
       results.rows.push(await ours({ ...job, what: 'resnet-torch, captured step', more: { cudaGraph: true } }, plan));
       results.rows.push(await theirs({ ...job, what: 'torchvision, its own loader', flags: [] }, plan));
       results.rows.push(await theirs({ ...job, what: 'torchvision, no loading', flags: ['--resident'] }, plan));
       const flags = ['--resident', '--compile'];
       results.rows.push(await theirs({ ...job, what: 'torchvision, no loading, torch.compile', flags }, plan));
-      for (const row of results.rows.slice(-5))
+      for (const row of results.rows.slice(-6))
         say(
-          `${row.what.padEnd(40)} ${precision} ${batch}: ${row.notRun ?? `${row.imagesPerSecond?.toFixed(0)} images a second`}`,
+          `${row.what.padEnd(44)} ${precision} ${batch}: ${row.notRun ?? `${row.imagesPerSecond?.toFixed(0)} images a second`}`,
         );
       writeFileSync(join(bench, 'gpu.json'), `${JSON.stringify(results, null, 1)}\n`);
       writeFileSync(join(bench, 'GPU.md'), render(results));

@@ -8,10 +8,22 @@
 
 import { built } from '../lib/places.mjs';
 
+/** Sessions are given images of so many channels, which no option of the package says. @param {any} addon @param {3 | 4} imageChannels */
+function takeChannels(addon, imageChannels) {
+  const { Session } = addon;
+  addon.Session = class extends Session {
+    /** @param {unknown} model @param {object} options */
+    constructor(model, options) {
+      super(model, { ...options, imageChannels });
+    }
+  };
+}
+
 /** @param {any} job */
 async function measure(job) {
   const { openDataset, ResNet50, train } = await import(built('index.js'));
   const { native } = await import(built('native/load.js'));
+  if (job.imageChannels !== undefined) takeChannels(native(), job.imageChannels);
   const data = await openDataset(job.data);
   const model = await ResNet50.create({ classes: data.classes, weights: 'none', device: job.device, seed: 0 });
   let ended = 0;
