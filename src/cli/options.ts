@@ -166,12 +166,18 @@ export const computeOptions = {
   },
 } as const satisfies Record<string, Options>;
 
-export const lossScaleOption = {
+/** Of training alone. */
+export const stepOptions = {
   'loss-scale': {
     group: COMPUTE_GROUP,
     requiresArg: true,
     description: 'For fp16: dynamic, or a fixed factor of the loss such as 128; default dynamic',
     coerce: readLossScale,
+  },
+  'cuda-graph': {
+    group: COMPUTE_GROUP,
+    type: 'boolean',
+    description: 'Record a step as a CUDA graph and replay it; on CUDA alone',
   },
 } as const satisfies Record<string, Options>;
 

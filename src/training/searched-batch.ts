@@ -1,3 +1,4 @@
+import { UNIT_NAMES } from '../model/units.js';
 import type { RunSettings } from './settings.js';
 
 /**
@@ -16,8 +17,6 @@ export function searchedBatch(
   steps: number,
 ): number {
   const { batchSize, imageSize, frozenPrefixUnits } = settings;
-  if (device === 'cpu' || frozenPrefixUnits === BACKBONE_UNITS) return 0;
+  if (device === 'cpu' || frozenPrefixUnits === UNIT_NAMES.length - 1) return 0;
   return steps * batchSize * (imageSize / 224) ** 2 < SEARCH_FROM_IMAGES ? 0 : batchSize;
 }
-
-const BACKBONE_UNITS = 17;

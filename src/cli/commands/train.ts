@@ -6,9 +6,9 @@ import {
   corruptOption,
   imageOptions,
   jsonOption,
-  lossScaleOption,
   number,
   planOptions,
+  stepOptions,
 } from '../options.js';
 
 const RUN_GROUP = 'The run:';
@@ -69,12 +69,7 @@ export const trainOptions = {
     description: 'Keep decoded images in memory, as many as fit in a quarter of what is available',
   },
   ...computeOptions,
-  ...lossScaleOption,
-  'cuda-graph': {
-    group: 'Machine:',
-    type: 'boolean',
-    description: 'Record a step as a CUDA graph and replay it; on CUDA alone',
-  },
+  ...stepOptions,
   ...cacheOptions,
 } as const;
 
