@@ -9,7 +9,7 @@ import { help, parseOptions } from './gpu/options.mjs';
 import { gpuPython, provideGpuPython } from './gpu/peer.mjs';
 import { render } from './gpu/report.mjs';
 import { runChild } from './lib/children.mjs';
-import { interruptSignal } from './lib/interrupt.mjs';
+import { interruptible } from './lib/interrupt.mjs';
 import { bench, built, root, script, work } from './lib/places.mjs';
 import { say } from './lib/say.mjs';
 
@@ -157,12 +157,6 @@ try {
 }
 if (options?.help) process.stdout.write(`${help}\n`);
 else if (options !== undefined) {
-  const signal = interruptSignal();
-  try {
-    await run(options, signal);
-  } catch (error) {
-    if (!signal.aborted) throw error;
-    say(/** @type {Error} */ (signal.reason).message);
-    process.exitCode = 130;
-  }
+  const chosen = options;
+  await interruptible((signal) => run(chosen, signal));
 }

@@ -3,7 +3,7 @@
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { interruptSignal } from './lib/interrupt.mjs';
+import { interruptible } from './lib/interrupt.mjs';
 import { help, parseOptions } from './lib/options.mjs';
 import { bench, work } from './lib/places.mjs';
 import { rows, scalingNames } from './lib/rows.mjs';
@@ -94,12 +94,6 @@ else if (options?.list) {
     `${[...rows.map(({ name }) => name), ...scalingNames.map((name) => `scaling/${name}`)].join('\n')}\n`,
   );
 } else if (options !== undefined) {
-  const signal = interruptSignal();
-  try {
-    await run(options, signal);
-  } catch (error) {
-    if (!signal.aborted) throw error;
-    say(/** @type {Error} */ (signal.reason).message);
-    process.exitCode = 130;
-  }
+  const chosen = options;
+  await interruptible((signal) => run(chosen, signal));
 }

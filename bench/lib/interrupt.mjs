@@ -1,7 +1,8 @@
 import { stopChildren } from './children.mjs';
+import { say } from './say.mjs';
 
 /** Ctrl-C, or a request to end: children are stopped, and what awaits them is rejected. */
-export function interruptSignal() {
+function interruptSignal() {
   const controller = new AbortController();
   let pressed = 0;
   for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
@@ -13,4 +14,19 @@ export function interruptSignal() {
     });
   }
   return controller.signal;
+}
+
+/**
+ * A benchmark that Ctrl-C may end, orderly and with the exit status of that.
+ * @param {(signal: AbortSignal) => Promise<void>} run
+ */
+export async function interruptible(run) {
+  const signal = interruptSignal();
+  try {
+    await run(signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    say(/** @type {Error} */ (signal.reason).message);
+    process.exitCode = 130;
+  }
 }

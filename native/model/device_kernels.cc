@@ -1,25 +1,21 @@
 #include "model/device_kernels.h"
 
-#include <array>
-#include <atomic>
+#include "model/by_device.h"
 
 namespace resnet_torch::model {
 
 namespace {
 
-std::atomic<const DeviceKernels*>& kernelsOf(at::DeviceType type) {
-  static std::array<std::atomic<const DeviceKernels*>, at::COMPILE_TIME_MAX_DEVICE_TYPES> all{};
-  return all.at(static_cast<std::size_t>(type));
-}
+constinit ByDevice<const DeviceKernels*> kernelsByDevice;
 
 }  // namespace
 
 const DeviceKernels* deviceKernels(at::Device device) {
-  return kernelsOf(device.type()).load(std::memory_order_acquire);
+  return kernelsByDevice.of(device);
 }
 
 void setDeviceKernels(at::DeviceType type, const DeviceKernels* kernels) {
-  kernelsOf(type).store(kernels, std::memory_order_release);
+  kernelsByDevice.set(type, kernels);
 }
 
 at::Tensor uploaded(const at::Tensor& values, at::Device device) {

@@ -1,25 +1,21 @@
 #include "train/device_feed.h"
 
-#include <array>
-#include <atomic>
+#include "model/by_device.h"
 
 namespace resnet_torch::train {
 
 namespace {
 
-std::atomic<const Feeding*>& feedingOf(at::DeviceType type) {
-  static std::array<std::atomic<const Feeding*>, at::COMPILE_TIME_MAX_DEVICE_TYPES> all{};
-  return all.at(static_cast<std::size_t>(type));
-}
+constinit model::ByDevice<const Feeding*> feedings;
 
 }  // namespace
 
 const Feeding* feeding(at::Device device) {
-  return feedingOf(device.type()).load(std::memory_order_acquire);
+  return feedings.of(device);
 }
 
 void setFeeding(at::DeviceType type, const Feeding* feeding) {
-  feedingOf(type).store(feeding, std::memory_order_release);
+  feedings.set(type, feeding);
 }
 
 }  // namespace resnet_torch::train

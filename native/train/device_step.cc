@@ -1,25 +1,21 @@
 #include "train/device_step.h"
 
-#include <array>
-#include <atomic>
+#include "model/by_device.h"
 
 namespace resnet_torch::train {
 
 namespace {
 
-std::atomic<MakeDeviceStep>& makerOf(at::DeviceType type) {
-  static std::array<std::atomic<MakeDeviceStep>, at::COMPILE_TIME_MAX_DEVICE_TYPES> all{};
-  return all.at(static_cast<std::size_t>(type));
-}
+constinit model::ByDevice<MakeDeviceStep> makers;
 
 }  // namespace
 
 MakeDeviceStep deviceStep(at::Device device) {
-  return makerOf(device.type()).load(std::memory_order_acquire);
+  return makers.of(device);
 }
 
 void setDeviceStep(at::DeviceType type, MakeDeviceStep make) {
-  makerOf(type).store(make, std::memory_order_release);
+  makers.set(type, make);
 }
 
 }  // namespace resnet_torch::train

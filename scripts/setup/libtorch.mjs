@@ -3,6 +3,7 @@
 import { existsSync, lstatSync, realpathSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve } from 'node:path';
+import { checkLibraries, listLibraries } from './contents.mjs';
 import { download } from './download.mjs';
 import { reasonOf, SetupError } from './errors.mjs';
 import { inspectLibtorch, libtorchWithin } from './inspect.mjs';
@@ -45,6 +46,7 @@ export async function provideLibtorch(root, variant, url) {
       const found = await find();
       const version = inspectLibtorch(found, variant);
       if (version !== pinned) throw new SetupError(`it is of version ${version}, not ${pinned}`);
+      if (found === folder) checkLibraries(storedWith(folder));
       if (found !== folder) await link(folder, found);
       step('libtorch', `${version} (${variant}), ${found === folder ? 'there already' : `from: ${what}`}`);
       return { folder, version };
@@ -144,12 +146,18 @@ async function store(root, variant, fill) {
   try {
     await fill(partial);
     inspectLibtorch(libtorchWithin(partial), variant);
+    await listLibraries(partial);
     await rm(final, { recursive: true, force: true });
     await rename(partial, final);
   } finally {
     await rm(partial, { recursive: true, force: true });
   }
   return libtorchWithin(final);
+}
+
+/** The folder of the store that a libtorch was unpacked into, where it was. @param {string} folder */
+function storedWith(folder) {
+  return join(realpathSync(folder), '..');
 }
 
 /** Partial folders of set-ups that were killed. @param {string} stores */

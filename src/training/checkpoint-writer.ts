@@ -6,9 +6,9 @@ import type { RunDirectory } from './run-directory.js';
 
 /** What the checkpoints of a run are made of, and where they go. */
 export interface CheckpointSources {
-  readonly directory: RunDirectory;
-  readonly model: ResNet50;
-  readonly session: NativeSession;
+  readonly directory: Pick<RunDirectory, 'best' | 'last' | 'next' | 'promote'>;
+  readonly model: Pick<ResNet50, 'checkpointMetadata'>;
+  readonly session: Pick<NativeSession, 'keepWeights' | 'save'>;
 }
 
 /**
@@ -49,29 +49,26 @@ export class CheckpointWriter {
   async begin(progress: Progress): Promise<void> {
     await this.settle();
     const { directory, model, session } = this.#at;
-    const best = this.#takeBest();
     const position = progressMetadata(progress);
     const files: NativeFileToSave[] = [
-      ...best.files,
       { path: directory.next.weights, holds: 'model', metadata: model.checkpointMetadata({ extra: position }) },
       { path: directory.next.state, holds: 'state', metadata: position },
     ];
     const epoch = progress.batch === 0 ? progress.epoch : progress.epoch + 1;
     this.#write(async () => {
-      await session.save(files);
+      // Asked for apart: where there is room for the best weights alone, they are written.
+      const saved = await Promise.allSettled([this.#saveUnwritten(), session.save(files)]);
+      for (const result of saved) if (result.status === 'rejected') throw result.reason;
       await directory.promote();
       const { weights: path } = directory.last;
-      this.#news.push(...best.events, { type: 'checkpoint', kind: 'last', epoch, step: progress.step, path });
+      this.#news.push({ type: 'checkpoint', kind: 'last', epoch, step: progress.step, path });
     });
   }
 
   /** Writes the best weights alone, if they are not on disk. */
   async saveBest(): Promise<void> {
     await this.settle().catch(() => undefined);
-    const { files, events } = this.#takeBest();
-    if (files.length === 0) return;
-    await this.#at.session.save(files);
-    this.#news.push(...events);
+    await this.#saveUnwritten();
   }
 
   /** Waits until all is on disk. Rejects where that failed, once. */
@@ -86,17 +83,15 @@ export class CheckpointWriter {
     return this.#news.splice(0);
   }
 
-  #takeBest(): { readonly files: readonly NativeFileToSave[]; readonly events: readonly CheckpointEvent[] } {
-    if (this.#unwritten === null) return { files: [], events: [] };
+  async #saveUnwritten(): Promise<void> {
+    if (this.#unwritten === null) return;
     const { best, step, kept } = this.#unwritten;
     this.#unwritten = null;
-    const { directory, model } = this.#at;
+    const { directory, model, session } = this.#at;
     const path = directory.best;
     const metadata = model.checkpointMetadata({ extra: { best: JSON.stringify(best) } });
-    return {
-      files: [{ path, holds: kept ? 'kept' : 'model', metadata }],
-      events: [{ type: 'checkpoint', kind: 'best', epoch: best.epoch, step, path }],
-    };
+    await session.save([{ path, holds: kept ? 'kept' : 'model', metadata }]);
+    this.#news.push({ type: 'checkpoint', kind: 'best', epoch: best.epoch, step, path });
   }
 
   #write(body: () => Promise<void>): void {

@@ -45,17 +45,18 @@ export interface Workplace {
 const EVALUATED_AT_ONCE = 16;
 
 export class EpochLoop {
+  /** Null in a run without a directory. */
+  readonly writer: CheckpointWriter | null;
   readonly #at: Workplace;
   readonly #sizer = new ChunkSizer();
   readonly #steps: number;
   #progress: Progress;
   #trainLoader: NativeLoader | null = null;
   #valLoader: NativeLoader | null = null;
-  readonly #writer: CheckpointWriter | null;
 
   constructor(at: Workplace, progress: Progress, writer: CheckpointWriter | null) {
     this.#at = at;
-    this.#writer = writer;
+    this.writer = writer;
     this.#progress = progress;
     this.#steps = at.settings.epochs * at.stepsPerEpoch;
   }
@@ -213,7 +214,7 @@ export class EpochLoop {
 
   /** What has come to pass beside the steps. */
   #news(): TrainingEvent[] {
-    return [...this.#cacheNews(), ...(this.#writer?.news() ?? [])];
+    return [...this.#cacheNews(), ...(this.writer?.news() ?? [])];
   }
 
   #cacheNews(): CacheEvent[] {

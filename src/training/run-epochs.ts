@@ -21,23 +21,26 @@ export type ReadyRun = Prepared &
 export async function runEpochs(run: ReadyRun): Promise<ResultEvent> {
   const started = performance.now();
   const { gate, directory } = run;
-  const writer = directory === null ? null : new CheckpointWriter({ ...run, directory });
-  const loop = new EpochLoop(run, run.progress, writer);
+  const loop = new EpochLoop(
+    run,
+    run.progress,
+    directory === null ? null : new CheckpointWriter({ ...run, directory }),
+  );
   await begin(run);
   try {
     await run.emit([startEvent(run), ...skippedBefore(run)]);
-    while (!isOver(run, loop.progress) && !gate.aborted) await runEpoch(run, loop, writer);
+    while (!isOver(run, loop.progress) && !gate.aborted) await runEpoch(run, loop);
     // Told to stop when all was done, a run has ended as it should.
-    if (!isOver(run, loop.progress)) return await abort(run, loop, writer);
-    await settle(run, writer);
+    if (!isOver(run, loop.progress)) return await abort(run, loop);
+    await settle(run, loop);
     const result = resultEvent(run, loop.progress, performance.now() - started);
     await directory?.append([result]);
     return result;
   } catch (error) {
     if (!(error instanceof Aborted)) {
       // What was learned before the failure is not lost with it, nor hides a failure to write it the failure itself.
-      await writer?.saveBest().catch(() => undefined);
-      await settle(run, writer).catch(() => undefined);
+      await loop.writer?.saveBest().catch(() => undefined);
+      await settle(run, loop).catch(() => undefined);
       await tellFailure(run, loop.progress, error);
     }
     throw error instanceof Aborted || error instanceof CallbackFailed ? error.cause : error;
@@ -56,10 +59,10 @@ function isOver({ settings }: ReadyRun, { epoch, changes }: Progress): boolean {
   return epoch >= settings.epochs || changes.stopped;
 }
 
-async function abort(run: ReadyRun, loop: EpochLoop, writer: CheckpointWriter | null): Promise<never> {
-  const { progress } = loop;
+async function abort(run: ReadyRun, loop: EpochLoop): Promise<never> {
+  const { progress, writer } = loop;
   await writer?.begin(progress);
-  await settle(run, writer);
+  await settle(run, loop);
   const checkpoint = run.directory?.last.weights ?? null;
   await run.emit([{ type: 'aborted', epoch: progress.epoch + 1, step: progress.step, checkpoint }]);
   throw new Aborted('The run was aborted.', { cause: run.gate.reason });
@@ -97,13 +100,13 @@ function isBehind(event: TrainingEvent, progress: Progress): boolean {
 }
 
 /** Waits until all is on disk, and tells of it. */
-async function settle(run: ReadyRun, writer: CheckpointWriter | null): Promise<void> {
+async function settle(run: ReadyRun, { writer }: EpochLoop): Promise<void> {
   if (writer === null) return;
   await writer.settle();
   await run.emit(writer.news());
 }
 
-async function runEpoch(run: ReadyRun, loop: EpochLoop, writer: CheckpointWriter | null): Promise<void> {
+async function runEpoch(run: ReadyRun, loop: EpochLoop): Promise<void> {
   await loop.train();
   if (loop.progress.batch < run.stepsPerEpoch) return;
   const { images, lossSum, top1, ms, waitMs } = loop.progress.sums;
@@ -118,18 +121,17 @@ async function runEpoch(run: ReadyRun, loop: EpochLoop, writer: CheckpointWriter
     waiting: waitMs / 1000,
   };
   const train = { loss: lossSum / images, top1: top1 / images, images };
-  await endEpoch(run, loop, writer, train, sums, seconds);
+  await endEpoch(run, loop, train, sums, seconds);
 }
 
 async function endEpoch(
   run: ReadyRun,
   loop: EpochLoop,
-  writer: CheckpointWriter | null,
   train: EpochEvent['train'],
   sums: Sums,
   seconds: EpochEvent['seconds'],
 ): Promise<void> {
-  const { progress } = loop;
+  const { progress, writer } = loop;
   const val = metricsOf(sums, run.model.head.classes);
   const epoch = progress.epoch + 1;
   const last = asEpoch(epoch, val);
@@ -161,19 +163,13 @@ async function endEpoch(
   };
   await run.emit([event]);
   if (best) writer?.found(last, progress.step);
-  if (!(await askCallback(run, loop, writer, event, progress)) || writer === null) return;
+  if (!(await askCallback(run, loop, event, progress)) || writer === null) return;
   if (writer.due || isOver(run, loop.progress)) await writer.begin(loop.progress);
   else await writer.keep();
 }
 
 /** Lets the callback change the rest of the run. False where the run was aborted meanwhile: the epoch is not over then. */
-async function askCallback(
-  run: ReadyRun,
-  loop: EpochLoop,
-  writer: CheckpointWriter | null,
-  event: EpochEvent,
-  before: Progress,
-): Promise<boolean> {
+async function askCallback(run: ReadyRun, loop: EpochLoop, event: EpochEvent, before: Progress): Promise<boolean> {
   const { onEpoch, settings, gate } = run;
   if (onEpoch === undefined) return true;
   const control = new ChangingControl(settings.groups, before.changes, event.epoch);
@@ -183,7 +179,7 @@ async function askCallback(
     return settled;
   } catch (cause) {
     loop.progress = before;
-    await writer?.begin(before).catch(() => undefined);
+    await loop.writer?.begin(before).catch(() => undefined);
     throw new CallbackFailed('The callback of an epoch failed.', { cause });
   } finally {
     control.close();

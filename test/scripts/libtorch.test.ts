@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { temporaryDirectory } from '../support/paths.js';
@@ -120,6 +120,31 @@ describe('where libtorch comes from', () => {
     const second = await runSetup(root, ['--libtorch-only', '--libtorch-url', nowhere], alone);
     assert.equal(second.code, 0, second.stderr);
     assert.match(second.stderr, /there already/);
+  });
+
+  it('notices a library that was lost, and gets it again', { skip: archivePath === null }, async (t) => {
+    const folder = await temporaryDirectory(t);
+    const root = await installedCopy(join(folder, 'package'));
+    await publish(join(folder, 'host'), pinnedLibtorch.cpu);
+    const url = await serveFolder(t, join(folder, 'host'));
+    const args = ['--libtorch-only', '--libtorch-url', url];
+    assert.equal((await runSetup(root, args, alone)).code, 0);
+    const library = join(
+      root,
+      'vendor/libtorch-cpu/lib',
+      process.platform === 'darwin' ? 'libgomp.dylib' : 'libgomp.so',
+    );
+    const whole = await readFile(library);
+    for (const [lose, notice] of [
+      [() => writeFile(library, 'cut'), /libgomp\S* has 3 bytes, not 17/],
+      [() => rm(library), /libgomp\S* is gone/],
+    ] as const) {
+      await lose();
+      const again = await runSetup(root, args, alone);
+      assert.equal(again.code, 0, again.stderr);
+      assert.match(again.stderr, notice);
+      assert.deepEqual(await readFile(library), whole);
+    }
   });
 
   it('replaces one of another version and keeps what a person put there', { skip: archivePath === null }, async (t) => {

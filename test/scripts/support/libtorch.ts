@@ -14,6 +14,7 @@ export function fakeLibtorch(version: string): ReadonlyMap<string, string> {
     ],
     [`lib/libtorch_cpu.${dynamic}`, 'a library'],
     [`lib/libc10.${dynamic}`, 'another'],
+    [`lib/libgomp.${dynamic}`, 'one that it needs'],
   ]);
 }
 
