@@ -101,6 +101,7 @@ export function drawChart({ title, x, y, logX = false, logY = false, ticks, seri
   });
   const extra = Math.max(0, Math.ceil(series.length / 2) - 2) * 16;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height + extra}" viewBox="0 0 ${width} ${height + extra}" font-family="sans-serif" font-size="12" fill="#222222">
+<title>${escaped(title)}</title>
 <rect width="${width}" height="${height + extra}" fill="#ffffff"/>
 <text x="${left}" y="22" font-size="15">${escaped(title)}</text>
 ${grid.join('\n')}
