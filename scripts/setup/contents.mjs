@@ -1,18 +1,16 @@
 /** The shared libraries of a libtorch that was put in the store, so that one which is lost later is noticed. */
 
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { readdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { SetupError } from './errors.mjs';
+import { filesBelow } from './stamp.mjs';
 
 const listName = 'libraries.json';
 
 /** @param {string} stored a folder of the store */
 export async function listLibraries(stored) {
-  const entries = await readdir(stored, { recursive: true, withFileTypes: true });
-  const paths = entries
-    .filter((entry) => entry.isFile() && /\.(so(\.\d+)*|dylib)$/.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name));
+  const paths = filesBelow(stored).filter((path) => /\.(so(\.\d+)*|dylib)$/.test(path));
   const sizes = paths.sort().map((path) => [relative(stored, path), statSync(path).size]);
   await writeFile(join(stored, listName), `${JSON.stringify(Object.fromEntries(sizes), null, 1)}\n`);
 }

@@ -47,7 +47,7 @@ export async function provideLibtorch(root, variant, url) {
       const version = inspectLibtorch(found, variant);
       if (version !== pinned) throw new SetupError(`it is of version ${version}, not ${pinned}`);
       if (found === folder) checkLibraries(storedWith(folder));
-      if (found !== folder) await link(folder, found);
+      else await link(folder, found);
       step('libtorch', `${version} (${variant}), ${found === folder ? 'there already' : `from: ${what}`}`);
       return { folder, version };
     } catch (error) {

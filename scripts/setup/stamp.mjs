@@ -21,8 +21,8 @@ export function hashInputs(root, paths, facts = []) {
   return hash.update(JSON.stringify(facts)).digest('hex');
 }
 
-/** @param {string} path @returns {string[]} */
-function filesBelow(path) {
+/** @param {string} path a folder, or a file, which stands for itself @returns {string[]} */
+export function filesBelow(path) {
   if (!existsSync(path)) return [];
   try {
     return readdirSync(path, { withFileTypes: true, recursive: true })
