@@ -1,13 +1,17 @@
 #include "core/atomic_file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
+#include <ctime>
+#include <memory>
+#include <random>
 #include <utility>
 
 #include "core/errors.h"
@@ -22,15 +26,62 @@ std::string folderOf(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-std::string temporaryName(const std::string& path) {
-  static std::atomic<unsigned> counter{0};
-  return path + "." + std::to_string(getpid()) + "-" + std::to_string(counter++) + ".tmp";
+constexpr std::size_t kDigits = 16;
+constexpr const char* kEnding = ".tmp";
+/// Of most file systems.
+constexpr std::size_t kLongestName = 255;
+/// Seconds after which a writer that has written nothing is taken for dead.
+constexpr std::time_t kDeadAfter = 3600;
+
+/// What names of temporary files for a path begin with: `.<name>.`, cut where that would be too long.
+std::string temporaryStem(const std::string& path) {
+  const auto slash = path.find_last_of('/');
+  const auto name = slash == std::string::npos ? path : path.substr(slash + 1);
+  std::string stem(1, '.');
+  stem.append(name, 0, kLongestName - kDigits - std::strlen(kEnding) - 2);
+  return stem += '.';
+}
+
+/// Random: process numbers repeat, in a container from one start to the next.
+std::string randomDigits() {
+  std::random_device device;
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string digits;
+  for (std::size_t i = 0; i < kDigits; i += 8) {
+    auto bits = static_cast<std::uint32_t>(device());
+    for (int digit = 0; digit < 8; ++digit, bits >>= 4) digits += kHex[bits & 15];
+  }
+  return digits;
+}
+
+bool isTemporary(const std::string& name, const std::string& stem) {
+  return name.size() == stem.size() + kDigits + std::strlen(kEnding) && name.starts_with(stem) &&
+         name.ends_with(kEnding) && name.find_first_not_of("0123456789abcdef", stem.size()) == stem.size() + kDigits;
+}
+
+/// Removes what writers of the same file left when they were killed.
+void removeAbandoned(const std::string& folder, const std::string& stem) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> listing(opendir(folder.c_str()), closedir);
+  if (!listing) return;
+  while (const auto* entry = readdir(listing.get())) {
+    if (!isTemporary(entry->d_name, stem)) continue;
+    struct stat status{};
+    const int in = dirfd(listing.get());
+    if (fstatat(in, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode) &&
+        std::time(nullptr) - status.st_mtime > kDeadAfter)
+      unlinkat(in, entry->d_name, 0);
+  }
 }
 
 }  // namespace
 
-AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(temporaryName(path_)) {
-  descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
+  const auto folder = folderOf(path_), stem = temporaryStem(path_);
+  removeAbandoned(folder, stem);
+  do {
+    temporary_ = folder + "/" + stem + randomDigits() + kEnding;
+    descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  } while (descriptor_ < 0 && errno == EEXIST);
   if (descriptor_ < 0) fail("could not be created");
 }
 

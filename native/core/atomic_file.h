@@ -5,8 +5,10 @@
 
 namespace resnet_torch {
 
-/// A file that appears whole or not at all: written beside its place, synced, renamed, and the folder synced. Without
-/// `commit`, the temporary file is removed and what was there before stays. Errors are ERR_FILE and name the path.
+/// A file that appears whole or not at all: written beside its place, as `.<name>.<16 hexadecimal digits>.tmp`,
+/// synced, renamed, and the folder synced. Without `commit`, the temporary file is removed and what was there before
+/// stays. What writers of the same file that were killed left, an hour ago or more, is removed. Errors are ERR_FILE
+/// and name the path.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);

@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdint>
 #include <fstream>
+#include <initializer_list>
 #include <optional>
-#include <string>
+#include <sstream>
 
 namespace resnet_torch {
 
@@ -30,43 +30,74 @@ std::optional<std::uint64_t> numberAfter(const std::string& path, const std::str
   return std::nullopt;
 }
 
-/// What the limit of a control group leaves. Pages of files that are only cached are given back when memory is short.
-std::optional<std::uint64_t> leftIn(const std::string& folder, const char* limitName, const char* usedName,
-                                    const char* cachedName) {
-  const auto limit = numberIn(folder + limitName), used = numberIn(folder + usedName);
-  if (!limit || !used) return std::nullopt;
-  const auto cached = std::min(numberAfter(folder + "memory.stat", cachedName).value_or(0), *used);
-  return *limit - std::min(*limit, *used - cached);
+/// The names of a version's files.
+struct Names {
+  std::initializer_list<const char*> limits;
+  const char *used, *cached;
+};
+const Names kSecond{{"memory.max", "memory.high"}, "memory.current", "inactive_file"};
+const Names kFirst{{"memory.limit_in_bytes"}, "memory.usage_in_bytes", "total_inactive_file"};
+
+/// Takes the limits of one group into account. Pages of files that are only cached are given back when memory is
+/// short.
+void take(const std::string& folder, const Names& names, ControlGroupMemory& into) {
+  std::optional<std::uint64_t> limit;
+  for (const char* name : names.limits)
+    if (const auto said = numberIn(folder + "/" + name)) limit = std::min(limit.value_or(UINT64_MAX), *said);
+  if (!limit) return;
+  into.limit = std::min(into.limit, *limit);
+  const auto used = numberIn(folder + "/" + names.used);
+  if (!used) return;
+  const auto cached = std::min(numberAfter(folder + "/memory.stat", names.cached).value_or(0), *used);
+  into.left = std::min(into.left, *limit - std::min(*limit, *used - cached));
 }
 
-/// The folder of this process's group in the tree that `kind` names: empty in the second version, `memory` in the
-/// first.
-std::string groupFolder(const std::string& mount, const std::string& kind) {
-  std::ifstream groups("/proc/self/cgroup");
+/// The path of this process's group in the tree of some controllers, as `/a/b`; empty where it is in none. The second
+/// version's tree names no controllers.
+std::string groupPath(const std::string& file, const std::string& controller) {
+  std::ifstream groups(file);
   for (std::string line; std::getline(groups, line);) {
     const auto first = line.find(':'), second = line.find(':', first + 1);
-    if (second == std::string::npos || line.substr(first + 1, second - first - 1) != kind) continue;
-    return mount + line.substr(second + 1) + "/";
+    if (second == std::string::npos) continue;
+    std::istringstream controllers(line.substr(first + 1, second - first - 1));
+    bool found = controller.empty() && second == first + 1;
+    for (std::string name; std::getline(controllers, name, ',');) found = found || name == controller;
+    if (found) return line.substr(second + 1);
   }
-  return mount + "/";
+  return {};
+}
+
+/// The group and all around it, up to the mount, which in a container may be the group itself.
+void takeTree(const std::string& mount, std::string path, const Names& names, ControlGroupMemory& into) {
+  while (!path.empty() && path != "/") {
+    take(mount + path, names, into);
+    const auto slash = path.find_last_of('/');
+    path.resize(slash == std::string::npos ? 0 : slash);
+  }
+  take(mount, names, into);
+}
+
+std::uint64_t machineMemory() {
+  return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace
 
+ControlGroupMemory controlGroupMemory(const ControlGroupFiles& files) {
+  ControlGroupMemory memory;
+  takeTree(files.second, groupPath(files.groups, ""), kSecond, memory);
+  takeTree(files.first, groupPath(files.groups, "memory"), kFirst, memory);
+  return memory;
+}
+
+std::size_t allowedMemory() {
+  return static_cast<std::size_t>(std::min(machineMemory(), controlGroupMemory().limit));
+}
+
 std::size_t availableMemory() {
-  const auto machine =
-      static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-  std::uint64_t available = machine / 2;
+  std::uint64_t available = machineMemory() / 2;
   if (const auto said = numberAfter("/proc/meminfo", "MemAvailable:")) available = *said * 1024;
-  constexpr char kSecond[] = "/sys/fs/cgroup", kFirst[] = "/sys/fs/cgroup/memory";
-  // In a container the group's path may be that of the machine, and the mount the group itself.
-  for (const auto& folder : {groupFolder(kSecond, ""), std::string(kSecond) + "/"})
-    if (const auto left = leftIn(folder, "memory.max", "memory.current", "inactive_file"))
-      available = std::min(available, *left);
-  for (const auto& folder : {groupFolder(kFirst, "memory"), std::string(kFirst) + "/"})
-    if (const auto left = leftIn(folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"))
-      available = std::min(available, *left);
-  return static_cast<std::size_t>(available);
+  return static_cast<std::size_t>(std::min(available, controlGroupMemory().left));
 }
 
 }  // namespace resnet_torch

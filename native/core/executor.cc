@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <map>
+#include <system_error>
 
 #include "core/cores_turn.h"
 
@@ -18,8 +19,10 @@ constexpr auto kExitBound = std::chrono::milliseconds(10000);
 
 std::atomic<int> requestedThreads{0};
 std::atomic<bool> stoppingAll{false};
-std::function<void(int)> beginHook;
-std::function<void()> idleHook;
+/// Set once, before the first job is submitted; never taken back.
+Executor::Hooks hooks;
+std::once_flag hooksSet;
+std::atomic<int> atWork{0};
 
 struct Registry {
   std::mutex mutex;
@@ -46,7 +49,7 @@ Executor& Executor::forDevice(const std::string& device) {
   auto& all = registry();
   std::lock_guard lock(all.mutex);
   auto& slot = all.executors[device];
-  if (!slot) slot = new Executor(device == "cpu");
+  if (!slot) slot = new Executor(device);
   return *slot;
 }
 
@@ -65,30 +68,54 @@ void Executor::setThreads(int threads) {
   requestedThreads.store(threads);
 }
 
-void Executor::setHooks(std::function<void(int)> begin, std::function<void()> idle) {
-  beginHook = std::move(begin);
-  idleHook = std::move(idle);
+void Executor::setHooks(Hooks given) {
+  std::call_once(hooksSet, [&] { hooks = std::move(given); });
+}
+
+int Executor::devicesAtWork() {
+  return atWork.load();
+}
+
+void Executor::begin(int& threads) const {
+  const int wanted = requestedThreads.load();
+  if (wanted == threads) return;
+  if (hooks.begin) hooks.begin(device_, wanted);
+  threads = wanted;
+}
+
+void Executor::idle() const noexcept {
+  if (!onProcessor_) --atWork;
+  try {
+    if (hooks.idle) hooks.idle(device_);
+  } catch (...) {
+    // Memory that cannot be given back now can be later.
+  }
 }
 
 void Executor::submit(std::shared_ptr<Job> job, Priority priority) {
+  std::exception_ptr refused;
   {
     std::lock_guard lock(mutex_);
-    if (!stopping_) {
-      enqueue(std::move(job), static_cast<int>(priority));
+    try {
+      if (stopping_) throw abortedError();
       ensureThread();
+      enqueue(job, static_cast<int>(priority));
+    } catch (...) {
+      refused = std::current_exception();
     }
   }
-  if (job) {
-    failQuietly(*job, std::make_exception_ptr(abortedError()));
-    return;
-  }
+  if (refused) return failQuietly(*job, refused);
   changed_.notify_one();
 }
 
 void Executor::ensureThread() {
   if (started_) return;
+  try {
+    thread_ = std::thread([this] { loop(); });
+  } catch (const std::system_error& error) {
+    throw Error("ERR_INTERNAL", std::string("No thread can be started: ") + error.what());
+  }
   started_ = true;
-  thread_ = std::thread([this] { loop(); });
 }
 
 void Executor::wake() {
@@ -153,7 +180,7 @@ void Executor::loop() {
           changed_.wait(lock);
         } else if (!changed_.wait_for(lock, kIdleAfter, anything)) {
           lock.unlock();
-          if (idleHook) idleHook();
+          idle();
           lock.lock();
           idled = true;
         }
@@ -162,16 +189,14 @@ void Executor::loop() {
       job = take(priority);
       running_ = job;
     }
+    if (idled && !onProcessor_) ++atWork;
     idled = false;
-    if (const int wanted = requestedThreads.load(); wanted != threads) {
-      threads = wanted;
-      if (beginHook) beginHook(threads);
-    }
 
     if (onProcessor_) CoresTurn::take();
     const auto started = Clock::now();
     auto progress = Job::Progress::kDone;
     try {
+      begin(threads);
       job->cancelFlag().throwIfCancelled();
       progress = job->advance();
       if (progress == Job::Progress::kDone) job->finish();

@@ -53,6 +53,7 @@ class Executor {
   /// Threads that the next units of work may use. 0 leaves libtorch's choice.
   static void setThreads(int threads);
 
+  /// A job that cannot be taken, at the end or for want of a thread, is failed at once.
   void submit(std::shared_ptr<Job> job, Priority priority);
   /// Tells a job in `kWaiting` that there may be something to do.
   void wake();
@@ -65,13 +66,23 @@ class Executor {
   /// For long units: throws ERR_ABORTED once stopAll() has begun.
   static void throwIfStopping();
 
-  /// Called on the executor's thread when it starts, and when it has had nothing to do for a while.
-  static void setHooks(std::function<void(int threads)> begin, std::function<void()> idle);
+  /// Both are called on the thread of a device's executor.
+  struct Hooks {
+    /// Before its first unit, and when the number of threads changes. What it throws fails the job whose turn it is,
+    /// and it is called again for the next.
+    std::function<void(const std::string& device, int threads)> begin;
+    /// When it has had nothing to do for a while. What it throws is lost.
+    std::function<void(const std::string& device)> idle;
+  };
+  /// Of the process: the first call, which comes before any job, counts.
+  static void setHooks(Hooks hooks);
+  /// Executors of devices other than the processor that have work, or had some a moment ago.
+  static int devicesAtWork();
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  explicit Executor(bool onProcessor) : onProcessor_(onProcessor) {}
+  explicit Executor(std::string device) : device_(std::move(device)), onProcessor_(device_ == "cpu") {}
   void loop();
   void ensureThread();
   std::shared_ptr<Job> take(Priority& priority);
@@ -79,6 +90,11 @@ class Executor {
   bool overdue(int level) const;
   void enqueue(std::shared_ptr<Job> job, int level);
 
+  /// The hook, where it was not called yet with these threads.
+  void begin(int& threads) const;
+  void idle() const noexcept;
+
+  const std::string device_;
   const bool onProcessor_;  ///< computes on the cores, whose turn it takes
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -4,8 +4,14 @@
 
 #include <algorithm>
 #include <new>
+#include <string_view>
 
 #include "core/errors.h"
+
+#if __has_include(<oneapi/dnnl/dnnl_common.hpp>)
+#include <oneapi/dnnl/dnnl_common.hpp>
+#define RESNET_TORCH_HAS_ONEDNN 1
+#endif
 
 namespace resnet_torch {
 
@@ -39,6 +45,18 @@ Failure describe(const c10::Error& torch) {
   return {"ERR_INTERNAL", "libtorch: " + message};
 }
 
+#ifdef RESNET_TORCH_HAS_ONEDNN
+/// oneDNN, which libtorch lets through as it is. A primitive whose description it had accepted and that it then
+/// cannot create has found no room for its code: it says "out of memory" where it asks for the first piece of it, and
+/// "runtime error" where that piece has to grow.
+Failure describe(const dnnl::error& error) {
+  const std::string_view message = error.message;
+  if (error.status == dnnl_out_of_memory || message == "could not create a primitive")
+    return outOfMemory("Out of memory", "oneDNN: " + std::string(message));
+  return {"ERR_INTERNAL", "oneDNN: " + std::string(message)};
+}
+#endif
+
 }  // namespace
 
 Failure describe(const std::exception_ptr& error) {
@@ -48,6 +66,10 @@ Failure describe(const std::exception_ptr& error) {
     return {ours.code(), ours.what()};
   } catch (const c10::Error& torch) {
     return describe(torch);
+#ifdef RESNET_TORCH_HAS_ONEDNN
+  } catch (const dnnl::error& onednn) {
+    return describe(onednn);
+#endif
   } catch (const std::bad_alloc&) {
     return outOfMemory("Out of memory", "");
   } catch (const std::exception& other) {

@@ -4,7 +4,6 @@
 #include <c10/core/impl/alloc_cpu.h>
 #include <malloc.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <bit>
 #include <cstdlib>
@@ -12,6 +11,8 @@
 #include <map>
 #include <mutex>
 #include <vector>
+
+#include "core/available_memory.h"
 
 namespace resnet_torch {
 
@@ -94,10 +95,8 @@ class CachingAllocator final : public c10::Allocator {
   }
 
  private:
-  CachingAllocator() {
-    const auto pages = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES));
-    limitBytes_ = pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) / 4;
-  }
+  /// A quarter of what this process may ever use.
+  CachingAllocator() : limitBytes_(allowedMemory() / 4) {}
 
   void* takeCached(std::size_t size) {
     std::lock_guard lock(mutex_);
@@ -141,7 +140,7 @@ class CachingAllocator final : public c10::Allocator {
   std::mutex mutex_;
   std::map<std::size_t, std::vector<void*>> free_;  ///< by size; none is empty
   std::size_t cachedBytes_ = 0;
-  std::size_t limitBytes_ = 0;
+  const std::size_t limitBytes_;
 };
 
 }  // namespace

@@ -57,8 +57,7 @@ void beginProfile(bool device) {
   if (recording) throw Error("ERR_BUSY", "A profile is being recorded already");
   using namespace torch::autograd::profiler;
   const torch::profiler::impl::ProfilerConfig config(torch::profiler::impl::ProfilerState::KINETO);
-  std::set<ActivityType> activities = {ActivityType::CPU};
-  if (device) activities.insert(ActivityType::CUDA);
+  const std::set<ActivityType> activities = {device ? ActivityType::CUDA : ActivityType::CPU};
   prepareProfiler(config, activities);
   enableProfiler(config, activities);
   recording = true;
