@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <string>
 
 #include "core/rng.h"
 
@@ -52,9 +55,12 @@ int centerOffset(int length, int size) {
 
 View centerView(const CropOptions& options, int width, int height) {
   const int shorter = std::min(width, height), longer = std::max(width, height);
-  // torchvision's Resize(int): the long side is truncated.
-  const int scaled =
-      static_cast<int>(static_cast<double>(static_cast<std::int64_t>(options.resize) * longer) / shorter);
+  // torchvision's Resize(int): the long side is truncated. checkSize() keeps it far below what an int holds.
+  const double exact = static_cast<double>(static_cast<std::int64_t>(options.resize) * longer) / shorter;
+  if (exact >= static_cast<double>(std::numeric_limits<int>::max()))
+    throw std::runtime_error("its sides, " + std::to_string(width) + "×" + std::to_string(height) +
+                             " pixels, are too unequal");
+  const int scaled = static_cast<int>(exact);
   View view;
   view.box = {0, 0, width, height};
   view.width = width <= height ? options.resize : scaled;

@@ -41,7 +41,8 @@ struct View {
 /// Whether the view at an address is mirrored, whatever the image.
 bool flipOf(const CropOptions& options, const Address& address);
 
-/// The view of an image of `width`×`height` displayed pixels at an address.
+/// The view of an image of `width`×`height` displayed pixels at an address. Throws std::runtime_error where a side
+/// would be beyond an int.
 View viewOf(const CropOptions& options, int width, int height, const Address& address);
 
 }  // namespace resnet_torch::data

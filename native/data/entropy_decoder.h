@@ -3,10 +3,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
+#include "data/huffman_code.h"
 #include "data/jpeg_layout.h"
-#include "data/uninitialised.h"
+#include "data/scan_data.h"
 
 struct jpeg_decompress_struct;
 
@@ -15,8 +15,6 @@ namespace resnet_torch::data {
 /// A Huffman code of a JPEG and what its symbols mean, ready to be looked up by the bits that come next.
 class HuffmanTable {
  public:
-  static constexpr int kLookBits = 10;
-
   /// What a code means, in one word: bits of it and of the value that follows, of it alone, the value's size (as 63
   /// less it), and coefficients to pass over.
   struct Entry {
@@ -32,19 +30,16 @@ class HuffmanTable {
   /// `counts`: codes of 1 to 16 bits; `symbols`: theirs, in order. False where they make no code.
   bool build(const std::uint8_t* counts, const std::uint8_t* symbols, bool dc);
 
-  const Entry& look(std::uint64_t next) const { return entries_[next >> (64 - kLookBits)]; }
+  const Entry& look(std::uint64_t next) const { return entries_[next >> (64 - HuffmanCode::kLookBits)]; }
   /// For codes that are longer than what is looked at; 0 bits where there is no such code.
   Entry longer(std::uint64_t next) const;
 
  private:
   static Entry meaning(std::uint8_t symbol, int length, bool dc);
 
-  std::array<Entry, std::size_t{1} << kLookBits> entries_;
-  std::array<std::int32_t, 18> most_;    ///< the largest code of each length, −1 where there is none
-  std::array<std::int32_t, 17> offset_;  ///< of a length's symbols, less its smallest code
-  std::array<std::uint8_t, 256> symbols_;
-  std::array<std::uint8_t, 16 + 256> source_{};  ///< what it was built from
-  bool dc_ = false, valid_ = false;
+  std::array<Entry, HuffmanCode::kLooked> entries_;
+  HuffmanCode code_;
+  bool dc_ = false;
 };
 
 /// Where a decoder is in a segment of the data, and how its blocks are coded.
@@ -58,6 +53,13 @@ struct EntropyState {
   std::array<const HuffmanTable*, 10> dc{}, ac{};
   std::array<std::uint8_t, 10> component{};
   std::array<int, 4> prediction{};
+
+  void restart(const std::uint8_t* from) {
+    at = from;
+    buffer = 0;
+    count = 0;
+    prediction = {};
+  }
 };
 
 /// Decodes the coefficients of a sequential JPEG in the place of libjpeg's own decoder, and faster: the bytes are
@@ -74,13 +76,7 @@ class EntropyDecoder {
   void decodeMcu(std::int16_t (*const* blocks)[64]);
 
  private:
-  bool unstuff(Bytes data, bool restarts);
-  bool beginSegment();
-
-  std::vector<std::size_t> ends_;  ///< of the segments between restart markers, in the bytes without stuffing
-  std::size_t segment_ = 0;
-  const std::uint8_t* begin_ = nullptr;
-  int restartInterval_ = 0, untilRestart_ = 0;
+  ScanSegments segments_;
   EntropyState state_;
   bool odd_ = false;
 };

@@ -37,6 +37,22 @@ void FeatureCache::write(const FeatureKey& key, const std::uint8_t* from) noexce
   }
 }
 
+std::shared_ptr<FeatureTier> FeatureCache::tier() const {
+  std::lock_guard lock(mutex_);
+  return tier_;
+}
+
+void FeatureCache::setTier(std::shared_ptr<FeatureTier> tier) {
+  std::lock_guard lock(mutex_);
+  if (!tier_) tier_ = std::move(tier);
+}
+
+std::optional<std::int32_t> FeatureCache::findIn(const FeatureTier& tier, const FeatureKey& key) {
+  const auto row = tier.find(key);
+  if (row) ++hits_;
+  return row;
+}
+
 void FeatureCache::used(std::uint64_t served, std::uint64_t computed) {
   served_ += served;
   computed_ += computed;
@@ -49,6 +65,10 @@ FeatureCacheStats FeatureCache::stats() const {
   stats.served = served_;
   stats.computed = computed_;
   stats.entries = store_->entries();
+  stats.hostBytes = stats.entries * options_.entryBytes;
+  // Entries of a device's are on disk, too; of a cache in memory each is in one place.
+  const auto tier = this->tier();
+  if (tier && options_.mode == FeatureCacheOptions::Mode::kMemory) stats.entries += tier->entries();
   stats.bytes = stats.entries * options_.entryBytes;
   stats.damaged = damaged_ + store_->damagedAtOpening();
   stats.stopped = store_->stopped();

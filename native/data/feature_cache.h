@@ -3,9 +3,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 
 #include "data/feature_store.h"
+#include "data/feature_tier.h"
 
 namespace resnet_torch::data {
 
@@ -22,9 +25,10 @@ struct FeatureCacheOptions {
 struct FeatureCacheStats {
   std::uint64_t hits = 0, misses = 0;      ///< reads since the beginning, those ahead of the trainer included
   std::uint64_t served = 0, computed = 0;  ///< images of used() batches that were found, and were not
-  std::uint64_t entries = 0, bytes = 0;
-  std::uint64_t damaged = 0;  ///< entries that were found damaged, and dropped
-  std::string stopped;        ///< why nothing more is taken, or empty
+  std::uint64_t entries = 0, bytes = 0;    ///< those in a device's memory included
+  std::uint64_t hostBytes = 0;             ///< those of `bytes` that are not
+  std::uint64_t damaged = 0;               ///< entries that were found damaged, and dropped
+  std::string stopped;                     ///< why nothing more is taken, or empty
 };
 
 /// Outputs of the frozen prefix by file and view. An entry that is there stays until the end, unless it is found
@@ -46,12 +50,21 @@ class FeatureCache {
   /// Counts a batch when it is used, which loaders read long before.
   void used(std::uint64_t served, std::uint64_t computed);
   FeatureCacheStats stats() const;
+  /// Entries that a device holds: of a cache in memory in place of the host, of one on disk beside it. Null until one
+  /// is given, and the same from then on.
+  std::shared_ptr<FeatureTier> tier() const;
+  /// Where there is one already, it stays.
+  void setTier(std::shared_ptr<FeatureTier> tier);
+  /// The tier's row of an entry that it holds; counts as read() does where it does.
+  std::optional<std::int32_t> findIn(const FeatureTier& tier, const FeatureKey& key);
   /// Waits until all is on disk, and takes nothing more. What is there can still be read.
   void close();
 
  private:
   const FeatureCacheOptions options_;
   const std::unique_ptr<FeatureStore> store_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<FeatureTier> tier_;
   std::atomic<bool> opened_{false};
   std::atomic<std::uint64_t> hits_{0}, misses_{0}, damaged_{0}, served_{0}, computed_{0};
 };

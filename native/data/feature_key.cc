@@ -1,7 +1,5 @@
 #include "data/feature_key.h"
 
-#include <sys/stat.h>
-
 #include <filesystem>
 #include <system_error>
 
@@ -27,22 +25,15 @@ class Fields {
   std::string bytes_;
 };
 
-void addFile(Fields& fields, const std::string& path) {
+void addFile(Fields& fields, const ImageSource& source) {
+  const auto& path = source.name;
   std::error_code ignored;
   fields.add(path.starts_with('/') ? path : std::filesystem::absolute(path, ignored).string());
-  struct stat status{};
-  if (stat(path.c_str(), &status) != 0) {
-    fields.add(std::int64_t{-1});
-    return;
-  }
-#ifdef __APPLE__
-  const auto& changed = status.st_mtimespec;
-#else
-  const auto& changed = status.st_mtim;
-#endif
-  fields.add(static_cast<std::int64_t>(status.st_size));
-  fields.add(static_cast<std::int64_t>(changed.tv_sec));
-  fields.add(static_cast<std::int64_t>(changed.tv_nsec));
+  const auto stamp = stampOf(source);
+  fields.add(stamp.bytes);
+  if (!stamp.known()) return;
+  fields.add(stamp.seconds);
+  fields.add(stamp.nanoseconds);
 }
 
 void addSpooled(Fields& fields, const SpooledImage& image) {
@@ -72,7 +63,7 @@ FeatureKey featureKey(const ImageSource& source, const CropOptions& crop, const 
   if (source.spooled) {
     addSpooled(fields, *source.spooled);
   } else {
-    addFile(fields, source.name);
+    addFile(fields, source);
   }
   addView(fields, crop, address);
   return fields.key();

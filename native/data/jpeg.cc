@@ -4,6 +4,7 @@
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
+#include <new>
 
 // Needs <cstdio> before it.
 #include <jerror.h>
@@ -11,6 +12,7 @@
 
 #include "data/entropy_decoder.h"
 #include "data/orientation.h"
+#include "data/progressive_decoder.h"
 #include "data/uninitialised.h"
 
 #ifndef JCS_EXTENSIONS
@@ -25,16 +27,21 @@ namespace {
 /// whole decode.
 constexpr JDIMENSION kMargin = 2;
 
+/// What libjpeg may take besides the coefficients of a picture that comes in several scans: some rows, and tables.
+constexpr std::int64_t kOwnMemory = std::int64_t{64} << 20;
+
 struct Errors {
   jpeg_error_mgr base;  // first, so that libjpeg's pointer is ours
   std::jmp_buf escape;
   bool truncated;
+  bool noMemory;
   char message[JMSG_LENGTH_MAX];
 };
 
 void onError(j_common_ptr info) {
   auto* errors = reinterpret_cast<Errors*>(info->err);
   errors->base.format_message(info, errors->message);
+  errors->noMemory = errors->base.msg_code == JERR_OUT_OF_MEMORY;
   std::longjmp(errors->escape, 1);
 }
 
@@ -72,6 +79,7 @@ struct Decoder {
   jpeg_decompress_struct info{};
   Errors errors{};
   EntropyDecoder entropy;
+  ProgressiveDecoder progressive;
   Scratch row;
 };
 
@@ -79,6 +87,8 @@ struct Decoder {
 JpegOutcome Decoder::run(Bytes file, const JpegLayout& layout, const Window& window, Entropy by) {
   if (setjmp(errors.escape)) return JpegOutcome::kUnsupported;
   jpeg_create_decompress(&info);
+  // The caller has looked at what it will take: a decoder that takes more is wrong about the picture.
+  info.mem->max_memory_to_use = static_cast<long>(layout.heldBytes() + kOwnMemory);
   jpeg_mem_src(&info, file.data(), file.size());
   jpeg_read_header(&info, TRUE);
   if (static_cast<int>(info.image_width) != layout.width || static_cast<int>(info.image_height) != layout.height)
@@ -88,8 +98,18 @@ JpegOutcome Decoder::run(Bytes file, const JpegLayout& layout, const Window& win
   info.do_fancy_upsampling = TRUE;
   info.scale_num = 1;
   info.scale_denom = static_cast<unsigned>(window.factor);
+  // A progressive one is read scan by scan, so that each can be taken.
+  info.buffered_image = by == Entropy::kOurs && info.progressive_mode ? TRUE : FALSE;
   jpeg_start_decompress(&info);
-  if (by == Entropy::kOurs) entropy.attach(info, file);
+  if (info.buffered_image) {
+    progressive.attach(info, file);
+    while (jpeg_consume_input(&info) != JPEG_REACHED_EOI)
+      if (progressive.odd()) return JpegOutcome::kOdd;
+    if (progressive.odd()) return JpegOutcome::kOdd;
+    jpeg_start_output(&info, info.input_scan_number);
+  } else if (by == Entropy::kOurs) {
+    entropy.attach(info, file);
+  }
 
   const auto left = static_cast<JDIMENSION>(window.box.left), width = static_cast<JDIMENSION>(window.box.width);
   JDIMENSION from = left > kMargin ? left - kMargin : 0;
@@ -132,6 +152,7 @@ JpegOutcome decodeJpeg(Bytes file, const JpegLayout& layout, int factor, Entropy
         collected.reserve(static_cast<std::size_t>(window.box.width) * window.box.height * kPixelBytes);
   }
   const auto outcome = decoder.run(file, layout, window, entropy);
+  if (decoder.errors.noMemory) throw std::bad_alloc();
   if (outcome == JpegOutcome::kBroken) message = "the JPEG's data ends before the picture does";
   if (outcome == JpegOutcome::kUnsupported) message = decoder.errors.message;
   if (outcome == JpegOutcome::kDone && window.collected)

@@ -1,5 +1,6 @@
 #include "data/jpeg_layout.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "data/orientation.h"
@@ -23,6 +24,11 @@ bool isFrame(std::uint8_t marker) {
   return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
 }
 
+/// SOF2, SOF6, SOF10, SOF14.
+bool isProgressive(std::uint8_t marker) {
+  return (marker & 3) == 2;
+}
+
 bool standsAlone(std::uint8_t marker) {
   return marker == kTemporary || marker == kStart || (marker >= kFirstRestart && marker <= kLastRestart);
 }
@@ -43,6 +49,22 @@ std::size_t afterMarker(Bytes file, std::size_t at) {
   return file.size();
 }
 
+/// Blocks of all components of a frame, whose sampling factors follow its header; 0 where they are none.
+std::int64_t blocksOf(Bytes frame, const JpegLayout& layout) {
+  constexpr std::size_t kHeader = 6, kComponent = 3;
+  const auto count = std::min((frame.size() - kHeader) / kComponent, static_cast<std::size_t>(layout.components));
+  const auto factor = [&](std::size_t component, int shift) {
+    return static_cast<std::int64_t>(frame[kHeader + component * kComponent + 1] >> shift & 15);
+  };
+  std::int64_t across = 1, down = 1, each = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    across = std::max(across, factor(i, 4));
+    down = std::max(down, factor(i, 0));
+    each += factor(i, 4) * factor(i, 0);
+  }
+  return (layout.width + 8 * across - 1) / (8 * across) * ((layout.height + 8 * down - 1) / (8 * down)) * each;
+}
+
 void readSegment(std::uint8_t marker, Bytes body, JpegLayout& layout) {
   constexpr char kExif[] = "Exif\0";  // and a second zero
   if (isFrame(marker) && body.size() >= 6 && layout.width == 0) {
@@ -50,8 +72,12 @@ void readSegment(std::uint8_t marker, Bytes body, JpegLayout& layout) {
     layout.height = read16(body, 1);
     layout.width = read16(body, 3);
     layout.components = body[5];
+    layout.severalScans = isProgressive(marker);
+    layout.blocks = blocksOf(body, layout);
   } else if (marker == kApplication1 && body.size() > 6 && std::memcmp(body.data(), kExif, 6) == 0) {
     layout.orientation = exifOrientation(body.data() + 6, body.size() - 6);
+  } else if (marker == kScan && !body.empty() && body[0] < layout.components) {
+    layout.severalScans = true;
   }
 }
 
@@ -83,20 +109,22 @@ JpegLayout readJpegLayout(Bytes file) {
   }
 }
 
-bool hasJpegEnd(Bytes file, const JpegLayout& layout) {
+std::optional<int> countScans(Bytes file, const JpegLayout& layout) {
   std::size_t at = layout.scan;
-  for (;;) {
+  for (int scans = 1;;) {
     const auto next = afterMarker(file, at);
-    if (next == at || next > file.size()) return false;
+    if (next == at || next > file.size()) return std::nullopt;
     const auto marker = file[next - 1];
-    if (next == file.size()) return marker == kEnd && next >= 2 && file[next - 2] == 0xFF;
-    if (marker == kEnd) return true;
+    if (next == file.size())
+      return marker == kEnd && next >= 2 && file[next - 2] == 0xFF ? std::optional(scans) : std::nullopt;
+    if (marker == kEnd) return scans;
     at = next;
     if (standsAlone(marker)) continue;
+    if (marker == kScan) ++scans;
     // Between scans: tables, and the next scan's header.
-    if (file.size() - at < 2) return false;
+    if (file.size() - at < 2) return std::nullopt;
     const auto length = static_cast<std::size_t>(read16(file, at));
-    if (length < 2 || length > file.size() - at) return false;
+    if (length < 2 || length > file.size() - at) return std::nullopt;
     at += length;
   }
 }

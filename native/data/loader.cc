@@ -26,10 +26,12 @@ struct Draft {
   std::span<const std::int32_t> indices;
   Buffer<std::uint8_t> images;
   std::vector<std::string> messages;  ///< what is wrong with each file; empty where nothing is
-  std::exception_ptr fault;           ///< not a file's fault: out of memory
+  std::exception_ptr fault;           ///< not a file's fault, such as a lack of memory; the first of them
   Buffer<std::uint8_t> features;      ///< of those found; these three only with a cache
   std::vector<FeatureKey> keys;
   std::vector<char> found;
+  std::shared_ptr<FeatureTier> tier;
+  std::vector<std::int32_t> rows;  ///< of the tier; −1 for none
   std::size_t started = 0, finished = 0;
 
   bool complete() const { return finished == indices.size(); }
@@ -80,7 +82,7 @@ struct Loader::State : std::enable_shared_from_this<Loader::State> {
   void work();
   std::shared_ptr<Draft> claim(std::size_t& slot);
   std::shared_ptr<Draft> begun(std::span<const std::int32_t> indices) const;
-  void decode(Draft& draft, std::size_t slot) const;
+  std::exception_ptr decode(Draft& draft, std::size_t slot) const;
   Answer answer();
   bool findFeatures(Draft& draft, std::size_t slot, const Address& address) const;
   Batch assemble(Draft& draft) const;
@@ -125,7 +127,14 @@ void Loader::State::startOnce() {
 }
 
 void Loader::State::work() {
+  std::exception_ptr fault;
+  try {
+    sampler.prepare();
+  } catch (...) {
+    fault = std::current_exception();
+  }
   std::unique_lock lock(mutex);
+  if (fault && !failed) failed = fault;
   for (;;) {
     std::size_t slot = 0;
     std::shared_ptr<Draft> draft;
@@ -141,8 +150,9 @@ void Loader::State::work() {
       return;
     }
     lock.unlock();
-    decode(*draft, slot);
+    const auto fault = decode(*draft, slot);
     lock.lock();
+    if (fault && !draft->fault) draft->fault = fault;
     ++draft->finished;
     if (!draft->complete() || draft != drafts.front()) continue;
     const auto calls = settle();
@@ -185,32 +195,45 @@ std::shared_ptr<Draft> Loader::State::begun(std::span<const std::int32_t> indice
     draft->features.resize(draft->indices.size() * options.features->entryBytes());
     draft->keys.resize(draft->indices.size());
     draft->found.resize(draft->indices.size());
+    draft->tier = options.features->tier();
+    if (draft->tier) draft->rows.resize(draft->indices.size(), -1);
   }
   return draft;
 }
 
-void Loader::State::decode(Draft& draft, std::size_t slot) const {
+/// Answers what is no fault of the file. The draft is shared: of it, only what belongs to the slot is written.
+std::exception_ptr Loader::State::decode(Draft& draft, std::size_t slot) const {
   const auto index = draft.indices[slot];
   const auto bytes = draft.images.size() / draft.indices.size();
   const auto views = static_cast<std::uint64_t>(options.views);
   const Address address{options.seed, views > 0 ? options.epoch % views : options.epoch,
                         static_cast<std::uint64_t>(index)};
   try {
-    if (options.features && findFeatures(draft, slot, address)) return;
+    if (options.features && findFeatures(draft, slot, address)) return nullptr;
     decodeView(options.files->source(static_cast<std::size_t>(index)), options.crop, address,
                draft.images.data() + slot * bytes, options.imageCache.get());
+  } catch (const Error&) {
+    return std::current_exception();
   } catch (const std::runtime_error& error) {
     draft.messages[slot] = error.what();
     if (draft.messages[slot].empty()) draft.messages[slot] = "it cannot be decoded";
   } catch (...) {
-    draft.messages[slot] = "it cannot be decoded";
-    draft.fault = std::current_exception();
+    return std::current_exception();
   }
+  return nullptr;
 }
 
 bool Loader::State::findFeatures(Draft& draft, std::size_t slot, const Address& address) const {
   draft.keys[slot] =
       featureKey(options.files->source(static_cast<std::size_t>(draft.indices[slot])), options.crop, address);
+  if (draft.tier) {
+    const auto row = options.features->findIn(*draft.tier, draft.keys[slot]);
+    if (row) {
+      draft.rows[slot] = *row;
+      draft.found[slot] = true;
+      return true;
+    }
+  }
   auto* const row = draft.features.data() + slot * options.features->entryBytes();
   draft.found[slot] = options.features->read(draft.keys[slot], row);
   return draft.found[slot];
@@ -242,10 +265,12 @@ Batch Loader::State::assemble(Draft& draft) const {
   Batch batch;
   batch.size = options.crop.size;
   batch.epoch = options.epoch;
+  batch.files = options.files;
   batch.cache = options.features;
+  batch.tier = draft.tier;
   const auto imageBytes = draft.images.size() / draft.indices.size();
   const auto entryBytes = batch.cache ? batch.cache->entryBytes() : 0;
-  std::size_t images = 0;
+  std::size_t images = 0, features = 0;
   for (std::size_t slot = 0; slot < draft.indices.size(); ++slot) {
     const auto index = draft.indices[slot];
     if (!draft.messages[slot].empty()) {
@@ -256,8 +281,10 @@ Batch Loader::State::assemble(Draft& draft) const {
     batch.labels.push_back(options.files->labels[index]);
     batch.indices.push_back(index);
     if (batch.cache) batch.keys.push_back(draft.keys[slot]);
+    if (batch.tier) batch.rows.push_back(draft.rows[slot]);
     if (batch.cache && draft.found[slot]) {
-      moveRow(draft.features, entryBytes, slot, position);
+      if (!batch.tier || draft.rows[slot] < 0)
+        moveRow(draft.features, entryBytes, slot, batch.tier ? features++ : position);
       continue;
     }
     moveRow(draft.images, imageBytes, slot, images++);
@@ -266,7 +293,7 @@ Batch Loader::State::assemble(Draft& draft) const {
   batch.images = std::move(draft.images);
   batch.images.resize(images * imageBytes);
   batch.features = std::move(draft.features);
-  batch.features.resize(static_cast<std::size_t>(batch.count) * entryBytes);
+  batch.features.resize((batch.tier ? features : static_cast<std::size_t>(batch.count)) * entryBytes);
   return batch;
 }
 

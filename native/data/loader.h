@@ -52,11 +52,15 @@ struct Batch {
   std::vector<ImageFailure> failures;
   std::int64_t count = 0, size = 0;
   std::uint64_t epoch = 0;
+  std::shared_ptr<const FileList> files;  ///< the loader's, which names the images
 
   std::shared_ptr<FeatureCache> cache;  ///< the loader's; what follows is empty where it is null
-  Buffer<std::uint8_t> features;        ///< [count, entryBytes]; rows of missing ones are not filled
+  Buffer<std::uint8_t> features;        ///< [count, entryBytes]; rows of missing ones are not filled. With a tier
+                                        ///< [found elsewhere, entryBytes]
   std::vector<std::int32_t> missing;    ///< positions whose pixels are in `images`, ascending
   std::vector<FeatureKey> keys;         ///< one a position
+  std::shared_ptr<FeatureTier> tier;    ///< the cache's when the batch was begun, or null
+  std::vector<std::int32_t> rows;       ///< of the tier, one a position; −1 where it lacks the image. Empty without
 };
 
 /// One pass over a file list: worker threads decode ahead while tensor work leaves the processor's cores to them
@@ -65,7 +69,8 @@ struct Batch {
 /// the loader is stopped. Batches may be asked for from any thread; each is given to one asker.
 ///
 /// A file that fails throws Error(ERR_IMAGE_DECODE) where its batch would have come, and ends the pass (every later
-/// request throws the same); with `skipCorrupt` it is left out and listed in its batch's `failures`.
+/// request throws the same); with `skipCorrupt` it is left out and listed in its batch's `failures`. What is no fault
+/// of a file (no memory, no right to read it, no descriptor left) ends the pass in either case, with its own error.
 class Loader {
  public:
   explicit Loader(LoaderOptions options);

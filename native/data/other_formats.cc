@@ -7,9 +7,11 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <stdexcept>
 #include <vector>
 
+#include "data/limits.h"
 #include "data/orientation.h"
 #include "data/threads.h"
 
@@ -24,12 +26,15 @@ constexpr int kSequential = 1;   // VIPS_ACCESS_SEQUENTIAL
 constexpr int kFailOnError = 2;  // VIPS_FAIL_ON_ERROR: truncation and serious errors, not warnings
 constexpr int kLogWarning = 1 << 4;
 
+/// In the order of FileFormat, the unknown one left out.
+constexpr const char* kLoaders[6] = {"vips_jpegload_source", "vips_pngload_source",  "vips_webpload_source",
+                                     "vips_gifload_source",  "vips_tiffload_source", "vips_heifload_source"};
+
 struct Vips {
   int (*init)(const char*);
   void* (*sourceFromFile)(const char*);
   void* (*sourceFromMemory)(const void*, std::size_t);
-  void* (*imageFromSource)(void*, const char*, ...);
-  const char* (*findLoader)(void*);
+  int (*load[6])(void*, void**, ...);  // by kLoaders
   int (*width)(const void*);
   int (*height)(const void*);
   int (*bands)(const void*);
@@ -37,9 +42,8 @@ struct Vips {
   int (*coding)(const void*);
   int (*interpretation)(const void*);
   int (*orientation)(void*);
-  int (*getString)(const void*, const char*, const char**);
-  void (*setInt)(void*, const char*, int);
-  void* (*toMemory)(void*, std::size_t*);
+  void* (*regionNew)(void*);
+  void* (*regionFetch)(void*, int, int, int, int, std::size_t*);
   int (*colourspace)(void*, void**, int, ...);
   int (*cast)(void*, void**, int, ...);
   char* (*takeErrors)();
@@ -82,8 +86,7 @@ void openLibrary(Library& library) {
   find(vips.init, "vips_init");
   find(vips.sourceFromFile, "vips_source_new_from_file");
   find(vips.sourceFromMemory, "vips_source_new_from_memory");
-  find(vips.imageFromSource, "vips_image_new_from_source");
-  find(vips.findLoader, "vips_foreign_find_load_source");
+  for (int i = 0; i < 6; ++i) find(vips.load[i], kLoaders[i]);
   find(vips.width, "vips_image_get_width");
   find(vips.height, "vips_image_get_height");
   find(vips.bands, "vips_image_get_bands");
@@ -91,9 +94,8 @@ void openLibrary(Library& library) {
   find(vips.coding, "vips_image_get_coding");
   find(vips.interpretation, "vips_image_get_interpretation");
   find(vips.orientation, "vips_image_get_orientation");
-  find(vips.getString, "vips_image_get_string");
-  find(vips.setInt, "vips_image_set_int");
-  find(vips.toMemory, "vips_image_write_to_memory");
+  find(vips.regionNew, "vips_region_new");
+  find(vips.regionFetch, "vips_region_fetch");
   find(vips.colourspace, "vips_colourspace");
   find(vips.cast, "vips_cast");
   find(vips.takeErrors, "vips_error_buffer_copy");
@@ -127,17 +129,13 @@ const Vips& vips() {
   return shared.vips;
 }
 
-/// What libvips says of a file whose format it does not know.
-constexpr const char* kUnknownFormat = "not in a known format";
-
-/// The first line of libvips' error buffer, which is then empty, or words that are known to fit. One buffer serves
-/// all threads.
-[[noreturn]] void fail(const Vips& vips, const char* known = nullptr) {
+/// The first line of libvips' error buffer, which is then empty. One buffer serves all threads.
+[[noreturn]] void fail(const Vips& vips) {
   char* buffer = vips.takeErrors();
   std::string message = buffer ? buffer : "";
   vips.release(buffer);
+  if (message.find("out of memory") != message.npos) throw std::bad_alloc();
   message.erase(std::min(message.find('\n'), message.size()));
-  if (known) throw std::runtime_error(known);
   throw std::runtime_error(message.empty() ? "libvips cannot read it" : message);
 }
 
@@ -157,16 +155,10 @@ class Held {
   void* object_;
 };
 
-std::string formatName(const Vips& vips, const void* image) {
-  const char* loader = nullptr;  // such as "pngload_source"
-  if (vips.getString(image, "vips-loader", &loader) != 0 || !loader) return "";
-  const std::string name = loader;
-  return name.substr(0, name.find("load"));
-}
-
-bool isKnownFormat(const std::string& name) {
-  static const char* const known[] = {"jpeg", "png", "webp", "gif", "tiff", "heif"};
-  return std::any_of(std::begin(known), std::end(known), [&](const char* each) { return name == each; });
+/// Bytes of a sample of VipsBandFormat.
+int sampleSize(int format) {
+  static constexpr int sizes[] = {1, 1, 2, 2, 4, 4, 4, 8, 8, 16};
+  return format >= 0 && format < 10 ? sizes[format] : 16;
 }
 
 /// Whether samples can be taken as they are.
@@ -206,13 +198,13 @@ void setVipsLibrary(const std::string& path) {
   if (shared.path.empty() && !shared.tried) shared.path = path;
 }
 
-VipsImage::VipsImage(Bytes file) {
+VipsImage::VipsImage(Bytes file, FileFormat format) : format_(format) {
   const auto& vips = data::vips();
   const Held source(vips, vips.sourceFromMemory(file.data(), file.size()));
   open(source.get());
 }
 
-VipsImage::VipsImage(const std::string& path) {
+VipsImage::VipsImage(const std::string& path, FileFormat format) : format_(format) {
   const auto& vips = data::vips();
   const Held source(vips, vips.sourceFromFile(path.c_str()));
   open(source.get());
@@ -220,15 +212,17 @@ VipsImage::VipsImage(const std::string& path) {
 
 void VipsImage::open(void* source) {
   const auto& vips = data::vips();
-  if (!source) fail(vips);
-  image_ = vips.imageFromSource(source, "", "access", kSequential, "fail_on", kFailOnError, nullptr);
-  // The error buffer is the whole process's, and another thread may have taken the words: so whether the format is
-  // known at all is asked again.
-  if (!image_) fail(vips, vips.findLoader(source) ? nullptr : kUnknownFormat);
-  const auto format = formatName(vips, image_);
-  if (!isKnownFormat(format)) {
+  if (!source || format_ == FileFormat::kUnknown) fail(vips);
+  const auto load = vips.load[static_cast<int>(format_) - 1];
+  if (load(source, &image_, "access", kSequential, "fail_on", kFailOnError, nullptr) != 0) {
+    if (image_) vips.unref(image_);
+    fail(vips);
+  }
+  const int bands = vips.bands(image_);
+  if (bands < 1 || bands > kMostBands) {
     vips.unref(image_);
-    throw std::runtime_error("its format, " + format + ", is not among those that are read");
+    throw std::runtime_error("it has " + std::to_string(bands) + " bands, and at most " + std::to_string(kMostBands) +
+                             " are read");
   }
   const int orientation = vips.orientation(image_);
   orientation_ = orientation >= 1 && orientation <= 8 ? orientation : 1;
@@ -240,15 +234,37 @@ VipsImage::~VipsImage() {
 
 ImageHeader VipsImage::header() const {
   const auto& vips = data::vips();
-  ImageHeader header{vips.width(image_), vips.height(image_), formatName(vips, image_)};
+  ImageHeader header{vips.width(image_), vips.height(image_), nameOf(format_)};
   if (swapsSides(orientation_)) std::swap(header.width, header.height);
   return header;
 }
 
+std::int64_t VipsImage::sampleBytes() const {
+  const auto& vips = data::vips();
+  return static_cast<std::int64_t>(vips.width(image_)) * vips.height(image_) * vips.bands(image_) *
+         sampleSize(vips.format(image_));
+}
+
+/// So many that they are some hundred thousand bytes.
+int VipsImage::rowsAtOnce() const {
+  const auto& vips = data::vips();
+  constexpr std::int64_t kWanted = std::int64_t{1} << 19;
+  const auto row = std::max<std::int64_t>(sampleBytes() / vips.height(image_), 1);
+  return static_cast<int>(std::clamp<std::int64_t>(kWanted / row, 1, vips.height(image_)));
+}
+
+std::int64_t VipsImage::heldBytes(const Box& part) const {
+  const auto& vips = data::vips();
+  // libvips keeps some tens of rows between operations, of 4 bands of 4 bytes at most where it converts colours.
+  constexpr std::int64_t kRows = 64;
+  const auto row = static_cast<std::int64_t>(vips.width(image_)) * std::max(vips.bands(image_), 3) *
+                   std::max(sampleSize(vips.format(image_)), isPlain(vips, image_) ? 1 : 4);
+  const auto turned = orientation_ == 1 ? 0 : static_cast<std::int64_t>(part.width) * part.height * kPixelBytes;
+  return row * kRows + turned;
+}
+
 void VipsImage::decode(RowSink& sink) {
   const auto& vips = data::vips();
-  // One thread an image: the loader's workers are the parallelism.
-  vips.setInt(image_, "vips-concurrency", 1);
   void* image = image_;
   void *srgb = nullptr, *bytes = nullptr;
   if (!isPlain(vips, image)) {
@@ -265,23 +281,36 @@ void VipsImage::decode(RowSink& sink) {
   const int width = vips.width(image), height = vips.height(image), bands = vips.bands(image);
   const bool wide = vips.format(image) == kUshort;
   const bool cmyk = vips.interpretation(image) == kCmyk && bands >= 4;
-  std::size_t size = 0;
-  const std::unique_ptr<void, void (*)(void*)> samples(vips.toMemory(image, &size), vips.release);
-  if (!samples) fail(vips);
-
   const Box box = storedBox(sink.source(), orientation_, width, height);
   const auto rowPixels = static_cast<std::size_t>(box.width);
-  std::vector<std::uint8_t> pixels(rowPixels * box.height * kPixelBytes);
-  for (int y = 0; y < box.height; ++y) {
-    const std::size_t first = (static_cast<std::size_t>(box.top + y) * width + box.left) * bands;
-    std::uint8_t* to = pixels.data() + rowPixels * y * kPixelBytes;
-    if (wide) {
-      toPixels(static_cast<const std::uint16_t*>(samples.get()) + first, rowPixels, bands, cmyk, to);
-    } else {
-      toPixels(static_cast<const std::uint8_t*>(samples.get()) + first, rowPixels, bands, cmyk, to);
+  const bool turned = orientation_ != 1;
+  // Evaluated here, some rows at a time, on this thread: the loader's workers are the parallelism.
+  const Held region(vips, vips.regionNew(image));
+  if (!region.get()) fail(vips);
+  const int step = rowsAtOnce();
+  std::vector<std::uint8_t> pixels(rowPixels * static_cast<std::size_t>(turned ? box.height : 1) * kPixelBytes);
+  std::uint8_t* to = pixels.data();
+  for (int y = 0; y < box.height; y += step) {
+    const int rows = std::min(step, box.height - y);
+    std::size_t size = 0;
+    const std::unique_ptr<void, void (*)(void*)> samples(
+        vips.regionFetch(region.get(), box.left, box.top + y, box.width, rows, &size), vips.release);
+    if (!samples) fail(vips);
+    for (int row = 0; row < rows; ++row) {
+      const auto first = rowPixels * static_cast<std::size_t>(row) * static_cast<std::size_t>(bands);
+      if (wide) {
+        toPixels(static_cast<const std::uint16_t*>(samples.get()) + first, rowPixels, bands, cmyk, to);
+      } else {
+        toPixels(static_cast<const std::uint8_t*>(samples.get()) + first, rowPixels, bands, cmyk, to);
+      }
+      if (turned) {
+        to += rowPixels * kPixelBytes;
+      } else {
+        sink.pushRow(to);
+      }
     }
   }
-  pushDisplayed(pixels.data(), box.width, box.height, orientation_, sink);
+  if (turned) pushDisplayed(pixels.data(), box.width, box.height, orientation_, sink);
 }
 
 void releaseVipsThread() {

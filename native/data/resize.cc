@@ -30,8 +30,25 @@ constexpr int kHalf = 1 << (kPrecisionBits - 1);
 constexpr int kBlockRows = 16;
 constexpr int kLanes = kBlockRows * kPixelBytes;
 
-using Pixel = std::uint32_t;
-static_assert(sizeof(Pixel) == kPixelBytes);
+/// Pixels that are moved together where rows become columns.
+constexpr int kQuad = 4;
+constexpr int kQuadBytes = kQuad * kPixelBytes;
+static_assert(kBlockRows % kQuad == 0);
+
+constexpr int wholeQuads(int pixels) {
+  return (pixels + kQuad - 1) / kQuad * kQuad;
+}
+
+// Vectors of the compiler's: they are whatever the instructions of each copy below have.
+using Quad = std::uint32_t __attribute__((vector_size(kQuadBytes)));
+using QuadOfBytes = std::uint8_t __attribute__((vector_size(kQuadBytes)));
+static_assert(sizeof(std::uint32_t) == kPixelBytes);
+
+#ifdef __clang__
+#define RESNET_TORCH_SHUFFLE(type, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define RESNET_TORCH_SHUFFLE(type, a, b, ...) __builtin_shuffle(a, b, type{__VA_ARGS__})
+#endif
 
 /// How much a reduced picture is still shrunk at least. What lies within a mean is lost, and the triangle would weigh
 /// its parts differently: at 1, views of photographs differ by up to 4 of 255 on average, at 2 by a half.
@@ -76,6 +93,58 @@ RESNET_TORCH_WIDE void resampleRows(const std::uint8_t* __restrict rows, std::pt
       for (int lane = 0; lane < kLanes; ++lane) sums[lane] += from[lane] * weights[tap];
     for (int lane = 0; lane < kLanes; ++lane) out[at + lane] = toByte(sums[lane]);
   }
+}
+
+/// Four pixels of four rows each, which lie `from` bytes apart, to the same by columns, `to` bytes apart.
+[[gnu::always_inline]] inline void turnQuad(const std::uint8_t* source, std::ptrdiff_t from, std::uint8_t* target,
+                                            std::ptrdiff_t to) {
+  Quad a, b, c, d;
+  std::memcpy(&a, source, kQuadBytes);
+  std::memcpy(&b, source + from, kQuadBytes);
+  std::memcpy(&c, source + 2 * from, kQuadBytes);
+  std::memcpy(&d, source + 3 * from, kQuadBytes);
+  const Quad ab = RESNET_TORCH_SHUFFLE(Quad, a, b, 0, 4, 1, 5), cd = RESNET_TORCH_SHUFFLE(Quad, c, d, 0, 4, 1, 5);
+  const Quad abHigh = RESNET_TORCH_SHUFFLE(Quad, a, b, 2, 6, 3, 7);
+  const Quad cdHigh = RESNET_TORCH_SHUFFLE(Quad, c, d, 2, 6, 3, 7);
+  const Quad turned[] = {
+      RESNET_TORCH_SHUFFLE(Quad, ab, cd, 0, 1, 4, 5), RESNET_TORCH_SHUFFLE(Quad, ab, cd, 2, 3, 6, 7),
+      RESNET_TORCH_SHUFFLE(Quad, abHigh, cdHigh, 0, 1, 4, 5), RESNET_TORCH_SHUFFLE(Quad, abHigh, cdHigh, 2, 3, 6, 7)};
+  for (const Quad& column : turned) {
+    std::memcpy(target, &column, kQuadBytes);
+    target += to;
+  }
+}
+
+/// Rows of `pixels`, `stride` bytes apart, to a block, in which they lie beside each other.
+RESNET_TORCH_WIDE void rowsToBlock(const std::uint8_t* __restrict rows, std::ptrdiff_t stride, int pixels,
+                                   std::uint8_t* __restrict block) {
+  for (int x = 0; x < pixels; x += kQuad)
+    for (int y = 0; y < kBlockRows; y += kQuad)
+      turnQuad(rows + y * stride + x * kPixelBytes, stride, block + x * kLanes + y * kPixelBytes, kLanes);
+}
+
+/// The way back.
+RESNET_TORCH_WIDE void blockToRows(const std::uint8_t* __restrict block, int pixels, std::uint8_t* __restrict rows,
+                                   std::ptrdiff_t stride) {
+  for (int x = 0; x < pixels; x += kQuad)
+    for (int y = 0; y < kBlockRows; y += kQuad)
+      turnQuad(block + x * kLanes + y * kPixelBytes, kLanes, rows + y * stride + x * kPixelBytes, stride);
+}
+
+/// Pixels without their fourth byte, from left to right or the other way.
+RESNET_TORCH_WIDE void packRow(const std::uint8_t* __restrict pixels, int count, bool flip,
+                               std::uint8_t* __restrict out) {
+  // What is written beyond four pixels is written over, so the last ones go one by one.
+  int x = 0;
+  for (; x + 2 * kQuad <= count; x += kQuad, out += kQuad * 3) {
+    QuadOfBytes four;
+    std::memcpy(&four, pixels + (flip ? count - kQuad - x : x) * kPixelBytes, kQuadBytes);
+    const QuadOfBytes packed =
+        flip ? RESNET_TORCH_SHUFFLE(QuadOfBytes, four, four, 12, 13, 14, 8, 9, 10, 4, 5, 6, 0, 1, 2, 3, 3, 3, 3)
+             : RESNET_TORCH_SHUFFLE(QuadOfBytes, four, four, 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 3, 3, 3, 3);
+    std::memcpy(out, &packed, kQuadBytes);
+  }
+  for (; x < count; ++x, out += 3) std::memcpy(out, pixels + (flip ? count - 1 - x : x) * kPixelBytes, 3);
 }
 
 }  // namespace
@@ -169,9 +238,11 @@ ViewResizer::ViewResizer(const View& view, int width, int height, const Reductio
   for (auto& begin : horizontal_.begin) begin -= firstColumn;
   for (auto& begin : vertical_.begin) begin -= firstRow;
   stride_ = (static_cast<std::size_t>(columns_.count) * kPixelBytes + kLanes - 1) / kLanes * kLanes;
-  buffers_.block.reserve(static_cast<std::size_t>(source_.width) * kLanes);
-  buffers_.resampled.reserve(static_cast<std::size_t>(columns_.count) * kLanes);
-  buffers_.narrow.reserve(static_cast<std::size_t>(source_.height) * stride_);
+  rowStride_ = static_cast<std::size_t>(wholeQuads(source_.width)) * kPixelBytes;
+  buffers_.rows.reserve(rowStride_ * kBlockRows);
+  buffers_.block.reserve(static_cast<std::size_t>(wholeQuads(source_.width)) * kLanes);
+  buffers_.resampled.reserve(static_cast<std::size_t>(wholeQuads(columns_.count)) * kLanes);
+  buffers_.narrow.reserve((static_cast<std::size_t>(source_.height) + kBlockRows) * stride_);
   buffers_.row.reserve(stride_);
 }
 
@@ -180,21 +251,22 @@ ViewResizer::~ViewResizer() {
 }
 
 void ViewResizer::pushRow(const std::uint8_t* row) {
-  std::uint8_t* to = buffers_.block.data() + static_cast<std::ptrdiff_t>(pushed_ - flushed_) * kPixelBytes;
-  for (int x = 0; x < source_.width; ++x, to += kLanes, row += kPixelBytes) std::memcpy(to, row, kPixelBytes);
+  std::memcpy(buffers_.rows.data() + static_cast<std::size_t>(pushed_ - flushed_) * rowStride_, row,
+              static_cast<std::size_t>(source_.width) * kPixelBytes);
   ++pushed_;
   if (pushed_ - flushed_ == kBlockRows) flushBlock();
 }
 
 void ViewResizer::flushBlock() {
+  if (pushed_ == flushed_) return;
+  rowsToBlock(buffers_.rows.data(), static_cast<std::ptrdiff_t>(rowStride_), source_.width, buffers_.block.data());
   resampleBlock(buffers_.block.data(), horizontal_.begin.data(), horizontal_.length.data(),
                 horizontal_.weights.data(), horizontal_.taps, columns_.count, buffers_.resampled.data());
-  for (; flushed_ < pushed_; ++flushed_) {
-    std::uint8_t* to = buffers_.narrow.data() + static_cast<std::size_t>(flushed_) * stride_;
-    const std::uint8_t* from =
-        buffers_.resampled.data() + static_cast<std::ptrdiff_t>(flushed_ % kBlockRows) * kPixelBytes;
-    for (int x = 0; x < columns_.count; ++x, to += kPixelBytes, from += kLanes) std::memcpy(to, from, kPixelBytes);
-  }
+  // A block that is not full leaves rows behind the last one that nobody reads.
+  blockToRows(buffers_.resampled.data(), columns_.count,
+              buffers_.narrow.data() + static_cast<std::size_t>(flushed_) * stride_,
+              static_cast<std::ptrdiff_t>(stride_));
+  flushed_ = pushed_;
 }
 
 void ViewResizer::finish(std::uint8_t* out) {
@@ -214,12 +286,8 @@ void ViewResizer::finish(std::uint8_t* out) {
 
 void ViewResizer::writeRow(const std::uint8_t* pixels, std::uint8_t* out) const {
   const int first = columns_.begin - view_.left, last = first + columns_.count - 1;
-  out += static_cast<std::ptrdiff_t>(view_.flip ? view_.size - 1 - last : first) * 3;
-  if (view_.flip) pixels += static_cast<std::ptrdiff_t>(columns_.count - 1) * kPixelBytes;
-  const std::ptrdiff_t step = view_.flip ? -kPixelBytes : kPixelBytes;
-  // A fourth byte goes where the next pixel will be; the last one leaves what follows it alone.
-  for (int x = 1; x < columns_.count; ++x, out += 3, pixels += step) std::memcpy(out, pixels, kPixelBytes);
-  std::memcpy(out, pixels, 3);
+  packRow(pixels, columns_.count, view_.flip,
+          out + static_cast<std::ptrdiff_t>(view_.flip ? view_.size - 1 - last : first) * 3);
 }
 
 void pushDisplayed(const std::uint8_t* stored, int width, int height, int orientation, RowSink& sink) {

@@ -60,9 +60,10 @@ struct AxisWeights {
 
 /// What a resizer works in, kept from image to image by each thread.
 struct ResizeBuffers {
+  Scratch rows;       // [kBlockRows × source columns × kPixelBytes]
   Scratch block;      // [source columns × kBlockRows × kPixelBytes]
   Scratch resampled;  // [columns × kBlockRows × kPixelBytes]
-  Scratch narrow;     // [source rows × stride]
+  Scratch narrow;     // [source rows and a block of them × stride]
   Scratch row;        // [stride]
 };
 
@@ -98,7 +99,8 @@ class ViewResizer final : public RowSink {
   Span columns_, rows_;
   AxisWeights horizontal_, vertical_;
   Box source_;
-  std::size_t stride_;  // bytes of a row of the narrow picture
+  std::size_t rowStride_;  // bytes of a row of the source
+  std::size_t stride_;     // of the narrow picture
   ResizeBuffers buffers_;
   int pushed_ = 0, flushed_ = 0;
 };

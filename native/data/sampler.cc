@@ -24,21 +24,26 @@ std::vector<std::int32_t> shuffled(std::int64_t images, std::uint64_t seed, std:
 
 }  // namespace
 
-Sampler::Sampler(const SamplerOptions& options) : batchSize_(options.batchSize) {
-  if (options.shuffle) {
-    order_ = shuffled(options.images, options.seed, options.epoch);
-  } else {
-    order_.resize(static_cast<std::size_t>(options.images));
-    std::iota(order_.begin(), order_.end(), 0);
-  }
-  batches_ = (options.images + batchSize_ - 1) / batchSize_;
-  const bool lastIsSingle = batchSize_ > 1 && options.images % batchSize_ == 1;
+Sampler::Sampler(const SamplerOptions& options)
+    : options_(options), batches_((options.images + options.batchSize - 1) / options.batchSize) {
+  const bool lastIsSingle = options.batchSize > 1 && options.images % options.batchSize == 1;
   if (options.mergeLastSingle && lastIsSingle && batches_ > 1) --batches_;
 }
 
+void Sampler::prepare() const {
+  std::call_once(made_, [this] {
+    if (options_.shuffle) {
+      order_ = shuffled(options_.images, options_.seed, options_.epoch);
+    } else {
+      order_.resize(static_cast<std::size_t>(options_.images));
+      std::iota(order_.begin(), order_.end(), 0);
+    }
+  });
+}
+
 std::span<const std::int32_t> Sampler::batch(std::int64_t batch) const {
-  const auto first = batch * batchSize_;
-  const auto end = batch + 1 == batches_ ? images() : first + batchSize_;
+  const auto first = batch * options_.batchSize;
+  const auto end = batch + 1 == batches_ ? images() : first + options_.batchSize;
   return std::span(order_).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(end - first));
 }
 

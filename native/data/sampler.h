@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -22,14 +23,18 @@ class Sampler {
   explicit Sampler(const SamplerOptions& options);
 
   std::int64_t batches() const { return batches_; }
-  std::int64_t images() const { return static_cast<std::int64_t>(order_.size()); }
-  /// Indices of the images of batch `batch`, 0 ≤ batch < batches().
+  std::int64_t images() const { return options_.images; }
+  /// Makes the order, by whoever asks first while the others wait: of a million images it takes a tenth of a second,
+  /// so that it is not for the JavaScript thread, nor for one that holds a lock which that may want.
+  void prepare() const;
+  /// Indices of the images of batch `batch`, 0 ≤ batch < batches(), once the order is made.
   std::span<const std::int32_t> batch(std::int64_t batch) const;
 
  private:
-  std::vector<std::int32_t> order_;
-  std::int64_t batchSize_;
+  SamplerOptions options_;
   std::int64_t batches_;
+  mutable std::once_flag made_;
+  mutable std::vector<std::int32_t> order_;
 };
 
 }  // namespace resnet_torch::data

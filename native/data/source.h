@@ -53,6 +53,18 @@ struct ImageSource {
   bool isFile() const { return !spool && memory.empty(); }
 };
 
+/// What tells one state of a file from another.
+struct FileStamp {
+  std::int64_t bytes = -1;                    ///< −1 where the system does not tell, or there is no file
+  std::int64_t seconds = 0, nanoseconds = 0;  ///< when it was changed
+
+  bool known() const { return bytes >= 0; }
+  bool operator==(const FileStamp&) const = default;
+};
+
+/// Of a file as it is now. Of what lies in a spool file or in memory, which does not change, it is not known.
+FileStamp stampOf(const ImageSource& source);
+
 /// Images with labels. Each is a file of its own; or all lie in a spool file, and have names in place of paths.
 struct FileList {
   std::vector<std::string> paths;
@@ -63,10 +75,13 @@ struct FileList {
   ImageSource source(std::size_t index) const;
 };
 
-/// The bytes of an image, read as far as they are asked for. Throws std::runtime_error without the image's name.
+/// The bytes of an image, read as far as they are asked for. Throws std::runtime_error without the image's name for
+/// what is wrong with the file, and Error(ERR_FILE) for what is wrong with the system (no right to read, no
+/// descriptor left, a disk that fails): such a file is not a broken image, and never left out as one.
 class ImageBytes {
  public:
   explicit ImageBytes(const ImageSource& source);
+  explicit ImageBytes(Bytes memory) : memory_(memory), size_(memory.size()) {}
   ~ImageBytes();
   ImageBytes(const ImageBytes&) = delete;
   ImageBytes& operator=(const ImageBytes&) = delete;
@@ -77,6 +92,9 @@ class ImageBytes {
   Bytes readAll() { return read(0, size_); }
 
  private:
+  [[noreturn]] void fail(const char* what, int error) const;
+
+  std::string name_;
   Bytes memory_;
   int descriptor_ = -1;
   bool owned_ = false;

@@ -70,9 +70,18 @@ using Buffer = std::vector<Element, Uninitialised<Element>>;
 /// Bytes to work in, which are lost when more are asked for than ever before.
 class Scratch {
  public:
+  Scratch() = default;
+  Scratch(Scratch&& other) noexcept : bytes_(std::move(other.bytes_)), capacity_(std::exchange(other.capacity_, 0)) {}
+  Scratch& operator=(Scratch&& other) noexcept {
+    bytes_ = std::move(other.bytes_);
+    capacity_ = std::exchange(other.capacity_, 0);
+    return *this;
+  }
+
   std::uint8_t* reserve(std::size_t size) {
     if (size > capacity_) {
       bytes_.reset();
+      capacity_ = 0;  // where there is no memory for more, there is none at all
       bytes_ = std::make_unique_for_overwrite<std::uint8_t[]>(size);
       capacity_ = size;
     }
