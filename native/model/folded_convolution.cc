@@ -5,6 +5,8 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 
 #include "core/cpu.h"
+#include "model/device_kernels.h"
+#include "model/finite.h"
 
 namespace resnet_torch::model {
 
@@ -75,20 +77,55 @@ at::Tensor scaled(const at::Tensor& weight, const at::Tensor& scale, at::ScalarT
 
 }  // namespace
 
+bool leavesBiases(at::Device device, at::ScalarType dtype) {
+  return deviceKernels(device) && dtype != at::kDouble;
+}
+
 at::Tensor foldingScale(const BatchNorm& norm) {
   return norm.weight.detach().to(at::kDouble) / (norm.runningVar.to(at::kDouble) + kBatchNormEpsilon).sqrt();
 }
 
+namespace {
+
+/// β − mean · scale, in float64.
+at::Tensor foldedShift(const BatchNorm& norm, const at::Tensor& scale) {
+  return norm.bias.detach().to(at::kDouble) - norm.runningMean.to(at::kDouble) * scale;
+}
+
+}  // namespace
+
 FoldedConvolution::FoldedConvolution(const Convolution& convolution, const BatchNorm& norm, at::ScalarType dtype,
-                                     bool keepWeight)
+                                     bool keepWeight, const BatchNorm* second)
     : stride_{convolution.stride, convolution.stride},
       padding_{convolution.padding, convolution.padding},
       inputs_(convolution.weight.size(1)),
       fused_(canFuse(dtype, convolution.weight.device())),
       keepWeight_(keepWeight) {
+  const auto& weight = convolution.weight;
+  const auto* device = deviceKernels(weight.device());
+  if (device && dtype != at::kDouble && weight.scalar_type() == at::kFloat) {
+    auto folded = device->fold(convolution, norm, second, dtype);
+    weight_ = std::move(folded.weight);
+    bias_ = std::move(folded.bias);
+    shift_ = std::move(folded.shift);
+    return;
+  }
   const auto scale = foldingScale(norm);
-  weight_ = scaled(convolution.weight.detach(), scale, dtype, keepWeight_ || !fused_);
-  bias_ = (norm.bias.detach().to(at::kDouble) - norm.runningMean.to(at::kDouble) * scale).to(dtype);
+  weight_ = scaled(weight.detach(), scale, dtype, keepWeight_ || !fused_);
+  auto bias = foldedShift(norm, scale);
+  if (second) bias = bias + foldedShift(*second, foldingScale(*second));
+  bias_ = bias.to(dtype);
+  shift_ = bias.to(dtype == at::kDouble ? at::kDouble : at::kFloat);
+}
+
+NormState FoldedConvolution::shift() const {
+  NormState state;
+  state.shift = shift_;
+  return state;
+}
+
+bool FoldedConvolution::finite() const {
+  return allFiniteAnywhere(weight_) && allFiniteAnywhere(bias_);
 }
 
 const at::Tensor& FoldedConvolution::packed(const at::Tensor& x) {
@@ -124,6 +161,12 @@ at::Tensor FoldedConvolution::run(const at::Tensor& x, bool relu) {
   }
   return pointwise()->typed<Pointwise>().call(x, packed(x), bias_, padding_, stride_, kNoDilation, 1,
                                               relu ? "relu" : "none", Scalars(), std::nullopt);
+}
+
+at::Tensor FoldedConvolution::runPlain(const at::Tensor& x) {
+  if (!fused(x)) return at::conv2d(x, weight(x.size(1)), {}, stride_, padding_);
+  return pointwise()->typed<Pointwise>().call(x, packed(x), std::nullopt, padding_, stride_, kNoDilation, 1, "none",
+                                              Scalars(), std::nullopt);
 }
 
 void FoldedConvolution::runInto(const at::Tensor& x, at::Tensor& sum) {

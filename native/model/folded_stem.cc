@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/cpu.h"
+#include "model/finite.h"
 #include "model/fused_ops.h"
 #include "model/vector/stem.h"
 
@@ -69,10 +70,16 @@ FoldedStem::FoldedStem(const Convolution& convolution, const BatchNorm& norm, at
   convolution_.emplace(convolution, norm, dtype, /*keepWeight=*/false);
 }
 
+bool FoldedStem::finite() const {
+  return packed_.defined() ? allFinite(packed_) && allFinite(bias_) : convolution_->finite();
+}
+
 at::Tensor FoldedStem::run(const at::Tensor& images) {
 #ifdef RESNET_TORCH_X86_KERNELS
   if (packed_.defined()) return runOwnKernel(images, packed_, bias_);
 #endif
+  if (leavesBiases(images.device(), images.scalar_type()))
+    return normReluPool(convolution_->runPlain(images), convolution_->shift(), nullptr);
   const auto convolved = convolution_->run(images, /*relu=*/false);
   return normReluPool(convolved, identityState(convolved), nullptr);
 }

@@ -18,6 +18,8 @@ class FoldedStem {
 
   /// Normalised images [n, 3, h, w], channels-last and of the dtype → [n, 64, h / 4, w / 4], halves rounded up.
   at::Tensor run(const at::Tensor& images);
+  /// As FoldedConvolution's.
+  bool finite() const;
 
  private:
   std::optional<FoldedConvolution> convolution_;  ///< where there is no packed weight

@@ -1,6 +1,10 @@
 #include "model/frozen_units.h"
 
+#include <limits>
+
+#include "core/errors.h"
 #include "core/executor.h"
+#include "model/finite.h"
 #include "model/units.h"
 
 namespace resnet_torch::model {
@@ -8,20 +12,45 @@ namespace resnet_torch::model {
 namespace {
 constexpr bool kKeepNoWeight = false;
 constexpr std::int64_t kStemChannels = 64;
+constexpr std::int64_t kFirstStageChannels = 256;
+
+/// Behind a convolution and its ReLU nothing would show what it was computed with.
+template <class Folded>
+void requireFinite(const Folded& folded, std::string_view unit, const char* convolution, at::ScalarType dtype) {
+  if (folded.finite()) return;
+  throw Error("ERR_NON_FINITE", "The weights of " + std::string(unit) + convolution +
+                                    " with those of its BatchNorm are not finite in " + c10::toString(dtype) +
+                                    ": use the precision fp32 (--precision fp32), or other weights");
+}
 }  // namespace
 
 FrozenUnits::FrozenUnits(const ResNet50& model, int first, int last, at::ScalarType compute)
-    : first_(first), last_(last), modelType_(model.dtype()), dtype_(compute) {
+    : first_(first),
+      last_(last),
+      modelType_(model.dtype()),
+      dtype_(compute),
+      leavesBiases_(leavesBiases(model.device(), compute)) {
   const at::NoGradGuard noGrad;
-  if (first == 0 && last > 0) stem_.emplace(model.stemConvolution(), model.stemNorm(), dtype_);
+  if (first == 0 && last > 0) {
+    stem_.emplace(model.stemConvolution(), model.stemNorm(), dtype_);
+    requireFinite(*stem_, "stem", "", dtype_);
+  }
   for (int unit = std::max(first, 1); unit < std::min(last, kBackboneUnits); ++unit) {
     Executor::throwIfStopping();
     const auto& from = model.block(unit);
+    const auto name = kUnits[static_cast<std::size_t>(unit)];
+    constexpr std::array kConvolutions = {".conv1", ".conv2", ".conv3"};
     Block block;
-    for (std::size_t i = 0; i < from.convolutions.size(); ++i)
-      block.convolutions.emplace_back(from.convolutions[i], from.norms[i], dtype_, kKeepNoWeight);
-    if (from.downsample)
+    for (std::size_t i = 0; i < from.convolutions.size(); ++i) {
+      const bool addsShortcut = i == 2 && from.downsample && leavesBiases_;
+      block.convolutions.emplace_back(from.convolutions[i], from.norms[i], dtype_, kKeepNoWeight,
+                                      addsShortcut ? &from.downsample->norm : nullptr);
+      requireFinite(block.convolutions.back(), name, kConvolutions[i], dtype_);
+    }
+    if (from.downsample) {
       block.downsample.emplace(from.downsample->convolution, from.downsample->norm, dtype_, kKeepNoWeight);
+      requireFinite(*block.downsample, name, ".downsample.0", dtype_);
+    }
     blocks_.push_back(std::move(block));
   }
 }
@@ -38,18 +67,67 @@ at::Tensor FrozenUnits::activations(const at::Tensor& input) {
   return compute(input.to(dtype_).contiguous(at::MemoryFormat::ChannelsLast));
 }
 
+namespace {
+
+/// What overflows goes down the shortcuts of its stage, and is lost behind the next one's first convolution, whose
+/// ReLU makes 0 of what is not a number. The next shortcut's own convolution has no ReLU, and any of its channels
+/// depends on all that it is given: one is looked at. On a device, without waiting: 0 for every image, or NaN.
+class Overflow {
+ public:
+  void look(const at::Tensor& shortcut) {
+    const auto channel = shortcut.select(1, 0);
+    if (!channel.device().is_cpu()) {
+      const auto found = channel.mul(0).sum({1, 2});
+      found_ = found_.defined() ? found_.add_(found) : found;
+      return;
+    }
+    for (const auto row : rowsNotFinite(channel)) rows_.push_back(row);
+  }
+
+  /// Makes the images in which anything overflowed NaN.
+  void mark(at::Tensor& x) const {
+    if (found_.defined()) x.select(1, 0).add_(found_.view({-1, 1, 1}));
+    for (const auto row : rows_) x.select(0, row).fill_(std::numeric_limits<double>::quiet_NaN());
+  }
+
+ private:
+  at::Tensor found_;
+  std::vector<std::int64_t> rows_;
+};
+
+}  // namespace
+
+at::Tensor FrozenUnits::shortcut(FoldedConvolution& downsample, const at::Tensor& x) const {
+  return leavesBiases_ ? downsample.runPlain(x) : downsample.run(x, /*relu=*/false);
+}
+
 at::Tensor FrozenUnits::compute(at::Tensor x) {
+  Overflow overflow;
   if (stem_) x = stem_->run(x);
   bool own = stem_.has_value() || x.is_cuda();  // whether x may be written over, which cuDNN does not
   for (auto& block : blocks_) {
     Executor::throwIfStopping();
-    auto sum = block.downsample ? block.downsample->run(x, /*relu=*/false) : own ? x : x.clone();
+    auto sum = block.downsample ? shortcut(*block.downsample, x) : own ? x : x.clone();
+    // In the first stage nothing was added up yet.
+    if (block.downsample && sum.size(1) > kFirstStageChannels) overflow.look(sum);
     const auto narrow = block.convolutions[0].run(x, /*relu=*/true);
     block.convolutions[2].runInto(block.convolutions[1].run(narrow, /*relu=*/true), sum);
     x = sum;
     own = true;
   }
+  overflow.mark(x);
   return x;
+}
+
+std::string firstUnitNotFinite(const ResNet50& model, int first, const at::Tensor& input, at::ScalarType compute) {
+  const at::NoGradGuard noGrad;
+  auto x = input;
+  for (int unit = first; unit < kBackboneUnits; ++unit) {
+    x = FrozenUnits(model, unit, unit + 1, compute).activations(x);
+    if (!allFiniteAnywhere(x)) return std::string(kUnits[static_cast<std::size_t>(unit)]);
+  }
+  const auto pooled = first < kBackboneUnits ? averaged(x, model.dtype()) : x;
+  return allFiniteAnywhere(model.logits(pooled, {})) ? "" : std::string(kUnits.back());
 }
 
 std::vector<std::int64_t> outputSizes(int units, std::int64_t size) {

@@ -13,7 +13,7 @@ namespace resnet_torch::model {
 /// Units first … last − 1 of the backbone compiled for inference: BatchNorm in evaluation mode is folded, what
 /// follows a convolution (bias, residual addition, ReLU) is one operation with it, and there is no autograd. Holds
 /// copies of the weights: what the model learns afterwards does not reach it. Computes in `compute`: the model's
-/// dtype or a narrower one.
+/// dtype or a narrower one. Folded weights that are not finite in it are ERR_NON_FINITE, by their unit.
 class FrozenUnits {
  public:
   FrozenUnits(const ResNet50& model, int first, int last, at::ScalarType compute);
@@ -29,6 +29,7 @@ class FrozenUnits {
 
  private:
   at::Tensor compute(at::Tensor x);
+  at::Tensor shortcut(FoldedConvolution& downsample, const at::Tensor& x) const;
 
   struct Block {
     std::vector<FoldedConvolution> convolutions;  ///< three
@@ -37,9 +38,14 @@ class FrozenUnits {
 
   int first_, last_;
   at::ScalarType modelType_, dtype_;
+  bool leavesBiases_;  ///< of shortcuts, to the convolutions that they are added to
   std::optional<FoldedStem> stem_;
   std::vector<Block> blocks_;
 };
+
+/// For a message: the first of the units from `first` on whose output for `input` is not finite; empty where it is in
+/// all of them. It computes them one by one.
+std::string firstUnitNotFinite(const ResNet50& model, int first, const at::Tensor& input, at::ScalarType compute);
 
 /// Sizes [c, h, w] of what the first 1 … 17 units make of an image of a side of `size`; [2048] after all 17, pooled.
 std::vector<std::int64_t> outputSizes(int units, std::int64_t size);

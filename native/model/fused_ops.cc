@@ -166,22 +166,24 @@ NormState batchStatistics(const at::Tensor& x, const BatchNorm& norm) {
   state.inverse = byChannel(x, inverse);
   state.scale = byChannel(x, [&](std::int64_t c) { return gamma[c] * inverse(c); });
   state.shift = byChannel(x, [&](std::int64_t c) { return beta[c] - gamma[c] * inverse(c) * (k[c] + shifted(c)); });
-  at::Tensor(norm.runningMean).mul_(1 - kBatchNormMomentum).add_(state.mean, kBatchNormMomentum);
-  const auto unbiased = byChannel(x, [&](std::int64_t c) { return variance(c) * count / (count - 1); });
-  at::Tensor(norm.runningVar).mul_(1 - kBatchNormMomentum).add_(unbiased, kBatchNormMomentum);
-  at::Tensor(norm.batchesTracked).add_(1);
+  state.variance = byChannel(x, [&](std::int64_t c) { return variance(c) * count / (count - 1); });
   return state;
 }
 
 void updateRunning(std::span<const BatchMoments> batches, const at::Tensor& skip) {
   if (batches.empty()) return;
-  const auto* device = deviceKernels(batches.front().mean.device());
-  TORCH_CHECK(device, "the CPU's running statistics are updated with the forward pass");
-  device->updateRunning(batches, skip);
+  if (const auto* device = deviceKernels(batches.front().mean.device())) return device->updateRunning(batches, skip);
+  TORCH_CHECK(!skip.defined(), "on the CPU it is known whether a step holds");
+  for (const auto& [norm, mean, variance] : batches) {
+    at::Tensor(norm->runningMean).mul_(1 - kBatchNormMomentum).add_(mean, kBatchNormMomentum);
+    at::Tensor(norm->runningVar).mul_(1 - kBatchNormMomentum).add_(variance, kBatchNormMomentum);
+    at::Tensor(norm->batchesTracked).add_(1);
+  }
 }
 
 NormState identityState(const at::Tensor& x) {
   NormState state;
+  if (deviceKernels(x.device())) return state;
   const auto options = at::TensorOptions().dtype(wideType(x)).device(x.device());
   state.scale = at::ones({x.size(1)}, options);
   state.shift = at::zeros({x.size(1)}, options);
@@ -213,8 +215,9 @@ at::Tensor normAddRelu(const at::Tensor& x, const NormState& state, const at::Te
   return y;
 }
 
-AffineGradients normReluBackward(at::Tensor& dy, const at::Tensor& x, const NormState& state) {
-  if (const auto* device = deviceKernels(x.device())) return device->normReluBackward(dy, x, state);
+AffineGradients normReluBackward(at::Tensor& dy, const at::Tensor& x, const NormState& state,
+                                 const AffineGradients& place) {
+  if (const auto* device = deviceKernels(x.device())) return device->normReluBackward(dy, x, state, place);
   RECORD_FUNCTION("resnet_torch::normReluBackward", std::vector<c10::IValue>());
   return withType(x, [&](auto type) {
     using T = decltype(type);
@@ -243,8 +246,9 @@ AffineGradients normReluBackward(at::Tensor& dy, const at::Tensor& x, const Norm
 }
 
 AddReluSums addReluBackward(at::Tensor& dy, const at::Tensor& dySecond, const at::Tensor& opened, const Branch& x,
-                            const Branch& z) {
-  if (const auto* device = deviceKernels(dy.device())) return device->addReluBackward(dy, dySecond, opened, x, z);
+                            const Branch& z, const AddReluSums& place) {
+  if (const auto* device = deviceKernels(dy.device()))
+    return device->addReluBackward(dy, dySecond, opened, x, z, place);
   RECORD_FUNCTION("resnet_torch::addReluBackward", std::vector<c10::IValue>());
   return withType(dy, [&](auto type) {
     using T = decltype(type);
@@ -278,7 +282,7 @@ AddReluSums addReluBackward(at::Tensor& dy, const at::Tensor& dySecond, const at
           kernels<T>().sums(pass, last - first, channels);
         });
     AddReluSums answer;
-    answer.bias = byChannel(dy, [&](std::int64_t c) { return sums[c]; });
+    answer.bias = answer.zBias = byChannel(dy, [&](std::int64_t c) { return sums[c]; });
     if (x.state) answer.weight = affineGradients(dy, *x.state, sums.data(), sums.data() + channels).weight;
     if (z.state) answer.zWeight = affineGradients(dy, *z.state, sums.data(), sums.data() + 2 * channels).weight;
     return answer;
@@ -336,8 +340,9 @@ at::Tensor normReluPool(const at::Tensor& x, const NormState& state, at::Tensor*
 }
 
 PoolBackward normReluPoolBackward(const at::Tensor& dy, const at::Tensor& places, const at::Tensor& x,
-                                  const NormState* state) {
-  if (const auto* device = deviceKernels(x.device())) return device->normReluPoolBackward(dy, places, x, state);
+                                  const NormState* state, const AffineGradients& place) {
+  if (const auto* device = deviceKernels(x.device()))
+    return device->normReluPoolBackward(dy, places, x, state, place);
   RECORD_FUNCTION("resnet_torch::normReluPoolBackward", std::vector<c10::IValue>());
   PoolBackward answer;
   answer.g = likeOf(x);

@@ -14,14 +14,14 @@ namespace resnet_torch::model {
 struct NormState {
   at::Tensor mean, inverse;  ///< of the batch, inverse = 1 / sqrt(variance + 1e-5)
   at::Tensor scale, shift;
-  at::Tensor variance;  ///< unbiased, where the running statistics are still to be updated
+  at::Tensor variance;  ///< unbiased
 };
 
 /// Statistics of a batch [n, c, h, w] (channels-last; float64, float32 or bfloat16) as torch.nn.BatchNorm2d takes
-/// them in training mode. On the CPU the running ones are updated, with momentum 0.1, and the count of batches;
-/// a device leaves that to updateRunning().
+/// them in training mode. The running ones are left to updateRunning(), for when the step is known to hold.
 NormState batchStatistics(const at::Tensor& x, const BatchNorm& norm);
-/// The factors 1 and 0, for values that are normalised already.
+/// The factors 1 and 0, for values that are normalised already. On a device they are undefined, either of them, which
+/// says as much.
 NormState identityState(const at::Tensor& x);
 
 /// What a batch adds to a BatchNorm's running statistics: its mean and its unbiased variance.
@@ -29,7 +29,8 @@ struct BatchMoments {
   const BatchNorm* norm = nullptr;
   at::Tensor mean, variance;
 };
-/// Updates the running statistics of a device's BatchNorms, unless `skip`, int32 of one value or undefined, is not 0.
+/// Updates running statistics, with momentum 0.1, and the counts of batches; on a device unless `skip`, int32 of one
+/// value or undefined, is not 0.
 void updateRunning(std::span<const BatchMoments> batches, const at::Tensor& skip);
 
 /// relu(norm(x)).
@@ -44,8 +45,10 @@ struct AffineGradients {
   at::Tensor weight, bias;
 };
 
-/// Backward of normRelu: `dy` becomes the gradient of x.
-AffineGradients normReluBackward(at::Tensor& dy, const at::Tensor& x, const NormState& state);
+/// Backward of normRelu: `dy` becomes the gradient of x. `place` here and below is where a device writes such
+/// gradients, as far as it is defined; the CPU answers new ones.
+AffineGradients normReluBackward(at::Tensor& dy, const at::Tensor& x, const NormState& state,
+                                 const AffineGradients& place = {});
 
 /// A branch that ends in an addition: its values before their BatchNorm. Undefined where it needs no sums.
 struct Branch {
@@ -58,9 +61,10 @@ struct Branch {
 /// gradient. `opened` says where the ReLU was open: its output, or normAddRelu's mask.
 struct AddReluSums {
   at::Tensor bias, weight, zWeight;
+  at::Tensor zBias;  ///< the same as `bias`, of the other branch's place
 };
 AddReluSums addReluBackward(at::Tensor& dy, const at::Tensor& dySecond, const at::Tensor& opened, const Branch& x,
-                            const Branch& z);
+                            const Branch& z, const AddReluSums& place = {});
 /// Second half: the gradient of x from the gradient g of norm(x).
 at::Tensor normBackward(const at::Tensor& g, const at::Tensor& x, const NormState& state,
                         const AffineGradients& sums);
@@ -74,6 +78,6 @@ struct PoolBackward {
   AffineGradients sums;
 };
 PoolBackward normReluPoolBackward(const at::Tensor& dy, const at::Tensor& places, const at::Tensor& x,
-                                  const NormState* state);
+                                  const NormState* state, const AffineGradients& place = {});
 
 }  // namespace resnet_torch::model

@@ -1,5 +1,6 @@
 #include "model/resnet50.h"
 
+#include <ATen/EmptyTensor.h>
 #include <ATen/Parallel.h>
 
 #include <cmath>
@@ -36,9 +37,23 @@ at::Tensor normaliseBatch(const at::Tensor& input, const BatchNorm& norm, const 
                         kBatchNormMomentum, kBatchNormEpsilon, /*cudnn_enabled=*/true);
 }
 
+/// Of convolutions' weights in channels-last layout. Touches no device.
+at::Tensor withoutMemory(at::IntArrayRef sizes, at::ScalarType dtype, at::Device device) {
+  auto storage = c10::make_intrusive<c10::StorageImpl>(
+      c10::StorageImpl::use_byte_size_t(), at::detail::computeStorageNbytesContiguous(sizes, c10::elementSize(dtype)),
+      at::DataPtr(nullptr, device),
+      /*allocator=*/nullptr, /*resizable=*/false);
+  const c10::DispatchKeySet keys(c10::computeDispatchKey(dtype, at::kStrided, device));
+  auto tensor = at::detail::make_tensor<c10::TensorImpl>(c10::Storage(std::move(storage)), keys,
+                                                         c10::scalarTypeToTypeMeta(dtype));
+  tensor.unsafeGetTensorImpl()->set_sizes_contiguous(sizes);
+  if (sizes.size() == 4) tensor.unsafeGetTensorImpl()->empty_tensor_restride(at::MemoryFormat::ChannelsLast);
+  return tensor;
+}
+
 }  // namespace
 
-ResNet50::ResNet50(HeadShape head, at::ScalarType dtype, at::Device device, std::uint64_t seed)
+ResNet50::ResNet50(HeadShape head, at::ScalarType dtype, at::Device device, std::uint64_t seed, Allocation allocation)
     : head_(std::move(head)), dtype_(dtype), device_(device), seed_(seed), compiled_(std::make_unique<Compiled>()) {
   stemConvolution_ = addConvolution("conv1", 3, 64, 7, 2);
   stemNorm_ = addBatchNorm("bn1", 64);
@@ -72,18 +87,40 @@ ResNet50::ResNet50(HeadShape head, at::ScalarType dtype, at::Device device, std:
   }
   const std::string last = head_.hidden.empty() ? "fc" : "fc." + std::to_string(3 * head_.hidden.size());
   headLayers_.push_back(addLinear(last, in, head_.classes));
+  if (allocation == Allocation::kNow) allocate();
 }
 
 ResNet50::~ResNet50() = default;
 
-at::Tensor ResNet50::add(const std::string& name, at::Tensor tensor, bool parameter, Beginning beginning) {
+at::Tensor ResNet50::add(const std::string& name, at::IntArrayRef sizes, at::ScalarType dtype, bool parameter,
+                         Beginning beginning) {
   byName_[name] = tensors_.size();
-  tensors_.push_back({name, tensor, parameter});
+  tensors_.push_back({name, withoutMemory(sizes, dtype, device_), parameter});
   beginnings_.push_back(beginning);
-  return tensor;
+  return tensors_.back().tensor;
+}
+
+void ResNet50::allocate() {
+  if (allocated_) return;
+  const at::NoGradGuard noGrad;
+  const auto bytes = at::TensorOptions().device(device_).dtype(at::kByte);
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    const auto& tensor = tensors_[i].tensor;
+    // Every copy of the tensor shares the storage that is filled here.
+    auto& storage = *tensor.storage().unsafeGetStorageImpl();
+    if (!storage.data())
+      storage.swap_data_ptr(
+          *at::empty({static_cast<std::int64_t>(storage.nbytes())}, bytes).storage().unsafeGetStorageImpl());
+    auto& beginning = beginnings_[i];
+    if (beginning.kind != Beginning::Kind::kConstant) continue;
+    tensor.fill_(beginning.spread);
+    beginning = {};
+  }
+  allocated_ = true;
 }
 
 void ResNet50::initialise() {
+  allocate();
   const at::NoGradGuard noGrad;
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     auto& beginning = beginnings_[i];
@@ -115,31 +152,29 @@ void ResNet50::setChanged(int unit) {
 Convolution ResNet50::addConvolution(const std::string& name, std::int64_t in, std::int64_t out, std::int64_t kernel,
                                      std::int64_t stride) {
   const double deviation = std::sqrt(2.0 / static_cast<double>(out * kernel * kernel));
-  const auto options = at::TensorOptions().dtype(dtype_).device(device_);
-  const auto weight = at::empty({out, in, kernel, kernel}, options, at::MemoryFormat::ChannelsLast);
-  return {add(name + ".weight", weight, true, {Beginning::Kind::kNormal, deviation}), stride, kernel / 2};
+  return {add(name + ".weight", {out, in, kernel, kernel}, dtype_, true, {Beginning::Kind::kNormal, deviation}),
+          stride, kernel / 2};
 }
 
 BatchNorm ResNet50::addBatchNorm(const std::string& name, std::int64_t channels) {
-  const auto options = at::TensorOptions().dtype(dtype_).device(device_);
+  constexpr Beginning kZero{Beginning::Kind::kConstant, 0}, kOne{Beginning::Kind::kConstant, 1};
   batchNorms_.insert(name);
   BatchNorm norm;
   norm.name = name;
-  norm.weight = add(name + ".weight", at::ones({channels}, options), true);
-  norm.bias = add(name + ".bias", at::zeros({channels}, options), true);
-  norm.runningMean = add(name + ".running_mean", at::zeros({channels}, options), false);
-  norm.runningVar = add(name + ".running_var", at::ones({channels}, options), false);
-  norm.batchesTracked = add(name + ".num_batches_tracked", at::zeros({}, options.dtype(at::kLong)), false);
+  norm.weight = add(name + ".weight", {channels}, dtype_, true, kOne);
+  norm.bias = add(name + ".bias", {channels}, dtype_, true, kZero);
+  norm.runningMean = add(name + ".running_mean", {channels}, dtype_, false, kZero);
+  norm.runningVar = add(name + ".running_var", {channels}, dtype_, false, kOne);
+  norm.batchesTracked = add(name + ".num_batches_tracked", {}, at::kLong, false, kZero);
   return norm;
 }
 
 /// nn.Linear's default: both uniform in ±1/√fan_in.
 Linear ResNet50::addLinear(const std::string& name, std::int64_t in, std::int64_t out) {
   const double bound = 1 / std::sqrt(static_cast<double>(in));
-  const auto options = at::TensorOptions().dtype(dtype_).device(device_);
   const Beginning beginning{Beginning::Kind::kUniform, bound};
-  return {add(name + ".weight", at::empty({out, in}, options), true, beginning),
-          add(name + ".bias", at::empty({out}, options), true, beginning)};
+  return {add(name + ".weight", {out, in}, dtype_, true, beginning),
+          add(name + ".bias", {out}, dtype_, true, beginning)};
 }
 
 const NamedTensor& ResNet50::find(const std::string& name) const {
@@ -200,6 +235,8 @@ at::Tensor ResNet50::logits(const at::Tensor& features, const ForwardOptions& op
 }
 
 at::Tensor averaged(const at::Tensor& x, at::ScalarType dtype) {
+  // A device widens as it reads, with no copy in between.
+  if (deviceKernels(x.device())) return x.mean({2, 3}, /*keepdim=*/false, dtype);
   return at::adaptive_avg_pool2d(x.to(dtype), {1, 1}).flatten(1);
 }
 

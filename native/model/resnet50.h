@@ -57,10 +57,17 @@ struct Linear {
   at::Tensor weight, bias;
 };
 
-/// How a tensor begins: normal of this deviation, or uniform within ±this; nothing for what is filled already.
+/// How a tensor begins: normal of this deviation, uniform within ±this, or all this; nothing for what is filled
+/// already.
 struct Beginning {
-  enum class Kind { kFilled, kNormal, kUniform } kind = Kind::kFilled;
+  enum class Kind { kFilled, kNormal, kUniform, kConstant } kind = Kind::kFilled;
   double spread = 0;
+};
+
+/// When a model takes the memory of its tensors.
+enum class Allocation {
+  kNow,
+  kAtFirstUse,  ///< with allocate(): until then a model of any device can be made and asked for names and shapes
 };
 
 /// How one forward pass is computed.
@@ -83,7 +90,8 @@ at::Tensor averaged(const at::Tensor& x, at::ScalarType dtype);
 /// ReLU, Dropout, Linear) names them (`fc.0.weight`, `fc.3.weight`).
 class ResNet50 {
  public:
-  ResNet50(HeadShape head, at::ScalarType dtype, at::Device device, std::uint64_t seed);
+  ResNet50(HeadShape head, at::ScalarType dtype, at::Device device, std::uint64_t seed,
+           Allocation allocation = Allocation::kNow);
   ~ResNet50();
 
   const HeadShape& headShape() const { return head_; }
@@ -98,6 +106,9 @@ class ResNet50 {
   BatchNorm batchNorm(const std::string& module) const;
   std::size_t bytes() const;
 
+  /// Takes the memory of the tensors where that was not done. On the executor's thread, before values are written;
+  /// initialise() does it too.
+  void allocate();
   /// Large tensors are filled at their first use, on the executor's thread, and only where nothing was loaded into
   /// them. Every use of the model's values begins with this.
   void initialise();
@@ -137,7 +148,9 @@ class ResNet50 {
                              std::int64_t stride);
   BatchNorm addBatchNorm(const std::string& name, std::int64_t channels);
   Linear addLinear(const std::string& name, std::int64_t in, std::int64_t out);
-  at::Tensor add(const std::string& name, at::Tensor tensor, bool parameter, Beginning beginning = {});
+  /// A tensor without memory, which allocate() gives it.
+  at::Tensor add(const std::string& name, at::IntArrayRef sizes, at::ScalarType dtype, bool parameter,
+                 Beginning beginning);
 
   at::Tensor bottleneck(const Bottleneck& block, const at::Tensor& input, const ForwardOptions& options) const;
 
@@ -155,6 +168,7 @@ class ResNet50 {
   std::vector<Linear> headLayers_;
   std::unique_ptr<Compiled> compiled_;
   std::uint64_t loads_ = 0;
+  bool allocated_ = false;
 };
 
 /// uint8 [n, h, w, 3] → normalised `dtype` [n, 3, h, w], channels-last: (x / 255 − mean) / deviation with ImageNet's

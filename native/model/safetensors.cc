@@ -1,5 +1,6 @@
 #include "model/safetensors.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <sstream>
@@ -56,6 +57,16 @@ at::ScalarType scalarType(const StoredTensor& tensor) {
   return found->second;
 }
 
+/// Elements from the first to behind the last.
+std::int64_t spanOf(const StoredTensor& stored) {
+  std::int64_t elements = 1, span = 1;
+  for (std::size_t axis = 0; axis < stored.shape.size(); ++axis) {
+    elements *= stored.shape[axis];
+    if (!stored.strides.empty()) span += (stored.shape[axis] - 1) * stored.strides[axis];
+  }
+  return stored.strides.empty() || elements == 0 ? elements : span;
+}
+
 }  // namespace
 
 AtomicFile stageSafetensors(const std::string& path, const std::vector<TensorToStore>& tensors,
@@ -99,20 +110,42 @@ void writeSafetensors(const std::string& path, const std::vector<TensorToStore>&
   stageSafetensors(path, tensors, metadata).commit();
 }
 
+bool fitsInto(at::IntArrayRef sizes, const StoredTensor& stored) {
+  if (stored.rows.empty()) return sizes == at::IntArrayRef(stored.shape);
+  if (sizes.empty() || stored.shape.empty() || sizes.slice(1) != at::IntArrayRef(stored.shape).slice(1)) return false;
+  const auto held = stored.shape[0];
+  return sizes[0] == static_cast<std::int64_t>(stored.rows.size()) &&
+         std::all_of(stored.rows.begin(), stored.rows.end(), [&](auto row) { return row >= -1 && row < held; });
+}
+
+void copyStored(const at::Tensor& into, const StoredTensor& stored, const at::Tensor& read) {
+  if (stored.rows.empty()) {
+    into.copy_(read);
+    return;
+  }
+  for (std::size_t row = 0; row < stored.rows.size(); ++row)
+    if (stored.rows[row] >= 0) into.select(0, static_cast<std::int64_t>(row)).copy_(read.select(0, stored.rows[row]));
+}
+
 void readStored(const std::string& path, const std::vector<StoredTensor>& tensors,
                 const std::function<void(const StoredTensor&, const at::Tensor&)>& take) {
   const MappedFile file(path);
   for (const auto& stored : tensors) {
     const auto type = scalarType(stored);
-    std::int64_t elements = 1;
-    for (const auto size : stored.shape) elements *= size;
+    if (!stored.strides.empty() && stored.strides.size() != stored.shape.size())
+      throw Error("ERR_WEIGHTS_FORMAT", path + ": " + stored.name + " has another number of strides than of sides");
+    const auto elements = spanOf(stored);
     const auto* bytes = file.at(stored.offset, stored.length);
     if (static_cast<std::size_t>(elements) * c10::elementSize(type) != stored.length)
       throw Error("ERR_WEIGHTS_FORMAT", path + ": " + stored.name + " has " + std::to_string(stored.length) +
                                             " bytes, which does not fit its shape and dtype");
     // Tensors in a file need not be aligned for their dtype.
-    auto tensor = at::empty(stored.shape, type);
+    auto tensor = stored.strides.empty() ? at::empty(stored.shape, type) : at::empty({elements}, type);
     if (stored.length > 0) std::memcpy(tensor.mutable_data_ptr(), bytes, stored.length);
+    if (!stored.strides.empty() && elements > 0)
+      tensor = tensor.as_strided(stored.shape, stored.strides).contiguous();
+    else if (!stored.strides.empty())
+      tensor = tensor.reshape(stored.shape);
     take(stored, tensor);
   }
 }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <unordered_set>
 
+#include "model/device_kernels.h"
 #include "model/folded_convolution.h"
 #include "model/fused_ops.h"
 #include "model/resnet50.h"
@@ -47,9 +48,11 @@ class TrainableSuffix {
   void backward(const at::Tensor& logitsGradient);
   /// Whether all gradients of the last backward() are finite. On the CPU.
   bool finite() const { return finite_; }
-  /// Updates the running statistics by the last forward() where that was left to do: on a device, which may find in
-  /// `skip` that the step does not hold.
+  /// Updates the running statistics by the last forward(), of a step that holds. A device may find in `skip` that it
+  /// does not.
   void updateRunning(const at::Tensor& skip);
+  /// The first BatchNorm whose statistics of the last forward() are not finite, or an empty name. On the CPU.
+  std::string normNotFinite() const;
 
  private:
   /// A convolution with its BatchNorm.
@@ -63,11 +66,14 @@ class TrainableSuffix {
     bool passes() const { return trains() || inputGradient; }
 
     std::optional<FoldedConvolution> folded;  ///< in evaluation mode; kept from step to step where it is frozen
+    const BatchNorm* second = nullptr;        ///< of the shortcut, whose bias it adds with its own
+    bool secondTrains = false;
 
     bool keepsCopy = false;  ///< of its weight, in `weight`
 
     // From forward to backward.
     at::Tensor input, weight, convolved;
+    at::Tensor used;  ///< the weight for so many channels as the input has
     NormState state;
   };
 
@@ -103,11 +109,15 @@ class TrainableSuffix {
   void backwardFolded(Layer& layer, const at::Tensor& gradient, const at::Tensor& sum, at::Tensor* inputGradient);
   void setGradient(const at::Tensor& parameter, const at::Tensor& gradient, bool surelyFinite = false);
   void setAffine(Layer& layer, const at::Tensor& weight, const at::Tensor& bias);
+  at::Tensor place(const at::Tensor& parameter, bool trains) const;
+  AffineGradients affinePlaces(const Layer& layer) const;
+  void headGradients(const HeadLayer& layer, const at::Tensor& dy);
   void backwardStem(at::Tensor dy);
   at::Tensor backwardHead(const at::Tensor& logitsGradient);
 
   int first_;
   at::ScalarType modelType_, dtype_;
+  const DeviceKernels* device_;  ///< null where the CPU's own code serves
   std::optional<Layer> stem_;
   std::vector<Block> blocks_;
   std::vector<HeadLayer> head_;
@@ -115,6 +125,7 @@ class TrainableSuffix {
   bool finite_ = true;
   at::Tensor places_;  ///< of the stem's maxima
   std::vector<BatchMoments> moments_;
+  std::vector<GradientCopy> copies_;  ///< of a device, made in one go at the end of a backward pass
   std::vector<std::int64_t> lastSizes_;
 };
 
