@@ -24,18 +24,23 @@ void Optimizer::step(std::span<const double> rates) {
     throw Error("ERR_INVALID_ARGUMENT", "rates has " + std::to_string(rates.size()) + " values for " +
                                             std::to_string(groups_.size()) + " parameter groups");
   const at::NoGradGuard noGrad;
+  // All memory is taken before the first weight moves: where there is none, nothing has changed.
+  std::vector<Update> updates;
   for (std::size_t i = 0; i < groups_.size(); ++i) {
     if (settings_.kind == Kind::kSgd) {
-      stepSgd(groups_[i], states_[i], rates[i]);
+      prepareSgd(groups_[i], states_[i], rates[i], updates);
     } else {
-      stepAdam(groups_[i], states_[i], rates[i]);
+      prepareAdam(groups_[i], states_[i], rates[i], updates);
     }
   }
+  for (const auto& update : updates) update();
 }
 
-void Optimizer::stepSgd(const Group& group, std::vector<State>& states, double rate) {
+void Optimizer::prepareSgd(const Group& group, std::vector<State>& states, double rate,
+                           std::vector<Update>& updates) {
   struct Call {
     std::vector<at::Tensor> parameters, gradients, buffers;
+    std::vector<State*> states;
   };
   // PyTorch starts a buffer with its first gradient itself, undampened, and tells the kernel by a flag: a call of its
   // own.
@@ -45,20 +50,24 @@ void Optimizer::stepSgd(const Group& group, std::vector<State>& states, double r
     if (!parameter.grad().defined()) continue;
     const bool start = settings_.momentum != 0 && !states[i].first.defined();
     auto& call = start ? starting : going;
-    if (start) states[i].first = at::zeros_like(parameter);
     call.parameters.push_back(parameter);
     call.gradients.push_back(alignedGradient(parameter));
-    if (settings_.momentum != 0) call.buffers.push_back(states[i].first);
+    call.states.push_back(&states[i]);
+    if (settings_.momentum != 0) call.buffers.push_back(start ? at::zeros_like(parameter) : states[i].first);
   }
   for (const bool first : {true, false}) {
-    const auto& call = first ? starting : going;
+    auto& call = first ? starting : going;
     if (call.parameters.empty()) continue;
-    at::_fused_sgd_(call.parameters, call.gradients, call.buffers, group.weightDecay, settings_.momentum, rate,
-                    settings_.dampening, settings_.nesterov, /*maximize=*/false, /*is_first_step=*/first);
+    updates.emplace_back([this, call = std::move(call), decay = group.weightDecay, rate, first] {
+      at::_fused_sgd_(call.parameters, call.gradients, call.buffers, decay, settings_.momentum, rate,
+                      settings_.dampening, settings_.nesterov, /*maximize=*/false, /*is_first_step=*/first);
+      for (std::size_t i = 0; first && i < call.states.size(); ++i) call.states[i]->first = call.buffers[i];
+    });
   }
 }
 
-void Optimizer::stepAdam(const Group& group, std::vector<State>& states, double rate) {
+void Optimizer::prepareAdam(const Group& group, std::vector<State>& states, double rate,
+                            std::vector<Update>& updates) {
   std::vector<at::Tensor> parameters, gradients, first, second, steps;
   for (std::size_t i = 0; i < group.parameters.size(); ++i) {
     const auto& parameter = group.parameters[i].tensor;
@@ -76,16 +85,18 @@ void Optimizer::stepAdam(const Group& group, std::vector<State>& states, double 
     steps.push_back(state.steps);
   }
   if (parameters.empty()) return;
-  at::_foreach_add_(steps, 1);
-  const auto call = [&](auto fused) {
-    fused(parameters, gradients, first, second, at::TensorList{}, steps, rate, settings_.beta1, settings_.beta2,
-          group.weightDecay, settings_.eps, /*amsgrad=*/false, /*maximize=*/false);
-  };
-  if (settings_.kind == Kind::kAdam) {
-    call([](auto&&... arguments) { at::_fused_adam_(arguments...); });
-  } else {
-    call([](auto&&... arguments) { at::_fused_adamw_(arguments...); });
-  }
+  updates.emplace_back([=, this, decay = group.weightDecay] {
+    at::_foreach_add_(steps, 1);
+    const auto call = [&](auto fused) {
+      fused(parameters, gradients, first, second, at::TensorList{}, steps, rate, settings_.beta1, settings_.beta2,
+            decay, settings_.eps, /*amsgrad=*/false, /*maximize=*/false);
+    };
+    if (settings_.kind == Kind::kAdam) {
+      call([](auto&&... arguments) { at::_fused_adam_(arguments...); });
+    } else {
+      call([](auto&&... arguments) { at::_fused_adamw_(arguments...); });
+    }
+  });
 }
 
 void Optimizer::clearGradients() {

@@ -2,6 +2,7 @@
 
 #include "model/aten.h"
 
+#include <functional>
 #include <map>
 #include <span>
 
@@ -35,6 +36,7 @@ class Optimizer {
 
   const std::vector<Group>& groups() const { return groups_; }
   /// One step with the gradients that the parameters hold; those without one are passed over. `rates`: one a group.
+  /// Where there is no memory for it, it throws and has changed nothing.
   void step(std::span<const double> rates);
   void clearGradients();
 
@@ -73,8 +75,10 @@ class Optimizer {
     at::Tensor gradient;  ///< where it is reserved
   };
 
-  void stepSgd(const Group& group, std::vector<State>& states, double rate);
-  void stepAdam(const Group& group, std::vector<State>& states, double rate);
+  /// One call of a fused step, whose memory is there.
+  using Update = std::function<void()>;
+  void prepareSgd(const Group& group, std::vector<State>& states, double rate, std::vector<Update>& updates);
+  void prepareAdam(const Group& group, std::vector<State>& states, double rate, std::vector<Update>& updates);
   const char* firstName() const { return settings_.kind == Kind::kSgd ? "momentum_buffer" : "exp_avg"; }
 
   Settings settings_;
