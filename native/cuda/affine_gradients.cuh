@@ -4,19 +4,21 @@
 
 namespace resnet_torch::cuda {
 
-/// Affine gradients from partials [parts, 1 + kBranches, channels]: Σ g is the bias', Σ g (x − mean) · inverse the
-/// weight's, of up to two BatchNorms that end in one addition.
+/// Where affine gradients go, of up to two BatchNorms that end in one addition: Σ g is the bias', Σ g (x − mean) ·
+/// inverse the weight's.
 template <int kBranches>
-__global__ void __launch_bounds__(kThreads)
-    finishGradients(const float* partials, int parts, int channels, const float* firstInverse, float* firstWeight,
-                    const float* secondInverse, float* secondWeight, float* bias) {
-  double sums[1 + kBranches];
-  addPartials(partials, parts, channels, sums);
-  const int c = static_cast<int>(blockIdx.x) * kFinishChannels + static_cast<int>(threadIdx.x);
-  if (threadIdx.y != 0 || c >= channels) return;
-  bias[c] = static_cast<float>(sums[0]);
-  if constexpr (kBranches > 0) firstWeight[c] = static_cast<float>(sums[1] * firstInverse[c]);
-  if constexpr (kBranches > 1) secondWeight[c] = static_cast<float>(sums[2] * secondInverse[c]);
-}
+struct AffineSums {
+  const float *inverse = nullptr, *secondInverse = nullptr;
+  float *weight = nullptr, *secondWeight = nullptr;
+  float *bias = nullptr, *secondBias = nullptr;  ///< the second may be null
+
+  /// From the sums of g and of g (x − mean) of each branch.
+  __device__ __forceinline__ void write(int c, const double (&sums)[1 + kBranches]) const {
+    bias[c] = static_cast<float>(sums[0]);
+    if (secondBias) secondBias[c] = static_cast<float>(sums[0]);
+    if constexpr (kBranches > 0) weight[c] = static_cast<float>(sums[1] * inverse[c]);
+    if constexpr (kBranches > 1) secondWeight[c] = static_cast<float>(sums[2] * secondInverse[c]);
+  }
+};
 
 }  // namespace resnet_torch::cuda

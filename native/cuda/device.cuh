@@ -6,9 +6,7 @@
 
 #include <cuda_runtime.h>
 
-#include <string>
-
-#include "core/errors.h"
+#include "cuda/launch.h"
 
 /// An array in the block's shared memory.
 #define RESNET_TORCH_SHARED(type, name, count) __shared__ type name[count]
@@ -17,10 +15,18 @@ namespace resnet_torch::cuda {
 
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, cudaStream_t stream, Arguments... arguments) {
-  kernel<<<grid, block, 0, stream>>>(static_cast<Parameters>(arguments)...);
-  const auto error = cudaGetLastError();
-  if (error != cudaSuccess)
-    throw Error("ERR_INTERNAL", std::string("A CUDA kernel could not be launched: ") + cudaGetErrorString(error));
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = block;
+  config.stream = stream;
+  // Its answer is that of this launch, where cudaGetLastError() may tell of a failure that came before.
+  launchOrThrow(
+      [&]() -> int {
+        const auto error = cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...);
+        if (error != cudaSuccess) cudaGetLastError();  // told here, and not by whoever asks next
+        return error;
+      },
+      [](int error) { return cudaGetErrorString(static_cast<cudaError_t>(error)); });
 }
 
 }  // namespace resnet_torch::cuda

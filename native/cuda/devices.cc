@@ -3,6 +3,8 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <cuda_runtime_api.h>
 
+#include "cuda/compat.h"
+
 namespace resnet_torch::cuda {
 
 namespace {
@@ -32,7 +34,7 @@ Status ask() {
   if (cudaDriverGetVersion(&answer.driver) != cudaSuccess) answer.driver = 0;
   if (cudaRuntimeGetVersion(&answer.runtime) != cudaSuccess) answer.runtime = 0;
   const auto& hooks = at::detail::getCUDAHooks();
-  if (hooks.compiledWithCuDNN()) answer.cudnn = hooks.versionRuntimeCuDNN();
+  if (hooks.compiledWithCuDNN()) answer.cudnn = runtimeCudnn(hooks);
   return answer;
 }
 

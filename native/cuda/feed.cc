@@ -2,6 +2,8 @@
 
 #include <ATen/DeviceGuard.h>
 
+#include "cuda/device_memory.h"
+
 namespace resnet_torch::cuda {
 
 namespace {
@@ -44,8 +46,16 @@ at::Tensor SlotFeed::pass(data::Buffer<std::uint8_t> bytes, const Use& use) {
   const auto count = static_cast<std::int64_t>(bytes.size());
   auto& slot = nextSlot(count);
   copies_->after(*slot.read);
-  copies_->copy(slot.memory.mutable_data_ptr(), bytes.data(), bytes.size());
-  onTheWay_ = {std::move(bytes), copies_->mark()};
+  onTheWay_.bytes = std::move(bytes);
+  copies_->copy(slot.memory.mutable_data_ptr(), onTheWay_.bytes.data(), onTheWay_.bytes.size());
+  try {
+    onTheWay_.there = copies_->mark();
+  } catch (...) {
+    // Nothing tells when it has come, so the memory must not go to others before the stream is empty.
+    copies_->drain();
+    onTheWay_ = {};
+    throw;
+  }
   onTheWay_.there->holdBack(contextOf(device_).stream);
   try {
     const auto made = use(slot.memory.narrow(0, 0, count));
@@ -57,6 +67,6 @@ at::Tensor SlotFeed::pass(data::Buffer<std::uint8_t> bytes, const Use& use) {
   }
 }
 
-const train::Feeding kFeeding = {.memory = pinnedMemory, .make = makeFeed};
+const train::Feeding kFeeding = {.memory = pinnedMemory, .make = makeFeed, .deviceMemory = deviceMemory};
 
 }  // namespace resnet_torch::cuda

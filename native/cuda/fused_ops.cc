@@ -1,5 +1,11 @@
 #include "cuda/fused_ops.h"
 
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "cuda/fold.h"
+#include "cuda/gradient_copies.h"
 #include "cuda/images.h"
 #include "cuda/norm.h"
 #include "cuda/pool.h"
@@ -21,7 +27,7 @@ template <class T>
 Operand<T> operand(const at::Tensor& x, const at::Tensor& values, const model::NormState* state) {
   requireAlike(x, values);
   Operand<T> operand{from<T>(values)};
-  if (!state || !state->scale.defined()) return operand;
+  if (!state) return operand;
   const auto factors = pointers(x, *state);
   operand.scale = factors.scale;
   operand.shift = factors.shift;
@@ -32,22 +38,44 @@ AffineGradients pointers(const model::AffineGradients& sums) {
   return {into<float>(sums.weight), into<float>(sums.bias)};
 }
 
-model::AffineGradients emptyGradients(const at::Tensor& x) {
-  const auto both = floats(x, {2, x.size(1)});
-  return {both[0], both[1]};
+/// The place that the caller has for a vector by channel, or a new one.
+at::Tensor placeOr(const at::Tensor& place, const at::Tensor& x) {
+  if (!place.defined()) return floats(x, {x.size(1)});
+  requireByChannel(x, place);
+  return place;
 }
 
-at::Tensor workspaceOf(const at::Tensor& x, const Sizes& sizes, const Context& context) {
-  return floats(x, {static_cast<std::int64_t>(normWorkspace(sizes, context))});
+model::AffineGradients gradientsFor(const at::Tensor& x, const model::AffineGradients& place) {
+  return {placeOr(place.weight, x), placeOr(place.bias, x)};
 }
+
+/// Where the blocks of a stream's sums meet: kept, since it is cleared once, and each kernel leaves it as it found
+/// it. Never let go of, so that nothing is freed when the process ends.
+at::Tensor arrivalsOf(const at::Tensor& x, const Context& context) {
+  static auto* const mutex = new std::mutex;
+  static auto* const kept = new std::map<std::pair<at::DeviceIndex, CUstream_st*>, at::Tensor>;
+  const std::lock_guard lock(*mutex);
+  auto& own = (*kept)[{x.device().index(), context.stream}];
+  if (!own.defined()) own = at::zeros({kMostColumns}, x.options().dtype(at::kInt));
+  return own;
+}
+
+/// Holds the memory of a Workspace.
+struct Room {
+  Room(const at::Tensor& x, const Sizes& sizes, const Context& context)
+      : partials(floats(x, {static_cast<std::int64_t>(normWorkspace(sizes, context))})),
+        arrivals(arrivalsOf(x, context)) {}
+  Workspace workspace() const { return {into<float>(partials), into<unsigned>(arrivals)}; }
+  at::Tensor partials, arrivals;
+};
 
 /// `weight` receives the gradient of the branch's BatchNorm's weight.
 template <class T>
-Branch<T> branchOf(const at::Tensor& like, const model::Branch& branch, at::Tensor* weight) {
+Branch<T> branchOf(const at::Tensor& like, const model::Branch& branch, const at::Tensor& place, at::Tensor* weight) {
   if (!branch.state) return {};
   requireAlike(like, branch.values);
   const auto state = pointers(like, *branch.state);
-  *weight = floats(like, {like.size(1)});
+  *weight = placeOr(place, like);
   return {from<T>(branch.values), state.mean, state.inverse, into<float>(*weight)};
 }
 
@@ -64,10 +92,10 @@ model::NormState batchStatistics(const at::Tensor& x, const model::BatchNorm& no
   state.scale = all[2];
   state.shift = all[3];
   state.variance = all[4];
-  const auto workspace = workspaceOf(x, sizes, context);
+  const Room room(x, sizes, context);
   withType(x, [&]<class T>(std::type_identity<T>) {
     batchStatistics(from<T>(x), sizes, from<float>(norm.weight), from<float>(norm.bias), pointers(x, state),
-                    into<float>(workspace), context);
+                    room.workspace(), context);
   });
   return state;
 }
@@ -106,22 +134,22 @@ at::Tensor normAddRelu(const at::Tensor& x, const model::NormState& state, const
   return y;
 }
 
-model::AffineGradients normReluBackward(at::Tensor& dy, const at::Tensor& x, const model::NormState& state) {
+model::AffineGradients normReluBackward(at::Tensor& dy, const at::Tensor& x, const model::NormState& state,
+                                        const model::AffineGradients& place) {
   const at::DeviceGuard guard(x.device());
   const auto context = contextOf(x.device());
   const auto sizes = sizesOf(x);
   requireAlike(x, dy);
-  const auto sums = emptyGradients(x);
-  const auto workspace = workspaceOf(x, sizes, context);
+  const auto sums = gradientsFor(x, place);
+  const Room room(x, sizes, context);
   withType(x, [&]<class T>(std::type_identity<T>) {
-    normReluBackward(into<T>(dy), from<T>(x), sizes, pointers(x, state), pointers(sums), into<float>(workspace),
-                     context);
+    normReluBackward(into<T>(dy), from<T>(x), sizes, pointers(x, state), pointers(sums), room.workspace(), context);
   });
   return sums;
 }
 
 model::AddReluSums addReluBackward(at::Tensor& dy, const at::Tensor& dySecond, const at::Tensor& opened,
-                                   const model::Branch& x, const model::Branch& z) {
+                                   const model::Branch& x, const model::Branch& z, const model::AddReluSums& place) {
   const at::DeviceGuard guard(dy.device());
   const auto context = contextOf(dy.device());
   const auto sizes = sizesOf(dy);
@@ -133,8 +161,10 @@ model::AddReluSums addReluBackward(at::Tensor& dy, const at::Tensor& dySecond, c
     requireAlike(dy, opened);
   }
   model::AddReluSums sums;
-  sums.bias = floats(dy, {dy.size(1)});
-  const auto workspace = workspaceOf(dy, sizes, context);
+  sums.bias = placeOr(place.bias, dy);
+  requireByChannel(dy, place.zBias);
+  sums.zBias = place.zBias.defined() ? place.zBias : sums.bias;
+  const Room room(dy, sizes, context);
   withType(dy, [&]<class T>(std::type_identity<T>) {
     AddReluBackward<T> pass;
     pass.dy = from<T>(dy);
@@ -142,10 +172,11 @@ model::AddReluSums addReluBackward(at::Tensor& dy, const at::Tensor& dySecond, c
     pass.mask = masked ? from<std::uint8_t>(opened) : nullptr;
     pass.output = masked ? nullptr : from<T>(opened);
     pass.g = into<T>(dy);
-    pass.x = branchOf<T>(dy, x, &sums.weight);
-    pass.z = branchOf<T>(dy, z, &sums.zWeight);
+    pass.x = branchOf<T>(dy, x, place.weight, &sums.weight);
+    pass.z = branchOf<T>(dy, z, place.zWeight, &sums.zWeight);
     pass.bias = into<float>(sums.bias);
-    addReluBackward(pass, sizes, into<float>(workspace), context);
+    pass.zBias = into<float>(place.zBias);
+    addReluBackward(pass, sizes, room.workspace(), context);
   });
   return sums;
 }
@@ -181,7 +212,7 @@ at::Tensor normReluPool(const at::Tensor& x, const model::NormState& state, at::
 }
 
 model::PoolBackward normReluPoolBackward(const at::Tensor& dy, const at::Tensor& places, const at::Tensor& x,
-                                         const model::NormState* state) {
+                                         const model::NormState* state, const model::AffineGradients& place) {
   const at::DeviceGuard guard(x.device());
   const auto context = contextOf(x.device());
   const auto shape = poolShape(x);
@@ -189,12 +220,12 @@ model::PoolBackward normReluPoolBackward(const at::Tensor& dy, const at::Tensor&
   TORCH_CHECK(dy.scalar_type() == x.scalar_type() && places.sizes() == dy.sizes() && dy.device() == x.device());
   model::PoolBackward answer;
   answer.g = likeOf(x);
-  answer.sums.bias = floats(x, {x.size(1)});
-  const auto workspace = workspaceOf(x, shape.input(), context);
+  answer.sums.bias = placeOr(place.bias, x);
+  const Room room(x, shape.input(), context);
   withType(x, [&]<class T>(std::type_identity<T>) {
-    const auto branch = branchOf<T>(x, {x, state}, &answer.sums.weight);
+    const auto branch = branchOf<T>(x, {x, state}, place.weight, &answer.sums.weight);
     normReluPoolBackward(from<T>(dy), from<std::uint8_t>(places), shape, into<T>(answer.g), branch,
-                         into<float>(answer.sums.bias), into<float>(workspace), context);
+                         into<float>(answer.sums.bias), room.workspace(), context);
   });
   return answer;
 }
@@ -213,6 +244,101 @@ at::Tensor normalise(const at::Tensor& bytes, at::ScalarType dtype, std::int64_t
   return values;
 }
 
+EvaluatedNorm evaluated(const at::Tensor& weight, const model::BatchNorm* norm) {
+  if (!norm) return {};
+  for (const auto& values : {norm->weight, norm->bias, norm->runningMean, norm->runningVar})
+    TORCH_CHECK(values.device() == weight.device() && values.scalar_type() == at::kFloat && values.is_contiguous() &&
+                    values.numel() == weight.size(0),
+                "a BatchNorm does not fit its convolution");
+  return {from<float>(norm->weight), from<float>(norm->bias), from<float>(norm->runningMean),
+          from<float>(norm->runningVar)};
+}
+
+FoldedShape foldedShape(const at::Tensor& weight) {
+  TORCH_CHECK(weight.scalar_type() == at::kFloat && weight.is_contiguous(at::MemoryFormat::ChannelsLast),
+              "a convolution's weight lies in another way");
+  return {static_cast<int>(weight.size(0)), weight.numel() / weight.size(0)};
+}
+
+model::FoldedWeight fold(const model::Convolution& convolution, const model::BatchNorm& norm,
+                         const model::BatchNorm* second, at::ScalarType dtype) {
+  const auto& weight = convolution.weight;
+  const at::DeviceGuard guard(weight.device());
+  model::FoldedWeight folded;
+  folded.weight = at::empty(weight.sizes(), weight.options().dtype(dtype), at::MemoryFormat::ChannelsLast);
+  folded.bias = at::empty({weight.size(0)}, weight.options().dtype(dtype));
+  folded.shift = at::empty({weight.size(0)}, weight.options());
+  withType(folded.weight, [&]<class T>(std::type_identity<T>) {
+    foldNorm(from<float>(weight), foldedShape(weight), evaluated(weight, &norm), evaluated(weight, second),
+             into<T>(folded.weight), into<T>(folded.bias), into<float>(folded.shift), contextOf(weight.device()));
+  });
+  return folded;
+}
+
+/// Values of the channels that a weight has, of an input's that may be more, as both lie channels-last.
+struct Runs {
+  std::int32_t from, own;
+};
+Runs runsOf(const at::Tensor& gradient, const at::Tensor& weight) {
+  TORCH_CHECK(gradient.dim() == 4 && gradient.size(0) == weight.size(0) && gradient.size(1) >= weight.size(1) &&
+                  gradient.size(2) == weight.size(2) && gradient.size(3) == weight.size(3) &&
+                  gradient.device() == weight.device(),
+              "a gradient does not fit its weight");
+  if (gradient.size(1) == weight.size(1)) return {1, 1};
+  return {static_cast<std::int32_t>(gradient.size(1)), static_cast<std::int32_t>(weight.size(1))};
+}
+
+void foldedGradients(const model::FoldedBackward& pass) {
+  const auto& weight = pass.convolution->weight;
+  const at::DeviceGuard guard(weight.device());
+  const auto like = [&](const at::Tensor& gradient) {
+    TORCH_CHECK(!gradient.defined() || (gradient.strides() == weight.strides() &&
+                                        gradient.scalar_type() == at::kFloat && gradient.sizes() == weight.sizes()));
+    return into<float>(gradient);
+  };
+  const auto gradient = pass.gradient.defined() ? pass.gradient.contiguous(at::MemoryFormat::ChannelsLast)
+                                                : at::empty({0}, weight.options());
+  withType(gradient, [&]<class T>(std::type_identity<T>) {
+    FoldedGradients<T> to;
+    if (pass.gradient.defined()) {
+      const auto runs = runsOf(gradient, weight);
+      to.gradient = from<T>(gradient);
+      to.from = runs.from;
+      to.own = runs.own;
+    }
+    to.sum = from<float>(pass.sum);
+    to.weight = from<float>(weight);
+    to.weightGradient = like(pass.weightGradient);
+    to.scaleGradient = into<float>(pass.scaleGradient);
+    to.biasGradient = into<float>(pass.biasGradient);
+    foldedGradients(to, foldedShape(weight), evaluated(weight, pass.norm), contextOf(weight.device()));
+  });
+}
+
+Storage storageOf(const at::Tensor& values) {
+  return withType(values, []<class T>(std::type_identity<T>) {
+    if (std::is_same_v<T, float>) return Storage::kFloat32;
+    return std::is_same_v<T, __half> ? Storage::kFloat16 : Storage::kBfloat16;
+  });
+}
+
+void copyGradients(std::span<const model::GradientCopy> copies) {
+  if (copies.empty()) return;
+  const auto device = copies.front().to.device();
+  const at::DeviceGuard guard(device);
+  std::vector<GradientCopy> all;
+  std::vector<at::Tensor> held;
+  for (const auto& [gradient, to] : copies) {
+    TORCH_CHECK(to.scalar_type() == at::kFloat && to.device() == device &&
+                to.is_contiguous(at::MemoryFormat::ChannelsLast));
+    held.push_back(gradient.contiguous(at::MemoryFormat::ChannelsLast));
+    const auto runs = runsOf(held.back(), to);
+    all.push_back(
+        {held.back().const_data_ptr(), into<float>(to), to.numel(), storageOf(gradient), runs.from, runs.own});
+  }
+  copyGradients(all, contextOf(device));
+}
+
 }  // namespace
 
 const model::DeviceKernels kFusedOps = {
@@ -224,6 +350,9 @@ const model::DeviceKernels kFusedOps = {
     .normBackward = normBackward,
     .normReluPool = normReluPool,
     .normReluPoolBackward = normReluPoolBackward,
+    .fold = fold,
+    .foldedGradients = foldedGradients,
+    .copyGradients = copyGradients,
     .normalise = normalise,
     // cuDNN's kernels for tensor cores take channels by fours; the fourth costs a thousandth of a step's traffic.
     .imageChannels = 4,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "cuda/context.h"
 
@@ -16,14 +17,23 @@ struct NormState {
   float *scale = nullptr, *shift = nullptr;
 };
 
-/// Floats that the sums below need to pass between their two launches.
+/// Where the blocks of a sum meet. What a kernel with sums leaves there the next one of its stream may write over.
+struct Workspace {
+  float* partials = nullptr;  ///< normWorkspace() floats, 16-byte aligned
+  /// kMostColumns counts, 0 at first; every kernel leaves them 0. Kernels that may run at the same time have their
+  /// own.
+  unsigned* arrivals = nullptr;
+};
+inline constexpr int kMostColumns = 512;
+
+/// Floats of a Workspace for values of this size.
 std::size_t normWorkspace(const Sizes& sizes, const Context& context);
 
 /// Statistics of a batch of 2 rows or more. Deviations are taken from the first row, so that a mean far from zero
 /// costs no digits. The running statistics are left to updateRunning.
 template <class T>
 void batchStatistics(const T* x, const Sizes& sizes, const float* weight, const float* bias, const NormState& state,
-                     float* workspace, const Context& context);
+                     const Workspace& workspace, const Context& context);
 
 /// running ← 0.9 · running + 0.1 · batch, and one more batch counted.
 struct RunningUpdate {
@@ -41,7 +51,7 @@ struct RunningUpdates {
 /// given and not 0.
 void updateRunning(const RunningUpdates& updates, const int* skip, const Context& context);
 
-/// Values and the factors by channel that normalise them; without factors they stand as they are.
+/// Values and the factors by channel that normalise them; either may be null, for 1 and 0.
 template <class T>
 struct Operand {
   const T* values = nullptr;
@@ -61,7 +71,7 @@ struct AffineGradients {
 /// Backward of relu(norm(x)): `dy` becomes the gradient of x.
 template <class T>
 void normReluBackward(T* dy, const T* x, const Sizes& sizes, const NormState& state, const AffineGradients& sums,
-                      float* workspace, const Context& context);
+                      const Workspace& workspace, const Context& context);
 
 /// A branch that ends in an addition: the values before its BatchNorm. Without values it needs no sums.
 template <class T>
@@ -83,9 +93,11 @@ struct AddReluBackward {
   T* g = nullptr;                      ///< may be dy
   Branch<T> x, z;
   float* bias = nullptr;
+  float* zBias = nullptr;  ///< receives the same; may be null
 };
 template <class T>
-void addReluBackward(const AddReluBackward<T>& pass, const Sizes& sizes, float* workspace, const Context& context);
+void addReluBackward(const AddReluBackward<T>& pass, const Sizes& sizes, const Workspace& workspace,
+                     const Context& context);
 
 /// Second half: the gradient of x from the gradient g of norm(x) and the affine gradients. `dx` may be g.
 template <class T>

@@ -11,10 +11,11 @@ struct Pair {
   Packet<T, kWidth> dy, x;
 };
 
-/// partials [parts, 2, channels] of Σ g and Σ g (x − mean), with g = dy where scale · x + shift > 0.
+/// From Σ g and Σ g (x − mean), with g = dy where scale · x + shift > 0.
 template <class T, int kWidth>
-__global__ void __launch_bounds__(kThreads)
-    reluSums(const T* __restrict__ dy, const T* __restrict__ x, Sizes sizes, NormState state, float* partials) {
+__global__ void __launch_bounds__(kThreads, kResidentBlocks<T>)
+    reluSums(const T* __restrict__ dy, const T* __restrict__ x, Sizes sizes, NormState state, AffineSums<1> into,
+             Workspace workspace) {
   const Walk<kWidth> walk(sizes);
   float sums[2][kWidth] = {};
   if (walk.inside) {
@@ -38,13 +39,13 @@ __global__ void __launch_bounds__(kThreads)
           }
         });
   }
-  writePartials(walk, sums, partials);
+  finishSums(walk, sums, workspace, [&](int c, const double (&whole)[2]) { into.write(c, whole); });
 }
 
 /// dx = scale · (g − mean(g) − (x − mean) · inverse² · mean(g (x − mean))), where `gated` with g = dy where
 /// scale · x + shift > 0. The means over the rows are the affine gradients over their count.
 template <class T, int kWidth, bool gated>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kResidentBlocks<T>)
     gradient(const T* g, const T* __restrict__ x, Sizes sizes, NormState state, AffineGradients sums, T* dx) {
   const Walk<kWidth> walk(sizes);
   if (!walk.inside) return;
@@ -83,9 +84,20 @@ struct AddReluRow {
   unsigned mask;
 };
 
+/// It keeps more in registers than the others.
+inline constexpr int kAddReluBlocks = 2;
+/// Rows of which a thread has the loads under way: in float32, of two branches, one leaves no more registers.
+template <class T, int kBranches>
+inline constexpr int kAddReluTogether = sizeof(T) == 4 && kBranches == 2 ? 1 : 2;
+
+template <bool hasX, bool hasZ>
+inline constexpr int kBranchCount = (hasX ? 1 : 0) + (hasZ ? 1 : 0);
+
 template <class T, int kWidth, bool hasX, bool hasZ>
-__global__ void __launch_bounds__(kThreads) addReluSums(AddReluBackward<T> pass, Sizes sizes, float* partials) {
-  constexpr int kCount = 1 + (hasX ? 1 : 0) + (hasZ ? 1 : 0);
+__global__ void __launch_bounds__(kThreads, kAddReluBlocks)
+    addReluSums(AddReluBackward<T> pass, Sizes sizes, AffineSums<kBranchCount<hasX, hasZ>> into,
+                Workspace workspace) {
+  constexpr int kCount = 1 + kBranchCount<hasX, hasZ>;
   const Walk<kWidth> walk(sizes);
   float sums[kCount][kWidth] = {};
   if (walk.inside) {
@@ -93,7 +105,7 @@ __global__ void __launch_bounds__(kThreads) addReluSums(AddReluBackward<T> pass,
     if constexpr (hasX) loadSingly(pass.x.mean + walk.channel, mean);
     if constexpr (hasZ) loadSingly(pass.z.mean + walk.channel, zMean);
     const auto bytes = maskBytes(walk.channels);
-    walk.template overRows<2>(
+    walk.template overRows<kAddReluTogether<T, kCount - 1>>(
         [&](std::int64_t row) {
           const auto at = walk.at(row);
           AddReluRow<T, kWidth> held;
@@ -139,38 +151,51 @@ __global__ void __launch_bounds__(kThreads) addReluSums(AddReluBackward<T> pass,
           }
         });
   }
-  writePartials(walk, sums, partials);
+  finishSums(walk, sums, workspace, [&](int c, const double (&whole)[kCount]) { into.write(c, whole); });
 }
 
 template <class T, int kWidth>
 void launchReluBackward(T* dy, const T* x, const Sizes& sizes, const NormState& state, const AffineGradients& sums,
-                        float* workspace, const Context& context) {
-  const auto shape = sumsShape(sizes, kWidth, context), finish = finishShape(sizes.channels),
-             sweep = sweepShape(sizes, kWidth, context);
-  launch(reluSums<T, kWidth>, shape.grid, shape.block, context.stream, dy, x, sizes, state, workspace);
-  launch(finishGradients<1>, finish.grid, finish.block, context.stream, workspace, static_cast<int>(shape.grid.y),
-         sizes.channels, state.inverse, sums.weight, nullptr, nullptr, sums.bias);
+                        const Workspace& workspace, const Context& context) {
+  const auto shape = sumsShape(sizes, kWidth, kResidentBlocks<T>, context),
+             sweep = sweepShape(sizes, kWidth, kResidentBlocks<T>, context);
+  AffineSums<1> into;
+  into.inverse = state.inverse;
+  into.weight = sums.weight;
+  into.bias = sums.bias;
+  launch(reluSums<T, kWidth>, shape.grid, shape.block, context.stream, dy, x, sizes, state, into, workspace);
   launch(gradient<T, kWidth, true>, sweep.grid, sweep.block, context.stream, dy, x, sizes, state, sums, dy);
 }
 
-template <class T, int kWidth>
-void launchAddRelu(const AddReluBackward<T>& pass, const Sizes& sizes, float* workspace, const Context& context) {
-  const auto shape = sumsShape(sizes, kWidth, context), finish = finishShape(sizes.channels);
-  const int parts = static_cast<int>(shape.grid.y);
-  const bool hasX = pass.x.values, hasZ = pass.z.values;
-  const auto sums = hasX ? (hasZ ? addReluSums<T, kWidth, true, true> : addReluSums<T, kWidth, true, false>)
-                         : (hasZ ? addReluSums<T, kWidth, false, true> : addReluSums<T, kWidth, false, false>);
-  launch(sums, shape.grid, shape.block, context.stream, pass, sizes, workspace);
-  const auto add = hasX && hasZ ? finishGradients<2> : hasX || hasZ ? finishGradients<1> : finishGradients<0>;
+template <class T, int kWidth, bool hasX, bool hasZ>
+void launchAddReluOf(const AddReluBackward<T>& pass, const Sizes& sizes, const Workspace& workspace,
+                     const Context& context) {
+  constexpr int kBranches = kBranchCount<hasX, hasZ>;
+  const auto shape = sumsShape(sizes, kWidth, kAddReluBlocks, context);
   const auto& first = hasX ? pass.x : pass.z;
-  launch(add, finish.grid, finish.block, context.stream, workspace, parts, sizes.channels, first.inverse,
-         first.weight, pass.z.inverse, pass.z.weight, pass.bias);
+  AffineSums<kBranches> into;
+  into.inverse = first.inverse;
+  into.weight = first.weight;
+  into.secondInverse = pass.z.inverse;
+  into.secondWeight = pass.z.weight;
+  into.bias = pass.bias;
+  into.secondBias = pass.zBias;
+  launch(addReluSums<T, kWidth, hasX, hasZ>, shape.grid, shape.block, context.stream, pass, sizes, into, workspace);
+}
+
+template <class T, int kWidth>
+void launchAddRelu(const AddReluBackward<T>& pass, const Sizes& sizes, const Workspace& workspace,
+                   const Context& context) {
+  const bool hasX = pass.x.values, hasZ = pass.z.values;
+  const auto run = hasX ? (hasZ ? launchAddReluOf<T, kWidth, true, true> : launchAddReluOf<T, kWidth, true, false>)
+                        : (hasZ ? launchAddReluOf<T, kWidth, false, true> : launchAddReluOf<T, kWidth, false, false>);
+  run(pass, sizes, workspace, context);
 }
 
 template <class T, int kWidth>
 void launchGradient(const T* g, const T* x, const Sizes& sizes, const NormState& state, const AffineGradients& sums,
                     T* dx, const Context& context) {
-  const auto sweep = sweepShape(sizes, kWidth, context);
+  const auto sweep = sweepShape(sizes, kWidth, kResidentBlocks<T>, context);
   launch(gradient<T, kWidth, false>, sweep.grid, sweep.block, context.stream, g, x, sizes, state, sums, dx);
 }
 
@@ -178,7 +203,7 @@ void launchGradient(const T* g, const T* x, const Sizes& sizes, const NormState&
 
 template <class T>
 void normReluBackward(T* dy, const T* x, const Sizes& sizes, const NormState& state, const AffineGradients& sums,
-                      float* workspace, const Context& context) {
+                      const Workspace& workspace, const Context& context) {
   if (sizes.rows == 0) return;
   const bool packed = sizes.channels % kPacketChannels == 0 && aligned(16, dy, x);
   const auto run = packed ? launchReluBackward<T, kPacketChannels> : launchReluBackward<T, 1>;
@@ -186,7 +211,8 @@ void normReluBackward(T* dy, const T* x, const Sizes& sizes, const NormState& st
 }
 
 template <class T>
-void addReluBackward(const AddReluBackward<T>& pass, const Sizes& sizes, float* workspace, const Context& context) {
+void addReluBackward(const AddReluBackward<T>& pass, const Sizes& sizes, const Workspace& workspace,
+                     const Context& context) {
   if (sizes.rows == 0) return;
   const bool packed = sizes.channels % kPacketChannels == 0 &&
                       aligned(16, pass.dy, pass.dySecond, pass.output, pass.g, pass.x.values, pass.z.values);
@@ -203,11 +229,11 @@ void normBackward(const T* g, const T* x, const Sizes& sizes, const NormState& s
   run(g, x, sizes, state, sums, dx, context);
 }
 
-#define RESNET_TORCH_INSTANTIATE(T)                                                                            \
-  template void normReluBackward(T*, const T*, const Sizes&, const NormState&, const AffineGradients&, float*, \
-                                 const Context&);                                                              \
-  template void addReluBackward(const AddReluBackward<T>&, const Sizes&, float*, const Context&);              \
-  template void normBackward(const T*, const T*, const Sizes&, const NormState&, const AffineGradients&, T*,   \
+#define RESNET_TORCH_INSTANTIATE(T)                                                                          \
+  template void normReluBackward(T*, const T*, const Sizes&, const NormState&, const AffineGradients&,       \
+                                 const Workspace&, const Context&);                                          \
+  template void addReluBackward(const AddReluBackward<T>&, const Sizes&, const Workspace&, const Context&);  \
+  template void normBackward(const T*, const T*, const Sizes&, const NormState&, const AffineGradients&, T*, \
                              const Context&);
 RESNET_TORCH_INSTANTIATE(float)
 RESNET_TORCH_INSTANTIATE(__half)

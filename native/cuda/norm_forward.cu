@@ -8,10 +8,11 @@ namespace {
 constexpr double kEpsilon = 1e-5;
 constexpr float kMomentum = 0.1F;
 
-/// partials [parts, 2, channels] of Σ (x − origin) and Σ (x − origin)², origin the first row.
+/// From Σ (x − origin) and Σ (x − origin)², origin the first row.
 template <class T, int kWidth>
-__global__ void __launch_bounds__(kThreads, kSweepBlocks)
-    moments(const T* __restrict__ x, Sizes sizes, float* partials) {
+__global__ void __launch_bounds__(kThreads, kResidentBlocks<T>)
+    moments(const T* __restrict__ x, Sizes sizes, const float* weight, const float* bias, NormState state,
+            Workspace workspace) {
   const Walk<kWidth> walk(sizes);
   float sums[2][kWidth] = {};
   if (walk.inside) {
@@ -29,29 +30,20 @@ __global__ void __launch_bounds__(kThreads, kSweepBlocks)
                                 }
                               });
   }
-  writePartials(walk, sums, partials);
-}
-
-template <class T>
-__global__ void __launch_bounds__(kThreads)
-    finishStatistics(const float* partials, int parts, const T* x, Sizes sizes, const float* weight,
-                     const float* bias, NormState state) {
-  double sums[2];
-  addPartials(partials, parts, sizes.channels, sums);
-  const int c = static_cast<int>(blockIdx.x) * kFinishChannels + static_cast<int>(threadIdx.x);
-  if (threadIdx.y != 0 || c >= sizes.channels) return;
-  const auto rows = static_cast<double>(sizes.rows);
-  const double shifted = sums[0] / rows;
-  const double mean = toFloat(x[c]) + shifted;
-  double variance = sums[1] / rows - shifted * shifted;
-  if (variance < 0) variance = 0;
-  const double inverse = 1 / sqrt(variance + kEpsilon);
-  const double scale = weight[c] * inverse;
-  state.mean[c] = static_cast<float>(mean);
-  state.inverse[c] = static_cast<float>(inverse);
-  state.variance[c] = static_cast<float>(variance * rows / (rows - 1));
-  state.scale[c] = static_cast<float>(scale);
-  state.shift[c] = static_cast<float>(bias[c] - scale * mean);
+  finishSums(walk, sums, workspace, [&](int c, const double (&whole)[2]) {
+    const auto rows = static_cast<double>(sizes.rows);
+    const double shifted = whole[0] / rows;
+    const double mean = toFloat(x[c]) + shifted;
+    double variance = whole[1] / rows - shifted * shifted;
+    if (variance < 0) variance = 0;
+    const double inverse = 1 / sqrt(variance + kEpsilon);
+    const double scale = weight[c] * inverse;
+    state.mean[c] = static_cast<float>(mean);
+    state.inverse[c] = static_cast<float>(inverse);
+    state.variance[c] = static_cast<float>(variance * rows / (rows - 1));
+    state.scale[c] = static_cast<float>(scale);
+    state.shift[c] = static_cast<float>(bias[c] - scale * mean);
+  });
 }
 
 __global__ void __launch_bounds__(kThreads) moveRunning(RunningUpdates updates, const int* skip) {
@@ -72,7 +64,7 @@ struct Factors {
 #pragma unroll
     for (int i = 0; i < kWidth; ++i) {
       scale[i] = scales ? scales[channel + i] : 1;
-      shift[i] = scales ? shifts[channel + i] : 0;
+      shift[i] = shifts ? shifts[channel + i] : 0;
     }
   }
 };
@@ -101,7 +93,7 @@ struct Pair {
 };
 
 template <class T, int kWidth, bool hasZ>
-__global__ void __launch_bounds__(kThreads, kSweepBlocks)
+__global__ void __launch_bounds__(kThreads, kResidentBlocks<T>)
     apply(Operand<T> x, Operand<T> z, Sizes sizes, T* __restrict__ y, std::uint8_t* mask) {
   const Walk<kWidth> walk(sizes);
   // Lanes beyond the last channel go along for the ballots, on the last one.
@@ -134,18 +126,15 @@ __global__ void __launch_bounds__(kThreads, kSweepBlocks)
 
 template <class T, int kWidth>
 void launchStatistics(const T* x, const Sizes& sizes, const float* weight, const float* bias, const NormState& state,
-                      float* workspace, const Context& context) {
-  const auto shape = sumsShape(sizes, kWidth, context);
-  launch(moments<T, kWidth>, shape.grid, shape.block, context.stream, x, sizes, workspace);
-  const auto finish = finishShape(sizes.channels);
-  launch(finishStatistics<T>, finish.grid, finish.block, context.stream, workspace, static_cast<int>(shape.grid.y), x,
-         sizes, weight, bias, state);
+                      const Workspace& workspace, const Context& context) {
+  const auto shape = sumsShape(sizes, kWidth, kResidentBlocks<T>, context);
+  launch(moments<T, kWidth>, shape.grid, shape.block, context.stream, x, sizes, weight, bias, state, workspace);
 }
 
 template <class T, int kWidth>
 void launchApply(const Operand<T>& x, const Operand<T>& z, const Sizes& sizes, T* y, std::uint8_t* mask,
                  const Context& context) {
-  const auto shape = sweepShape(sizes, kWidth, context);
+  const auto shape = sweepShape(sizes, kWidth, kResidentBlocks<T>, context);
   const auto kernel = z.values ? apply<T, kWidth, true> : apply<T, kWidth, false>;
   launch(kernel, shape.grid, shape.block, context.stream, x, z, sizes, y, mask);
 }
@@ -153,13 +142,14 @@ void launchApply(const Operand<T>& x, const Operand<T>& z, const Sizes& sizes, T
 }  // namespace
 
 std::size_t normWorkspace(const Sizes& sizes, const Context& context) {
-  const auto wide = sumsShape(sizes, kPacketChannels, context).grid.y, single = sumsShape(sizes, 1, context).grid.y;
+  const auto parts = [&](int width) { return sumsShape(sizes, width, kMostResidentBlocks, context).grid.y; };
+  const auto wide = parts(kPacketChannels), single = parts(1);
   return std::size_t{3} * static_cast<std::size_t>(sizes.channels) * (wide > single ? wide : single);
 }
 
 template <class T>
 void batchStatistics(const T* x, const Sizes& sizes, const float* weight, const float* bias, const NormState& state,
-                     float* workspace, const Context& context) {
+                     const Workspace& workspace, const Context& context) {
   if (sizes.rows == 0) return;
   const bool packed = sizes.channels % kPacketChannels == 0 && aligned(16, x);
   const auto run = packed ? launchStatistics<T, kPacketChannels> : launchStatistics<T, 1>;
@@ -181,9 +171,9 @@ void normAddRelu(const Operand<T>& x, const Operand<T>& z, const Sizes& sizes, T
   run(x, z, sizes, y, mask, context);
 }
 
-#define RESNET_TORCH_INSTANTIATE(T)                                                                           \
-  template void batchStatistics(const T*, const Sizes&, const float*, const float*, const NormState&, float*, \
-                                const Context&);                                                              \
+#define RESNET_TORCH_INSTANTIATE(T)                                                                   \
+  template void batchStatistics(const T*, const Sizes&, const float*, const float*, const NormState&, \
+                                const Workspace&, const Context&);                                    \
   template void normAddRelu(const Operand<T>&, const Operand<T>&, const Sizes&, T*, std::uint8_t*, const Context&);
 RESNET_TORCH_INSTANTIATE(float)
 RESNET_TORCH_INSTANTIATE(__half)

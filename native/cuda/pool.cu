@@ -24,7 +24,7 @@ struct Position {
 
 /// Walks over the output: window o covers inputs 2o − 1 to 2o + 1.
 template <class T, int kWidth>
-__global__ void __launch_bounds__(kThreads, kSweepBlocks)
+__global__ void __launch_bounds__(kThreads, kResidentBlocks<T>)
     pool(Operand<T> x, PoolShape shape, int outHeight, int outWidth, T* __restrict__ y, std::uint8_t* places) {
   const Walk<kWidth> walk({shape.images * outHeight * outWidth, shape.channels});
   if (!walk.inside) return;
@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(kThreads, kSweepBlocks)
 #pragma unroll
   for (int k = 0; k < kWidth; ++k) {
     scale[k] = x.scale ? x.scale[walk.channel + k] : 1;
-    shift[k] = x.scale ? x.shift[walk.channel + k] : 0;
+    shift[k] = x.shift ? x.shift[walk.channel + k] : 0;
   }
   for (auto number = walk.first; number < walk.rows; number += walk.stride) {
     const Position to(number, outHeight, outWidth);
@@ -73,9 +73,10 @@ __global__ void __launch_bounds__(kThreads, kSweepBlocks)
 /// Walks over the input. An even position lies in one window, in its middle; an odd one at the end of one and the
 /// beginning of the next.
 template <class T, int kWidth, bool hasValues>
-__global__ void __launch_bounds__(kThreads, kSweepBlocks)
+__global__ void __launch_bounds__(kThreads, kResidentBlocks<T>)
     gather(const T* __restrict__ dy, const std::uint8_t* __restrict__ places, PoolShape shape, int outHeight,
-           int outWidth, T* __restrict__ g, Branch<T> branch, float* partials) {
+           int outWidth, T* __restrict__ g, Branch<T> branch, AffineSums<hasValues ? 1 : 0> into,
+           Workspace workspace) {
   constexpr int kCount = hasValues ? 2 : 1;
   const Walk<kWidth> walk({shape.images * shape.height * shape.width, shape.channels});
   float sums[kCount][kWidth] = {};
@@ -112,26 +113,26 @@ __global__ void __launch_bounds__(kThreads, kSweepBlocks)
       }
     }
   }
-  writePartials(walk, sums, partials);
+  finishSums(walk, sums, workspace, [&](int c, const double (&whole)[kCount]) { into.write(c, whole); });
 }
 
 template <class T, int kWidth>
 void launchPool(const Operand<T>& x, const PoolShape& shape, T* y, std::uint8_t* places, const Context& context) {
-  const auto sweep = sweepShape(shape.output(), kWidth, context);
+  const auto sweep = sweepShape(shape.output(), kWidth, kResidentBlocks<T>, context);
   launch(pool<T, kWidth>, sweep.grid, sweep.block, context.stream, x, shape, shape.outHeight(), shape.outWidth(), y,
          places);
 }
 
-template <class T, int kWidth>
+template <class T, int kWidth, bool hasValues>
 void launchGather(const T* dy, const std::uint8_t* places, const PoolShape& shape, T* g, const Branch<T>& branch,
-                  float* bias, float* workspace, const Context& context) {
-  const auto sums = sumsShape(shape.input(), kWidth, context), finish = finishShape(shape.channels);
-  const auto kernel = branch.values ? gather<T, kWidth, true> : gather<T, kWidth, false>;
-  launch(kernel, sums.grid, sums.block, context.stream, dy, places, shape, shape.outHeight(), shape.outWidth(), g,
-         branch, workspace);
-  const auto add = branch.values ? finishGradients<1> : finishGradients<0>;
-  launch(add, finish.grid, finish.block, context.stream, workspace, static_cast<int>(sums.grid.y), shape.channels,
-         branch.inverse, branch.weight, nullptr, nullptr, bias);
+                  float* bias, const Workspace& workspace, const Context& context) {
+  const auto sums = sumsShape(shape.input(), kWidth, kResidentBlocks<T>, context);
+  AffineSums<hasValues ? 1 : 0> into;
+  into.inverse = branch.inverse;
+  into.weight = branch.weight;
+  into.bias = bias;
+  launch(gather<T, kWidth, hasValues>, sums.grid, sums.block, context.stream, dy, places, shape, shape.outHeight(),
+         shape.outWidth(), g, branch, into, workspace);
 }
 
 }  // namespace
@@ -147,18 +148,19 @@ void normReluPool(const Operand<T>& x, const PoolShape& shape, T* y, std::uint8_
 
 template <class T>
 void normReluPoolBackward(const T* dy, const std::uint8_t* places, const PoolShape& shape, T* g,
-                          const Branch<T>& branch, float* bias, float* workspace, const Context& context) {
+                          const Branch<T>& branch, float* bias, const Workspace& workspace, const Context& context) {
   if (shape.input().rows == 0) return;
   const bool packed =
       shape.channels % kPacketChannels == 0 && aligned(16, dy, g, branch.values) && aligned(8, places);
-  const auto run = packed ? launchGather<T, kPacketChannels> : launchGather<T, 1>;
+  const auto run = branch.values ? (packed ? launchGather<T, kPacketChannels, true> : launchGather<T, 1, true>)
+                                 : (packed ? launchGather<T, kPacketChannels, false> : launchGather<T, 1, false>);
   run(dy, places, shape, g, branch, bias, workspace, context);
 }
 
 #define RESNET_TORCH_INSTANTIATE(T)                                                                                 \
   template void normReluPool(const Operand<T>&, const PoolShape&, T*, std::uint8_t*, const Context&);               \
   template void normReluPoolBackward(const T*, const std::uint8_t*, const PoolShape&, T*, const Branch<T>&, float*, \
-                                     float*, const Context&);
+                                     const Workspace&, const Context&);
 RESNET_TORCH_INSTANTIATE(float)
 RESNET_TORCH_INSTANTIATE(__half)
 RESNET_TORCH_INSTANTIATE(__nv_bfloat16)

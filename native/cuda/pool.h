@@ -15,7 +15,7 @@ struct PoolShape {
   Sizes output() const { return {images * outHeight() * outWidth(), channels}; }
 };
 
-/// Pools relu(norm(x)), which is never written out, x without factors as it stands. `places`, like y, says where in
+/// Pools relu(norm(x)), which is never written out. `places`, like y, says where in
 /// its window each maximum was, 0 to 8, or 255 where y is 0: what is not a number wins, the first of equals too. It
 /// may be null.
 template <class T>
@@ -23,9 +23,9 @@ void normReluPool(const Operand<T>& x, const PoolShape& shape, T* y, std::uint8_
 
 /// Its backward as far as the gradient g behind the ReLU: each input gathers from the windows that it won. `bias`
 /// receives the sum of g, and where `branch` has values its weight's gradient is written too. `workspace` is
-/// normWorkspace(shape.input()).
+/// of normWorkspace(shape.input()).
 template <class T>
 void normReluPoolBackward(const T* dy, const std::uint8_t* places, const PoolShape& shape, T* g,
-                          const Branch<T>& branch, float* bias, float* workspace, const Context& context);
+                          const Branch<T>& branch, float* bias, const Workspace& workspace, const Context& context);
 
 }  // namespace resnet_torch::cuda

@@ -1,9 +1,10 @@
 #include "cuda/registration.h"
 
-#include <ATen/Context.h>
-
+#include "cuda/compat.h"
 #include "cuda/feed.h"
 #include "cuda/fused_ops.h"
+#include "cuda/launch.h"
+#include "cuda/memory.h"
 #include "cuda/training_step.h"
 
 namespace resnet_torch::cuda {
@@ -12,8 +13,8 @@ void registerKernels() {
   model::setDeviceKernels(at::kCUDA, &kFusedOps);
   train::setDeviceStep(at::kCUDA, makeTrainingStep);
   train::setFeeding(at::kCUDA, &kFeeding);
-  for (const auto operation : {at::Float32Op::CONV, at::Float32Op::MATMUL})
-    at::globalContext().setFloat32Precision(at::Float32Backend::CUDA, operation, at::Float32Precision::TF32);
+  releaseForLaunch.store(releaseDeviceMemory);
+  allowTf32(at::globalContext(), &at::Context::setFloat32Precision);
 }
 
 }  // namespace resnet_torch::cuda

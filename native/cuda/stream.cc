@@ -29,19 +29,43 @@ int multiprocessorsOf(at::DeviceIndex index) {
   return count.load();
 }
 
+/// An event of a device, and gone in its context: on another device it would make one there.
+class Event {
+ public:
+  explicit Event(at::Device device) : device_(device) {
+    const c10::cuda::CUDAGuard guard(device_);
+    // A host that waits sleeps: a thread that spins takes a core from those that decode.
+    C10_CUDA_CHECK(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming | cudaEventBlockingSync));
+  }
+  ~Event() {
+    try {
+      const c10::cuda::CUDAGuard guard(device_);
+      C10_CUDA_CHECK_WARN(cudaEventDestroy(event_));
+    } catch (...) {
+      // A device that cannot be turned to any more has let go of what it held.
+    }
+  }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+
+  at::Device device() const { return device_; }
+  cudaEvent_t get() const { return event_; }
+
+ private:
+  at::Device device_;
+  cudaEvent_t event_ = nullptr;
+};
+
 class StreamMark final : public Mark {
  public:
-  StreamMark(at::Device device, cudaStream_t stream) {
+  StreamMark(at::Device device, cudaStream_t stream) : event_(device) {
     const c10::cuda::CUDAGuard guard(device);
-    C10_CUDA_CHECK(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming));
-    C10_CUDA_CHECK(cudaEventRecord(event_, stream));
+    C10_CUDA_CHECK(cudaEventRecord(event_.get(), stream));
   }
-  ~StreamMark() override { C10_CUDA_CHECK_WARN(cudaEventDestroy(event_)); }
-  StreamMark(const StreamMark&) = delete;
-  StreamMark& operator=(const StreamMark&) = delete;
 
   bool passed() const override {
-    const auto answer = cudaEventQuery(event_);
+    const c10::cuda::CUDAGuard guard(event_.device());
+    const auto answer = cudaEventQuery(event_.get());
     if (answer == cudaErrorNotReady) {
       cudaGetLastError();  // an answer, not a failure of the next call
       return false;
@@ -49,11 +73,17 @@ class StreamMark final : public Mark {
     C10_CUDA_CHECK(answer);
     return true;
   }
-  void wait() const override { C10_CUDA_CHECK(cudaEventSynchronize(event_)); }
-  void holdBack(CUstream_st* stream) const override { C10_CUDA_CHECK(cudaStreamWaitEvent(stream, event_)); }
+  void wait() const override {
+    const c10::cuda::CUDAGuard guard(event_.device());
+    C10_CUDA_CHECK(cudaEventSynchronize(event_.get()));
+  }
+  void holdBack(CUstream_st* stream) const override {
+    const c10::cuda::CUDAGuard guard(event_.device());
+    C10_CUDA_CHECK(cudaStreamWaitEvent(stream, event_.get()));
+  }
 
  private:
-  cudaEvent_t event_ = nullptr;
+  Event event_;
 };
 
 class OwnCopyStream final : public CopyStream {
@@ -62,15 +92,24 @@ class OwnCopyStream final : public CopyStream {
     const c10::cuda::CUDAGuard guard(device_);
     C10_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
   }
-  ~OwnCopyStream() override { C10_CUDA_CHECK_WARN(cudaStreamDestroy(stream_)); }
+  ~OwnCopyStream() override {
+    try {
+      const c10::cuda::CUDAGuard guard(device_);
+      C10_CUDA_CHECK_WARN(cudaStreamDestroy(stream_));
+    } catch (...) {
+      // As with an event.
+    }
+  }
   OwnCopyStream(const OwnCopyStream&) = delete;
   OwnCopyStream& operator=(const OwnCopyStream&) = delete;
 
   void after(const Mark& mark) override { mark.holdBack(stream_); }
   void copy(void* to, const void* from, std::size_t bytes) override {
+    const c10::cuda::CUDAGuard guard(device_);
     C10_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_));
   }
   std::unique_ptr<Mark> mark() override { return std::make_unique<StreamMark>(device_, stream_); }
+  void drain() noexcept override { C10_CUDA_CHECK_WARN(cudaStreamSynchronize(stream_)); }
 
  private:
   at::Device device_;
@@ -128,7 +167,11 @@ std::shared_ptr<data::HostMemory> pinnedMemory() {
 }
 
 std::unique_ptr<Mark> markStream(at::Device device) {
-  return std::make_unique<StreamMark>(device, contextOf(device).stream);
+  return markStream(device, contextOf(device).stream);
+}
+
+std::unique_ptr<Mark> markStream(at::Device device, CUstream_st* stream) {
+  return std::make_unique<StreamMark>(device, stream);
 }
 
 std::unique_ptr<CopyStream> makeCopyStream(at::Device device) {

@@ -31,6 +31,8 @@ class Mark {
 };
 /// In the current stream of a device.
 std::unique_ptr<Mark> markStream(at::Device device);
+/// In one of its streams.
+std::unique_ptr<Mark> markStream(at::Device device, CUstream_st* stream);
 
 /// A stream of its own for copies to a device: none of PyTorch's pool, which gives the same streams to others.
 class CopyStream {
@@ -41,6 +43,8 @@ class CopyStream {
   /// Queues a copy from pinned memory.
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;
   virtual std::unique_ptr<Mark> mark() = 0;
+  /// Waits for all that is queued here; a device that fails to say so copies nothing any more.
+  virtual void drain() noexcept = 0;
 };
 std::unique_ptr<CopyStream> makeCopyStream(at::Device device);
 

@@ -278,7 +278,7 @@ TrainingStep::Finished TrainingStep::finished(bool all) {
     const auto& state = *from<StepState>(reading.state);
     const auto skipped = state.skippedSteps;
     broken_ = state.broken != 0;
-    finished.skipped = finished.skipped || skipped != skipped_;
+    finished.skipped += skipped - skipped_;
     skipped_ = skipped;
     readings_.pop_front();
   }
