@@ -1,8 +1,12 @@
 #include "train/captured_step.h"
 
+#include "core/errors.h"
+#include "core/failure.h"
+
 namespace resnet_torch::train {
 
 void CapturedStep::run(const StepInputs& inputs, std::uint64_t network) {
+  if (!recorder_) return work_(inputs);
   Shape shape{network, inputs.input.scalar_type(), inputs.input.sizes().vec()};
   if (recorded_ == shape) {
     fill(inputs);
@@ -17,11 +21,27 @@ void CapturedStep::run(const StepInputs& inputs, std::uint64_t network) {
     return;
   }
   recorded_.reset();
-  hold(inputs);
-  recorder_->record([this] { work_(held_); });
+  if (!recordAndReplay(inputs)) return work_(inputs);
   recorded_ = std::move(shape);
-  recorder_->replay();
   inARow_ = 0;
+}
+
+bool CapturedStep::recordAndReplay(const StepInputs& inputs) {
+  try {
+    hold(inputs);
+    recorder_->record([this] { work_(held_); });
+    // What is recorded is brought to the device with its first replay, which may be what there is no memory for.
+    recorder_->replay();
+    return true;
+  } catch (...) {
+    auto [code, message] = describe(std::current_exception());
+    if (code == abortedError().code()) throw;
+    failure_ = std::move(message);
+  }
+  // Before the plain step, which can do with the memory. Where the device itself has failed, that step tells of it.
+  recorder_.reset();
+  held_ = {};
+  return false;
 }
 
 void CapturedStep::hold(const StepInputs& inputs) {

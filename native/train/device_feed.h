@@ -24,10 +24,16 @@ class DeviceFeed {
   virtual void arrive() = 0;
 };
 
+/// Of a device, in bytes.
+struct DeviceMemory {
+  std::int64_t free = 0, total = 0;
+};
+
 /// What a kind of device brings for it.
 struct Feeding {
   std::shared_ptr<data::HostMemory> (*memory)() = nullptr;
   std::unique_ptr<DeviceFeed> (*make)(at::Device device) = nullptr;
+  DeviceMemory (*deviceMemory)(at::Device device) = nullptr;
 };
 
 /// Null for devices that compute in the host's memory.

@@ -69,7 +69,7 @@ class DeviceStep {
   /// Of steps with a loss, in order. `all` waits for the device.
   struct Finished {
     std::vector<StepResult> results;
-    bool skipped = false;  ///< whether a step among them did not hold, or one without a loss
+    std::int64_t skipped = 0;  ///< steps among them, and ones without a loss, that did not hold
   };
   virtual Finished finished(bool all) = 0;
 

@@ -18,9 +18,13 @@ at::Tensor labelTensor(const std::vector<std::int32_t>& labels, std::int64_t cla
   return tensor;
 }
 
-std::int64_t countTopK(const at::Tensor& logits, const at::Tensor& labels, std::int64_t k) {
+at::Tensor topKHits(const at::Tensor& logits, const at::Tensor& labels, std::int64_t k) {
   const auto best = std::get<1>(logits.topk(std::min(k, logits.size(1)), 1));
-  return best.eq(labels.unsqueeze(1)).sum().item<std::int64_t>();
+  return best.eq(labels.unsqueeze(1)).sum();
+}
+
+std::int64_t countTopK(const at::Tensor& logits, const at::Tensor& labels, std::int64_t k) {
+  return topKHits(logits, labels, k).item<std::int64_t>();
 }
 
 CrossEntropy crossEntropy(const at::Tensor& logits, const at::Tensor& target) {

@@ -20,6 +20,8 @@ struct Taken {
   bool waiting = false;  ///< not ready yet; neither waiting nor a batch: the pass is over
 };
 
+class DeviceFeatures;
+
 /// The way of batches to a model's device, for the life of a run or of a model. On the executor's thread, and let go
 /// of there.
 class Feed {
@@ -33,6 +35,10 @@ class Feed {
   at::Tensor images(data::Batch& batch, at::ScalarType compute);
   /// A batch's features, [count, …]: as they are, on the CPU, where the batch must outlive them; else a copy.
   at::Tensor features(data::Batch& batch, at::IntArrayRef sizes, at::IntArrayRef strides, at::ScalarType dtype);
+  /// Where the cache's entries of `values` values may stay on the device: the cache is given a tier there.
+  void offerTier(data::FeatureCache& cache, std::int64_t values, at::ScalarType dtype) const;
+  /// The tier in which a batch's images were looked for; null for none.
+  DeviceFeatures* tierOf(const data::Batch& batch) const;
   /// Waits for a batch that is on its way to a device, so that a loader has its memory for another.
   void arrive();
 
@@ -53,7 +59,8 @@ BatchAddress batchAddress(const data::Batch& batch);
 
 /// What the units behind a frozen prefix of `units` begin with, for every image of a batch: the features that the
 /// loader found in its cache, and for the others what `prefix` makes of their normalised images, which the cache is
-/// given too. The batch must outlive the tensor.
+/// given too. The batch must outlive the tensor. What is computed on the CPU, or goes into the cache, and is not
+/// finite is ERR_NON_FINITE, by the image.
 using Prefix = std::function<at::Tensor(const at::Tensor& images)>;
 at::Tensor prefixOutput(const model::ResNet50& model, data::Batch& batch, int units, at::ScalarType compute,
                         const Prefix& prefix, Feed& feed);

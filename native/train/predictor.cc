@@ -11,6 +11,8 @@
 #include "data/threads.h"
 #include "model/compiled.h"
 #include "model/device_kernels.h"
+#include "model/finite.h"
+#include "train/non_finite.h"
 
 namespace resnet_torch::train {
 
@@ -71,6 +73,14 @@ struct Predictor::State : std::enable_shared_from_this<Predictor::State> {
   bool due() const;
   void dispatch();
   std::vector<Waiting> take();
+  /// What the network makes of bytes [n, size, size, 3].
+  struct Outputs {
+    at::Tensor images, features, logits;
+  };
+  Outputs compute(const at::Tensor& bytes) const;
+  at::Tensor emptyBatch(std::int64_t images) const;
+  /// Images of a batch as it is computed.
+  std::int64_t batchOf(std::int64_t count) const { return pads ? paddedBatch(count, options.maxBatch) : count; }
   void run(std::vector<Waiting>& batch);
   bool goesOn();
   void answer(Request& request, Prediction prediction, std::exception_ptr error);
@@ -79,6 +89,8 @@ struct Predictor::State : std::enable_shared_from_this<Predictor::State> {
   const std::shared_ptr<model::ResNet50> model;
   const PredictorOptions options;
   Executor& executor;
+  const bool pads = model::deviceKernels(model->device()) != nullptr;
+  const CancelFlagPtr warmUp = std::make_shared<CancelFlag>();
 
   mutable std::mutex mutex;
   std::condition_variable changed;
@@ -109,6 +121,28 @@ class BatchJob final : public Job {
   std::shared_ptr<State> state_;
 };
 
+/// Computes a batch of each size that there will be, so that no prediction waits for a size's plans. What goes wrong
+/// here goes wrong with a prediction too, which tells of it.
+template <class State>
+class WarmUpJob final : public Job {
+ public:
+  explicit WarmUpJob(std::shared_ptr<State> state) : Job(state->warmUp), state_(std::move(state)) {}
+
+  Progress advance() override {
+    const at::NoGradGuard noGrad;
+    const auto size = state_->batchOf(next_);
+    state_->compute(state_->emptyBatch(size).zero_());
+    next_ = size + 1;
+    return next_ <= state_->options.maxBatch ? Progress::kMore : Progress::kDone;
+  }
+  void finish() override {}
+  void fail(std::exception_ptr) override {}
+
+ private:
+  std::shared_ptr<State> state_;
+  std::int64_t next_ = 1;
+};
+
 }  // namespace
 
 /// With the mutex held. The threads hold the state, and the state's group does not hold the threads' work.
@@ -120,7 +154,12 @@ void Predictor::State::startOnce() {
     std::lock_guard lock(self->mutex);
     self->changed.notify_all();
   });
-  threads->start(options.workers, [self = shared_from_this()] { self->work(); });
+  try {
+    threads->start(options.workers, [self = shared_from_this()] { self->work(); });
+  } catch (...) {
+    threads.reset();  // the next request tries anew
+    throw;
+  }
 }
 
 void Predictor::State::work() {
@@ -181,7 +220,11 @@ void Predictor::State::dispatch() {
     if (running || !due()) return;
     running = true;
   }
-  executor.submit(std::make_shared<BatchJob<State>>(shared_from_this()), Priority::kPrediction);
+  try {
+    executor.submit(std::make_shared<BatchJob<State>>(shared_from_this()), Priority::kPrediction);
+  } catch (...) {
+    abandon(std::current_exception());
+  }
 }
 
 std::vector<Waiting> Predictor::State::take() {
@@ -200,21 +243,46 @@ std::vector<Waiting> Predictor::State::take() {
   return batch;
 }
 
+at::Tensor Predictor::State::emptyBatch(std::int64_t images) const {
+  const auto size = static_cast<std::int64_t>(options.crop.size);
+  return at::empty({images, size, size, 3}, at::kByte);
+}
+
+Predictor::State::Outputs Predictor::State::compute(const at::Tensor& bytes) const {
+  Outputs outputs;
+  outputs.images = model::normalise(model::uploaded(bytes, model->device()), options.compute);
+  outputs.features = model::compiledFeatures(*model, outputs.images, options.compute);
+  outputs.logits = model->logits(outputs.features, {});
+  return outputs;
+}
+
 void Predictor::State::run(std::vector<Waiting>& batch) {
   const at::NoGradGuard noGrad;
   const auto count = static_cast<std::int64_t>(batch.size());
   std::vector<Prediction> predictions(batch.size());
+  std::vector<std::exception_ptr> errors(batch.size());
   try {
-    const auto size = static_cast<std::int64_t>(options.crop.size);
-    const auto bytes = at::empty({count, size, size, 3}, at::kByte);
-    auto* to = bytes.mutable_data_ptr<std::uint8_t>();
+    const auto bytes = emptyBatch(batchOf(count));
+    auto* const begin = bytes.mutable_data_ptr<std::uint8_t>();
+    auto* to = begin;
     for (const auto& image : batch) to = std::copy(image.pixels.begin(), image.pixels.end(), to);
-    const auto images = model::normalise(model::uploaded(bytes, model->device()), options.compute);
-    const auto features = model::compiledFeatures(*model, images, options.compute);
+    std::fill(to, begin + bytes.numel(), std::uint8_t{0});
+    const auto outputs = compute(bytes);
+    const auto& images = outputs.images;
     const auto floats = at::TensorOptions().device(at::kCPU).dtype(at::kFloat);
-    const auto probabilities = model->logits(features, {}).softmax(1).to(floats).contiguous();
-    const auto rows = features.to(floats).contiguous();
+    const auto logits = outputs.logits.narrow(0, 0, count).cpu();
+    const auto probabilities = logits.softmax(1).to(floats).contiguous();
+    const auto rows = outputs.features.narrow(0, 0, count).to(floats).contiguous();
+    for (const auto& values : {logits, rows})
+      for (const auto row : model::rowsNotFinite(values)) {
+        auto& error = errors[static_cast<std::size_t>(row)];
+        const auto& name = batch[static_cast<std::size_t>(row)].request.name;
+        if (!error)
+          error = std::make_exception_ptr(
+              notFiniteError(*model, {"The logits of " + name, 0, images.narrow(0, row, 1), options.compute}));
+      }
     for (std::size_t i = 0; i < batch.size(); ++i) {
+      if (errors[i]) continue;
       const auto row = static_cast<std::int64_t>(i);
       const auto& request = batch[i].request;
       takeLikeliest(probabilities.const_data_ptr<float>() + row * probabilities.size(1), probabilities.size(1),
@@ -228,7 +296,8 @@ void Predictor::State::run(std::vector<Waiting>& batch) {
     for (auto& image : batch) answer(image.request, {}, error);
     return;
   }
-  for (std::size_t i = 0; i < batch.size(); ++i) answer(batch[i].request, std::move(predictions[i]), nullptr);
+  for (std::size_t i = 0; i < batch.size(); ++i)
+    answer(batch[i].request, std::move(predictions[i]), std::move(errors[i]));
 }
 
 /// Whether the job goes on with another batch; else a thread submits the next one when it is due.
@@ -262,7 +331,9 @@ void Predictor::State::abandon(const std::exception_ptr& error) {
 }
 
 Predictor::Predictor(std::shared_ptr<model::ResNet50> model, PredictorOptions options, Executor& executor)
-    : state_(std::make_shared<State>(std::move(model), std::move(options), executor)) {}
+    : state_(std::make_shared<State>(std::move(model), std::move(options), executor)) {
+  if (state_->pads) executor.submit(std::make_shared<WarmUpJob<State>>(state_), Priority::kControl);
+}
 
 Predictor::~Predictor() {
   stop();
@@ -271,13 +342,14 @@ Predictor::~Predictor() {
 void Predictor::submit(Request request) {
   {
     std::lock_guard lock(state_->mutex);
-    ++state_->stats.waiting;
     if (!state_->stopped) {
       state_->startOnce();
       state_->incoming.push_back({std::move(request), Clock::now(), {}});
+      ++state_->stats.waiting;
       state_->changed.notify_one();
       return;
     }
+    ++state_->stats.waiting;
   }
   state_->answer(request, {}, disposedError());
 }
@@ -297,6 +369,7 @@ void Predictor::stop() {
     state_->changed.notify_all();
   }
   if (threads) threads->stop();
+  state_->warmUp->cancel();
   state_->abandon(disposedError());
 }
 

@@ -24,6 +24,14 @@ struct PredictorOptions {
   std::int64_t mostPixels = data::kMostPixels;
 };
 
+/// Images that a batch of `count` is made up to, where every size costs something at first: the next power of two,
+/// and `most` at the end.
+constexpr std::int64_t paddedBatch(std::int64_t count, std::int64_t most) {
+  std::int64_t size = 1;
+  while (size < count) size *= 2;
+  return size < most ? size : most;
+}
+
 /// What is said of one image.
 struct Prediction {
   std::vector<std::int32_t> classes;  ///< topK of them, likeliest first
@@ -33,7 +41,12 @@ struct Prediction {
 
 /// Classifies images as they come, those that wait at the same time in one batch. Images are decoded on threads of
 /// its own; a batch goes to the executor when the device is free and it is full, or when its oldest image has waited
-/// for `maxDelay`. Requests may come from any thread, and are answered once each, on some other thread or at once.
+/// for `maxDelay`. An image of which the network makes values that are not finite is answered ERR_NON_FINITE, and the
+/// others of its batch as they are. Requests may come from any thread, and are answered once each, on some other
+/// thread or at once.
+///
+/// On a device, whose libraries make plans for each size of batch that is new to them, batches are made up to a few
+/// sizes with images that nobody is told of, and the plans of these sizes are made when the predictor is.
 class Predictor {
  public:
   struct Request {
@@ -56,6 +69,7 @@ class Predictor {
   Predictor(const Predictor&) = delete;
   Predictor& operator=(const Predictor&) = delete;
 
+  /// Throws ERR_INTERNAL where the system has no thread for it; nothing waits then.
   void submit(Request request);
   Stats stats() const;
   void stop();

@@ -1,7 +1,5 @@
 #include "train/session.h"
 
-#include <ATen/Context.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -12,6 +10,8 @@
 #include "model/device_kernels.h"
 #include "model/finite.h"
 #include "model/units.h"
+#include "model/weight_faults.h"
+#include "train/cudnn_benchmark.h"
 #include "train/loss.h"
 
 namespace resnet_torch::train {
@@ -42,24 +42,37 @@ StepResult resultOf(const at::Tensor& logits, const at::Tensor& target, double l
   return {loss, logits.argmax(1).eq(target).sum().item<std::int64_t>()};
 }
 
-/// Lets cuDNN search for algorithms meanwhile. It does so for every shape, so only where the shape is that of most
-/// batches.
-class Searching {
- public:
-  Searching(const at::Tensor& input, std::int64_t batch) : searches_(batch > 0 && input.size(0) == batch) {
-    if (searches_) at::globalContext().setBenchmarkCuDNN(true);
-  }
-  ~Searching() {
-    if (searches_) at::globalContext().setBenchmarkCuDNN(false);
-  }
-  Searching(const Searching&) = delete;
-  Searching& operator=(const Searching&) = delete;
+/// cuDNN searches anew for every shape, so only where the shape is that of most batches.
+bool isSearched(const at::Tensor& input, std::int64_t batch) {
+  return batch > 0 && input.size(0) == batch;
+}
 
- private:
-  bool searches_;
-};
+constexpr std::array kRunning = {".running_mean", ".running_var", ".num_batches_tracked"};
 
 }  // namespace
+
+/// Puts the running statistics back, unless the step that moves them with its forward pass holds.
+class StatisticsGuard {
+ public:
+  StatisticsGuard(const model::ResNet50& model, const std::unordered_set<std::string>& norms, bool moves) {
+    if (!moves) return;
+    for (const auto& norm : norms)
+      for (const char* buffer : kRunning) {
+        const auto& tensor = model.find(norm + buffer).tensor;
+        before_.emplace_back(tensor, tensor.clone());
+      }
+  }
+  ~StatisticsGuard() {
+    const at::NoGradGuard noGrad;
+    for (auto& [tensor, value] : before_) tensor.copy_(value);
+  }
+  StatisticsGuard(const StatisticsGuard&) = delete;
+  StatisticsGuard& operator=(const StatisticsGuard&) = delete;
+  void keep() { before_.clear(); }
+
+ private:
+  std::vector<std::pair<at::Tensor, at::Tensor>> before_;
+};
 
 Session::Session(std::shared_ptr<model::ResNet50> model, SessionOptions options)
     : model_(std::move(model)), options_(std::move(options)) {
@@ -160,7 +173,7 @@ std::vector<at::Tensor> Session::dropoutMasks(const BatchAddress& address) const
 at::Tensor Session::prefix(const at::Tensor& images) {
   model_->initialise();
   if (frozenUnits_ == 0) return images;
-  const Searching searching(images, options_.searchedBatch);
+  const CudnnBenchmark search(isSearched(images, options_.searchedBatch));
   return model::compiledUnits(*model_, 0, frozenUnits_, options_.compute)->run(images);
 }
 
@@ -203,6 +216,9 @@ StepResult Session::backward(const at::Tensor& input, const at::Tensor& labels, 
   const at::NoGradGuard noGrad;
   auto& suffix = this->suffix();
   const auto logits = suffix.forward(input, dropoutMasks(address));
+  if (!device_)
+    if (const auto norm = suffix.normNotFinite(); !norm.empty())
+      throw nonFinite(("What " + norm + " is given").c_str());
   if (device_) {
     at::Tensor gradient;
     const auto result = device_->lossAlone(logits, target, gradient);
@@ -229,7 +245,12 @@ void Session::requireFiniteGradients() const {
         throw nonFinite("A gradient");
 }
 
-/// Running statistics move with the forward pass, weights with the step after it.
+/// On the CPU, of a step that holds.
+void Session::keepStatistics(StatisticsGuard& moved) {
+  moved.keep();
+  if (!options_.autograd) suffix_->updateRunning({});
+}
+
 void Session::countChange() {
   for (const int unit : changing_) model_->setChanged(unit);
 }
@@ -244,21 +265,27 @@ void Session::queueStep(const at::Tensor& input, const at::Tensor& labels, const
   keepStart();
   if (!device_) {
     optimizer_->clearGradients();
+    StatisticsGuard statistics(*model_, options_.batchNormTraining, options_.autograd);
     const auto result = backward(input, labels, address);
     requireFiniteGradients();
     optimizer_->step(rates);
     optimizer_->clearGradients();
+    keepStatistics(statistics);
     results_.push_back(result);
     return;
   }
   const at::NoGradGuard noGrad;
   const auto target = beginBatch(input, labels);
   suffix();
-  const Searching searching(input, options_.searchedBatch);
+  const CudnnBenchmark search(isSearched(input, options_.searchedBatch));
   const StepInputs inputs{input, target, dropoutMasks(address)};
   device_->begin(rates);
   if (captured_) {
     captured_->run(inputs, suffixLoads_);
+    if (auto why = captured_->takeFailure())
+      notes_.push_back(
+          {"step-not-recorded", "A step could not be recorded for --cuda-graph (cudaGraph): " + *why +
+                                    " Steps are made one kernel at a time from here on, with the same results."});
   } else {
     launchStep(inputs);
   }
@@ -276,6 +303,7 @@ void Session::launchStep(const StepInputs& inputs) {
 std::vector<StepResult> Session::takeResults(bool all) {
   if (!device_) return std::exchange(results_, {});
   const auto [results, skipped] = device_->finished(all);
+  if (options_.lossScale.mayOverflow) skippedSteps_ += skipped;
   std::vector<StepResult> good;
   for (const auto& result : results) {
     if (postponed_) break;
@@ -285,7 +313,7 @@ std::vector<StepResult> Session::takeResults(bool all) {
       postpone(std::make_exception_ptr(nonFinite("The training loss")));
     }
   }
-  if (skipped && !options_.lossScale.mayOverflow && !postponed_)
+  if (skipped > 0 && !options_.lossScale.mayOverflow && !postponed_)
     postpone(std::make_exception_ptr(nonFinite("A gradient")));
   return good;
 }
@@ -302,7 +330,9 @@ StepResult Session::gradients(const at::Tensor& input, const at::Tensor& labels,
                               const std::function<void(const std::string&, const at::Tensor&)>& take) {
   keepStart();
   if (!device_) optimizer_->clearGradients();
+  StatisticsGuard statistics(*model_, options_.batchNormTraining, options_.autograd);
   const auto result = backward(input, labels, address);
+  if (!device_) keepStatistics(statistics);
   for (const auto& group : optimizer_->groups())
     for (const auto& parameter : group.parameters)
       if (parameter.tensor.grad().defined()) take(parameter.name, parameter.tensor.grad());
@@ -351,7 +381,7 @@ void Session::applyOnDevice(std::span<const double> rates) {
   device_->prepare(/*withLoss=*/false);
   device_->step();
   device_->end(/*withLoss=*/false);
-  const bool skipped = device_->finished(/*all=*/true).skipped;
+  const bool skipped = device_->finished(/*all=*/true).skipped > 0;
   optimizer_->attachGradients();
   device_->rebind();
   if (skipped) throw nonFinite("A gradient");
@@ -397,7 +427,9 @@ AtomicFile Session::stageState(const std::string& path, const Metadata& metadata
 void Session::loadState(const std::string& path, const std::vector<model::StoredTensor>& tensors) {
   const at::NoGradGuard noGrad;
   keepStart();
+  model::WeightFaults faults;
   model::readStored(path, tensors, [&](const model::StoredTensor& stored, const at::Tensor& tensor) {
+    if (!faults.check(stored.name, tensor)) return;
     if (stored.name == kScaler) {
       // A run that goes on in another precision has no use for it.
       if (options_.lossScale.mayOverflow) device_->setScaler(tensor);
@@ -416,6 +448,7 @@ void Session::loadState(const std::string& path, const std::vector<model::Stored
       throw Error("ERR_CHECKPOINT", path + " was written with other trainable parameters: " + parameter);
     found->second.copy_(tensor);
   });
+  faults.throwIfAny("ERR_CHECKPOINT", path);
 }
 
 void Session::keepWeights() {
@@ -427,8 +460,7 @@ void Session::keepWeights() {
   };
   for (const auto& name : trainability_.parameters) keep(name, model_->find(name).tensor);
   for (const auto& norm : options_.batchNormTraining)
-    for (const char* buffer : {".running_mean", ".running_var", ".num_batches_tracked"})
-      keep(norm + buffer, model_->find(norm + buffer).tensor);
+    for (const char* buffer : kRunning) keep(norm + buffer, model_->find(norm + buffer).tensor);
 }
 
 AtomicFile Session::stageKept(const std::string& path, const Metadata& metadata) {

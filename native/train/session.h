@@ -40,6 +40,13 @@ struct SessionOptions {
   std::int64_t searchedBatch = 0;
 };
 
+class StatisticsGuard;
+
+/// What was met in training and the caller should know of: `Note` of src/notes.ts.
+struct Note {
+  std::string code, message;
+};
+
 /// What a batch is, apart from its pixels: where its randomness is addressed.
 struct BatchAddress {
   std::uint64_t epoch = 0;
@@ -56,8 +63,10 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   const model::ResNet50& model() const { return *model_; }
-  /// Lets another session have the model. Nothing may be asked of this one afterwards.
+  /// Lets another session have the model, as its end does. Nothing may be asked of this one afterwards.
   void release();
+  /// The dtype computed in.
+  at::ScalarType compute() const { return options_.compute; }
   std::size_t groups() const { return optimizer_->groups().size(); }
 
   /// Units from the input with nothing trainable and no BatchNorm in training mode: 0 to 17.
@@ -81,6 +90,10 @@ class Session {
   /// What queued steps have come to, in order, and of which it was not told yet: `all` of them, or those that are
   /// known without waiting for a device. An error in one of them is postponed, and ends the results.
   std::vector<StepResult> takeResults(bool all);
+  /// What was met since the last call.
+  std::vector<Note> takeNotes() { return std::exchange(notes_, {}); }
+  /// Steps among the results taken since the last call that changed nothing, since scaled gradients overflowed.
+  std::int64_t takeSkippedSteps() { return std::exchange(skippedSteps_, 0); }
   /// One step whose result is waited for.
   StepResult step(const at::Tensor& input, const at::Tensor& labels, const BatchAddress& address,
                   std::span<const double> rates);
@@ -134,7 +147,9 @@ class Session {
   /// Copies of what trains, made before the first change.
   void keepStart();
   StepResult backwardByAutograd(const at::Tensor& images, const at::Tensor& target, const BatchAddress& address);
+  /// Running statistics move with a step, as weights do.
   void countChange();
+  void keepStatistics(StatisticsGuard& moved);
 
   std::shared_ptr<model::ResNet50> model_;
   SessionOptions options_;
@@ -149,6 +164,8 @@ class Session {
   std::map<std::string, at::Tensor> start_;
   std::map<std::string, at::Tensor> kept_;
   std::vector<StepResult> results_;  ///< that were not taken yet
+  std::vector<Note> notes_;          ///< likewise
+  std::int64_t skippedSteps_ = 0;    ///< likewise
   std::int64_t ownSamples_ = 0;
   std::exception_ptr postponed_;
   std::atomic<bool> released_{false};
