@@ -1,5 +1,7 @@
 #include "binding/async.h"
 
+#include "binding/path_text.h"
+
 namespace resnet_torch::binding {
 
 std::shared_ptr<Pending> Pending::create(const Napi::CallbackInfo& info, CancelFlagPtr cancel) {
@@ -47,8 +49,8 @@ void rejectWith(Napi::Env env, Environment& environment, napi_deferred deferred,
     const std::string site = callSite.Get("stack").As<Napi::String>();
     const auto frames = site.find("\n");
     auto object = error.As<Napi::Object>();
-    object.Set("stack", object.Get("name").ToString().Utf8Value() + ": " + failure.message +
-                            (frames == std::string::npos ? "" : site.substr(frames)));
+    const auto head = object.Get("name").ToString().Utf8Value() + ": " + failure.message;
+    object.Set("stack", pathText(env, head + (frames == std::string::npos ? "" : site.substr(frames))));
   }
   napi_reject_deferred(env, deferred, error);
 }

@@ -78,10 +78,29 @@ Napi::Value cudaStatus(const Napi::CallbackInfo& call) {
   });
 }
 
+Napi::Value askCuda(const Napi::CallbackInfo& call) {
+  return guarded(call.Env(), [&] {
+    // Of no device: it may be that there is none.
+    return runOnce(call, Executor::forDevice("cuda"), Priority::kControl, std::make_shared<CancelFlag>(),
+                   []() -> Answer {
+                     cuda::status();
+                     return [](Napi::Env env) { return env.Undefined(); };
+                   });
+  });
+}
+
 #else
 
 int cudaDevices() {
   return 0;
+}
+
+Napi::Value askCuda(const Napi::CallbackInfo& call) {
+  return guarded(call.Env(), [&] {
+    const auto pending = Pending::create(call, std::make_shared<CancelFlag>());
+    pending->resolve([](Napi::Env env) { return env.Undefined(); });
+    return pending->promise(call.Env());
+  });
 }
 
 Napi::Value cudaStatus(const Napi::CallbackInfo& call) {

@@ -11,6 +11,10 @@ at::Device toDevice(const Napi::Value& value, const std::string& name);
 /// CUDA devices that answer; 0 in the CPU variant.
 int cudaDevices();
 
+/// Has the driver asked for devices on a thread of its own: the first time takes some tenths of a second, and the
+/// functions here wait for what is left of them. A promise of nothing.
+Napi::Value askCuda(const Napi::CallbackInfo& call);
+
 /// What `NativeCudaStatus` of src/native/binding.ts declares.
 Napi::Value cudaStatus(const Napi::CallbackInfo& call);
 

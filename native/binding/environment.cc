@@ -1,5 +1,7 @@
 #include "binding/environment.h"
 
+#include "binding/path_text.h"
+
 namespace resnet_torch::binding {
 
 void Channel::post(std::function<void(Napi::Env)> task) {
@@ -74,7 +76,7 @@ Napi::Value Environment::makeError(Napi::Env env, const std::string& code, const
     error.Value().Set("code", code);
     return error.Value();
   }
-  return errorClass_.New({Napi::String::New(env, code), Napi::String::New(env, message)});
+  return errorClass_.New({Napi::String::New(env, code), pathText(env, message)});
 }
 
 void Environment::keepConstructor(const std::string& name, Napi::Function constructor) {

@@ -99,7 +99,7 @@ class FeatureCacheWrap final : public Napi::ObjectWrap<FeatureCacheWrap> {
     const auto env = info.Env();
     return guarded(env, [&]() -> Napi::Value {
       const auto stats = cache()->stats();
-      if (cache()->mode() == Mode::kMemory) report(env, static_cast<std::int64_t>(stats.bytes));
+      if (cache()->mode() == Mode::kMemory) report(env, static_cast<std::int64_t>(stats.hostBytes));
       auto object = Napi::Object::New(env);
       object.Set("hits", static_cast<double>(stats.served));
       object.Set("misses", static_cast<double>(stats.computed));

@@ -8,6 +8,7 @@
 #include "binding/feature_cache.h"
 #include "binding/file_list.h"
 #include "binding/image_cache.h"
+#include "binding/path_text.h"
 #include "binding/registration.h"
 #include "binding/worker.h"
 #include "data/normalise.h"
@@ -210,7 +211,7 @@ Napi::Value toFailures(Napi::Env env, const std::vector<data::ImageFailure>& fai
   for (std::size_t i = 0; i < failures.size(); ++i) {
     auto object = Napi::Object::New(env);
     object.Set("index", static_cast<double>(failures[i].index));
-    object.Set("path", failures[i].path);
+    object.Set("path", pathText(env, failures[i].path));
     object.Set("message", failures[i].message);
     array.Set(static_cast<std::uint32_t>(i), object);
   }

@@ -6,10 +6,13 @@
 #include "binding/registration.h"
 #include "model/compiled.h"
 #include "model/device_kernels.h"
+#include "model/finite.h"
 #include "model/folded_convolution.h"
 #include "model/prefix_hash.h"
 #include "model/units.h"
+#include "model/weight_faults.h"
 #include "train/evaluate.h"
+#include "train/non_finite.h"
 #include "train/pipeline.h"
 
 namespace resnet_torch::binding {
@@ -39,7 +42,9 @@ std::shared_ptr<ResNet50> createModel(const Napi::Object& options) {
   const auto dtype = toDtype(options.Get("dtype"), at::kFloat);
   const auto device = toDevice(options.Get("device"), "device");
   const auto seed = toInteger(options.Get("seed"), "seed", 0, kSafeInteger);
-  return std::make_shared<ResNet50>(std::move(head), dtype, device, static_cast<std::uint64_t>(seed));
+  // On the JavaScript thread, which may not wait for a device to start.
+  return std::make_shared<ResNet50>(std::move(head), dtype, device, static_cast<std::uint64_t>(seed),
+                                    model::Allocation::kAtFirstUse);
 }
 
 class Model final : public Napi::ObjectWrap<Model> {
@@ -61,17 +66,18 @@ class Model final : public Napi::ObjectWrap<Model> {
   }
 
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(
-        env, "Model",
-        {InstanceMethod<&Model::tensors>("tensors"), InstanceMethod<&Model::load>("load"),
-         InstanceMethod<&Model::read>("read"), InstanceMethod<&Model::readFolded>("readFolded"),
-         InstanceMethod<&Model::write>("write"), InstanceMethod<&Model::forward>("forward"),
-         InstanceMethod<&Model::evaluate>("evaluate"), InstanceMethod<&Model::save>("save"),
-         InstanceMethod<&Model::prefixHash>("prefixHash"), InstanceMethod<&Model::dispose>("dispose")});
+    return DefineClass(env, "Model",
+                       {InstanceMethod<&Model::tensors>("tensors"), InstanceMethod<&Model::allocate>("allocate"),
+                        InstanceMethod<&Model::load>("load"), InstanceMethod<&Model::read>("read"),
+                        InstanceMethod<&Model::readFolded>("readFolded"), InstanceMethod<&Model::write>("write"),
+                        InstanceMethod<&Model::forward>("forward"), InstanceMethod<&Model::evaluate>("evaluate"),
+                        InstanceMethod<&Model::save>("save"), InstanceMethod<&Model::prefixHash>("prefixHash"),
+                        InstanceMethod<&Model::dispose>("dispose")});
   }
 
  private:
   Napi::Value tensors(const Napi::CallbackInfo& info);
+  Napi::Value allocate(const Napi::CallbackInfo& info);
   Napi::Value load(const Napi::CallbackInfo& info);
   Napi::Value read(const Napi::CallbackInfo& info);
   Napi::Value readFolded(const Napi::CallbackInfo& info);
@@ -120,6 +126,25 @@ Napi::Value Model::tensors(const Napi::CallbackInfo& info) {
   });
 }
 
+namespace {
+
+/// Stored values as a tensor of that dtype could hold them: those of float64 may be too large for it.
+at::Tensor readable(const at::Tensor& stored, at::ScalarType dtype) {
+  return stored.scalar_type() == at::kDouble && at::isFloatingType(dtype) ? stored.to(dtype) : stored;
+}
+
+}  // namespace
+
+Napi::Value Model::allocate(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto model = this->model();
+    return runOnce(info, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(), [model]() -> Answer {
+      model->allocate();
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  });
+}
+
 Napi::Value Model::load(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   return guarded(env, [&] {
@@ -127,16 +152,26 @@ Napi::Value Model::load(const Napi::CallbackInfo& info) {
     const auto path = toText(info[0], "path");
     auto stored = toStoredTensors(info[1], "tensors");
     for (const auto& tensor : stored) {
-      if (model->find(tensor.name).tensor.sizes() != at::IntArrayRef(tensor.shape))
+      if (!model::fitsInto(model->find(tensor.name).tensor.sizes(), tensor))
         throw Error("ERR_SHAPE_MISMATCH", path + ": " + tensor.name + " has another shape than the model's");
     }
-    return runOnce(info, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
-                   [model, path, stored = std::move(stored)]() -> Answer {
+    const auto cancel = toCancelFlag(info[2]);
+    return runOnce(info, executorOf(*model), Priority::kControl, cancel,
+                   [model, path, cancel, stored = std::move(stored)]() -> Answer {
                      const at::NoGradGuard noGrad;
+                     model->allocate();
+                     model::WeightFaults faults;
                      model::readStored(path, stored, [&](const model::StoredTensor& from, const at::Tensor& tensor) {
-                       at::Tensor(model->find(from.name).tensor).copy_(tensor);
+                       cancel->throwIfCancelled();
+                       const auto& target = model->find(from.name).tensor;
+                       const auto values = readable(tensor, target.scalar_type());
+                       if (!faults.check(from.name, values)) return;
+                       // Rows that are left as they are begin with random values.
+                       if (!from.rows.empty()) model->initialise();
+                       model::copyStored(target, from, values);
                        model->setLoaded(from.name);
                      });
+                     faults.throwIfAny("ERR_WEIGHTS_FORMAT", path);
                      return [](Napi::Env env) { return env.Undefined(); };
                    });
   });
@@ -195,9 +230,14 @@ Napi::Value Model::write(const Napi::CallbackInfo& info) {
     return runOnce(info, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
                    [model, name, tensor, values = std::move(values)]() -> Answer {
                      const at::NoGradGuard noGrad;
+                     model->allocate();
                      const auto from = at::from_blob(const_cast<void*>(values.data()), tensor.sizes(),
                                                      values.wide ? at::kDouble : at::kFloat);
-                     at::Tensor(tensor).copy_(from);
+                     const auto own = readable(from, tensor.scalar_type());
+                     model::WeightFaults faults;
+                     faults.check(name, own);
+                     faults.throwIfAny("ERR_WEIGHTS_FORMAT", "What is to be written");
+                     at::Tensor(tensor).copy_(own);
                      model->setLoaded(name);
                      return [](Napi::Env env) { return env.Undefined(); };
                    });
@@ -208,15 +248,16 @@ namespace {
 
 /// Where a forward pass ends.
 struct ForwardOutput {
+  std::string name;  ///< for messages
   int units = model::kBackboneUnits;
   bool pooled = false, logits = false;
 };
 
 ForwardOutput toForwardOutput(const std::string& name) {
-  if (name == "logits") return {model::kBackboneUnits, true, true};
-  if (name == "features") return {model::kBackboneUnits, true, false};
+  if (name == "logits") return {name, model::kBackboneUnits, true, true};
+  if (name == "features") return {name, model::kBackboneUnits, true, false};
   for (int unit = 0; unit < model::kBackboneUnits; ++unit)
-    if (name == model::kUnits[static_cast<std::size_t>(unit)]) return {unit + 1};
+    if (name == model::kUnits[static_cast<std::size_t>(unit)]) return {"outputs of " + name, unit + 1};
   invalid("output", "'logits', 'features' or a unit before the head");
 }
 
@@ -246,7 +287,7 @@ Napi::Value Model::forward(const Napi::CallbackInfo& info) {
     const auto output = toForwardOutput(toText(options.Get("output"), "output"));
     const auto compute = toCompute(options.Get("compute"), *model);
     const bool eager = !options.Get("eager").IsUndefined() && toBoolean(options.Get("eager"), "eager");
-    toImages(*model, values, shape);  // for its checks
+    checkImages(values, shape);
     const auto cancel = toCancelFlag(info[3]);
     return runOnce(info, executorOf(*model), Priority::kPrediction, cancel,
                    [model, values = std::move(values), shape, compute, output, eager]() -> Answer {
@@ -255,6 +296,11 @@ Napi::Value Model::forward(const Napi::CallbackInfo& info) {
                      const auto images = model::uploaded(toImages(*model, values, shape), model->device());
                      const auto copy =
                          forwardTo(*model, images, output, compute, eager).cpu().to(model->dtype()).contiguous();
+                     if (const auto broken = model::rowsNotFinite(copy); !broken.empty()) {
+                       const auto row = broken.front();
+                       throw train::notFiniteError(*model, {"The " + output.name + " of image " + std::to_string(row),
+                                                            0, images.narrow(0, row, 1), compute});
+                     }
                      return [copy](Napi::Env env) { return toFloatArray(env, copy); };
                    });
   });
@@ -313,6 +359,7 @@ Napi::Value Model::evaluate(const Napi::CallbackInfo& info) {
                       if (taken.batch) pass->add(*model, *taken.batch, compute, *feed);
                       pass->exhausted = !taken.batch || loader->exhausted();
                       if (!pass->exhausted && pass->batches < maxBatches) return Job::Progress::kMore;
+                      train::finishEvaluation(*model, pass->sums);
                       answer = [pass](Napi::Env env) { return passObject(env, *pass); };
                       return Job::Progress::kDone;
                     });
@@ -405,6 +452,9 @@ std::vector<model::StoredTensor> toStoredTensors(const Napi::Value& value, const
     tensor.shape = toIntegers(item.Get("shape"), name + ".shape");
     tensor.offset = static_cast<std::size_t>(toInteger(item.Get("offset"), name + ".offset", 0, kSafeInteger));
     tensor.length = static_cast<std::size_t>(toInteger(item.Get("length"), name + ".length", 0, kSafeInteger));
+    const Napi::Value strides = item.Get("strides"), rows = item.Get("rows");
+    if (!strides.IsUndefined()) tensor.strides = toIntegers(strides, name + ".strides");
+    if (!rows.IsUndefined()) tensor.rows = toInt32s(rows, name + ".rows");
     tensors.push_back(std::move(tensor));
   }
   return tensors;
@@ -420,7 +470,7 @@ at::ScalarType toCompute(const Napi::Value& value, const ResNet50& model) {
   return at::kHalf;
 }
 
-at::Tensor toImages(const ResNet50& model, const Floats& values, const std::vector<std::int64_t>& shape) {
+void checkImages(const Floats& values, const std::vector<std::int64_t>& shape) {
   if (shape.size() != 4 || shape[0] < 1 || shape[1] != 3 || shape[2] < 32 || shape[3] < 32)
     throw Error("ERR_SHAPE_MISMATCH",
                 "shape must be [n, 3, height, width] with n ≥ 1 and sides of at least 32 pixels");
@@ -430,8 +480,13 @@ at::Tensor toImages(const ResNet50& model, const Floats& values, const std::vect
     throw Error("ERR_SHAPE_MISMATCH", "images has " + std::to_string(values.size()) +
                                           " values, and its shape asks for " +
                                           std::to_string(static_cast<std::int64_t>(count)));
-  return at::from_blob(const_cast<void*>(values.data()), shape, values.wide ? at::kDouble : at::kFloat)
-      .to(model.dtype());
+}
+
+at::Tensor toImages(const ResNet50& model, const Floats& values, const std::vector<std::int64_t>& shape) {
+  const auto images = at::from_blob(const_cast<void*>(values.data()), shape, values.wide ? at::kDouble : at::kFloat)
+                          .to(model.dtype());
+  train::requireFiniteImages(images);
+  return images;
 }
 
 Napi::Value toFloatArray(Napi::Env env, const at::Tensor& tensor) {

@@ -22,7 +22,11 @@ std::vector<model::StoredTensor> toStoredTensors(const Napi::Value& value, const
 /// The dtype computed in, from 'dtype' | 'bf16' | 'fp16'; ERR_INVALID_ARGUMENT for fp16 on the CPU.
 at::ScalarType toCompute(const Napi::Value& value, const model::ResNet50& model);
 
-/// A float tensor of the model's dtype from the caller's values and shape; ERR_SHAPE_MISMATCH where they do not fit.
+/// ERR_SHAPE_MISMATCH where a caller's values and shape do not fit each other, or are no images.
+void checkImages(const Floats& values, const std::vector<std::int64_t>& shape);
+
+/// Checked values as a float tensor of the model's dtype; ERR_NON_FINITE where they are not finite. It may be the
+/// caller's memory. On the executor.
 at::Tensor toImages(const model::ResNet50& model, const Floats& values, const std::vector<std::int64_t>& shape);
 
 /// Values of a tensor, row-major, as a Float32Array or a Float64Array (also for integers).

@@ -4,6 +4,7 @@
 #include "binding/async.h"
 #include "binding/loader.h"
 #include "binding/model.h"
+#include "binding/path_text.h"
 #include "binding/registration.h"
 #include "binding/worker.h"
 
@@ -32,7 +33,7 @@ train::PredictorOptions toOptions(const model::ResNet50& model, const Napi::Obje
 /// A path, the bytes of an encoded image, or pixels with their shape; bytes are copied.
 void readImage(const Napi::Value& image, Predictor::Request& request) {
   if (image.IsString()) {
-    request.name = image.As<Napi::String>();
+    request.name = toPath(image, "image");
     return;
   }
   auto bytes = image;
@@ -84,7 +85,7 @@ class PredictorWrap final : public Napi::ObjectWrap<PredictorWrap> {
       const auto predictor = predictor_.get();
       const auto options = toObject(info[1], "options");
       Predictor::Request request;
-      request.name = toText(options.Get("name"), "name");
+      request.name = toPath(options.Get("name"), "name");
       readImage(info[0], request);
       request.topK = toInteger(options.Get("topK"), "topK", 1, classes_);
       request.features = toBoolean(options.Get("features"), "features");

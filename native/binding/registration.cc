@@ -2,8 +2,13 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#if __has_include(<torch/headeronly/version.h>)
 #include <torch/headeronly/version.h>
+#else
+#include <torch/version.h>
+#endif
 
+#include <mutex>
 #include <string>
 
 #include "binding/arguments.h"
@@ -15,6 +20,7 @@
 #include "core/memory.h"
 
 #ifdef RESNET_TORCH_CUDA
+#include "cuda/memory.h"
 #include "cuda/registration.h"
 #endif
 
@@ -43,6 +49,36 @@ Napi::Value libtorchVersions(const Napi::CallbackInfo& call) {
   });
 }
 
+/// A device's executor turns to its device before all else, so that nothing which it calls makes a context on
+/// another.
+void beginOn([[maybe_unused]] const std::string& device, int threads) {
+#ifdef RESNET_TORCH_CUDA
+  if (device.starts_with("cuda:")) cuda::useDevice(at::Device(device));
+#endif
+  if (threads > 0) at::set_num_threads(threads);
+}
+
+/// What devices keep is given back all at once, so not while one of them is at work: it would have to be allocated
+/// anew.
+void giveBack([[maybe_unused]] const std::string& device) {
+  releaseCachedMemory();
+#ifdef RESNET_TORCH_CUDA
+  if (device.starts_with("cuda:") && Executor::devicesAtWork() == 0) cuda::releaseDeviceMemory();
+#endif
+}
+
+/// What the whole process shares, set by the environment that comes first: the executor of an earlier one may be
+/// reading it when another is loaded.
+void setUpProcess() {
+  installCachingAllocator();
+  // Where NNPACK cannot run it says so on standard error; convolutions are left to oneDNN everywhere.
+  at::globalContext().setUserEnabledNNPACK(false);
+#ifdef RESNET_TORCH_CUDA
+  cuda::registerKernels();
+#endif
+  Executor::setHooks({beginOn, giveBack});
+}
+
 Napi::Value initialize(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   return guarded(env, [&] {
@@ -50,17 +86,8 @@ Napi::Value initialize(const Napi::CallbackInfo& info) {
     if (!options.Get("errorClass").IsFunction()) invalid("errorClass", "a class");
     Environment::of(env).setErrorClass(options.Get("errorClass").As<Napi::Function>());
     if (!options.Get("vips").IsNull()) setVipsLibrary(toText(options.Get("vips"), "vips"));
-    installCachingAllocator();
-    // Where NNPACK cannot run it says so on standard error; convolutions are left to oneDNN everywhere.
-    at::globalContext().setUserEnabledNNPACK(false);
-#ifdef RESNET_TORCH_CUDA
-    cuda::registerKernels();
-#endif
-    Executor::setHooks(
-        [](int threads) {
-          if (threads > 0) at::set_num_threads(threads);
-        },
-        releaseCachedMemory);
+    static std::once_flag once;
+    std::call_once(once, setUpProcess);
     return env.Undefined();
   });
 }
@@ -101,6 +128,7 @@ Napi::Object registerAll(Napi::Env env, Napi::Object exports) {
   exports.Set("initialize", Napi::Function::New(env, initialize, "initialize"));
   exports.Set("info", Napi::Function::New(env, info, "info"));
   exports.Set("cudaStatus", Napi::Function::New(env, cudaStatus, "cudaStatus"));
+  exports.Set("askCuda", Napi::Function::New(env, askCuda, "askCuda"));
   exports.Set("setThreads", Napi::Function::New(env, setThreads, "setThreads"));
   exports.Set("shutdown", Napi::Function::New(env, shutdown, "shutdown"));
   exports.Set("CancelToken", defineCancelToken(env));
@@ -112,6 +140,7 @@ Napi::Object registerAll(Napi::Env env, Napi::Object exports) {
   exports.Set("Loader", defineLoader(env));
   exports.Set("Predictor", definePredictor(env));
   exports.Set("scanImages", defineScanImages(env));
+  exports.Set("tryLock", defineTryLock(env));
   exports.Set("startProfile", defineStartProfile(env));
   exports.Set("stopProfile", defineStopProfile(env));
   return exports;

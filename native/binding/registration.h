@@ -17,6 +17,7 @@ Napi::Function defineImageCache(Napi::Env env);
 Napi::Function defineLoader(Napi::Env env);
 Napi::Function definePredictor(Napi::Env env);
 Napi::Function defineScanImages(Napi::Env env);
+Napi::Function defineTryLock(Napi::Env env);
 Napi::Function defineStartProfile(Napi::Env env);
 Napi::Function defineStopProfile(Napi::Env env);
 

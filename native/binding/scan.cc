@@ -1,10 +1,13 @@
 #include "data/scan.h"
 
 #include <atomic>
+#include <cinttypes>
+#include <cstdio>
 
 #include "binding/arguments.h"
 #include "binding/async.h"
 #include "binding/file_list.h"
+#include "binding/path_text.h"
 #include "binding/registration.h"
 
 namespace resnet_torch::binding {
@@ -48,6 +51,12 @@ class Progress : public std::enable_shared_from_this<Progress> {
   std::atomic<bool> waiting_{false};
 };
 
+std::string hexadecimal(const Hash128& hash) {
+  char text[33];
+  std::snprintf(text, sizeof(text), "%016" PRIx64 "%016" PRIx64, hash.high, hash.low);
+  return text;
+}
+
 Napi::Value resultArray(Napi::Env env, const std::vector<data::ScannedImage>& images) {
   auto array = Napi::Array::New(env, images.size());
   for (std::size_t i = 0; i < images.size(); ++i) {
@@ -58,6 +67,8 @@ Napi::Value resultArray(Napi::Env env, const std::vector<data::ScannedImage>& im
     object.Set("width", images[i].width);
     object.Set("height", images[i].height);
     object.Set("format", images[i].format);
+    object.Set("bytes", static_cast<double>(images[i].bytes));
+    object.Set("digest", hexadecimal(images[i].digest));
     array.Set(static_cast<std::uint32_t>(i), object);
   }
   return array;
@@ -67,7 +78,7 @@ Napi::Value resultArray(Napi::Env env, const std::vector<data::ScannedImage>& im
 std::shared_ptr<const data::FileList> toScanned(const Napi::Value& value) {
   if (!value.IsArray()) return toFileList(value);
   auto files = std::make_shared<data::FileList>();
-  files->paths = toTexts(value, "paths");
+  files->paths = toPaths(value, "paths");
   return files;
 }
 

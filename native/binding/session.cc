@@ -7,9 +7,12 @@
 #include "binding/async.h"
 #include "binding/loader.h"
 #include "binding/model.h"
+#include "binding/path_text.h"
 #include "binding/registration.h"
 #include "model/device_kernels.h"
+#include "model/finite.h"
 #include "train/loss.h"
+#include "train/non_finite.h"
 #include "train/pipeline.h"
 
 namespace resnet_torch::binding {
@@ -88,6 +91,8 @@ struct Chunk {
   std::vector<std::int32_t> images, correct;
   std::deque<std::size_t> queued;  ///< rows whose results are not known yet
   std::vector<data::ImageFailure> failures;
+  std::vector<train::Note> notes;
+  std::int64_t skippedSteps = 0;
   bool exhausted = false;
   double waitMs = 0, stepMs = 0;
   Clock::time_point waitingSince{};
@@ -106,6 +111,17 @@ void countWaiting(const Session& session, Clock::time_point now, Chunk& chunk) {
   chunk.waitingSince = {};
 }
 
+Napi::Array toNotes(Napi::Env env, const std::vector<train::Note>& notes) {
+  auto array = Napi::Array::New(env, notes.size());
+  for (std::size_t i = 0; i < notes.size(); ++i) {
+    auto note = Napi::Object::New(env);
+    note.Set("code", notes[i].code);
+    note.Set("message", pathText(env, notes[i].message));
+    array.Set(static_cast<std::uint32_t>(i), note);
+  }
+  return array;
+}
+
 Napi::Value chunkObject(Napi::Env env, const Chunk& chunk) {
   auto object = Napi::Object::New(env);
   object.Set("steps", static_cast<double>(chunk.losses.size()));
@@ -113,6 +129,8 @@ Napi::Value chunkObject(Napi::Env env, const Chunk& chunk) {
   object.Set("images", typedArray<Napi::Int32Array>(env, chunk.images));
   object.Set("correct", typedArray<Napi::Int32Array>(env, chunk.correct));
   object.Set("failures", toFailures(env, chunk.failures));
+  object.Set("skippedSteps", static_cast<double>(chunk.skippedSteps));
+  object.Set("notes", toNotes(env, chunk.notes));
   object.Set("exhausted", chunk.exhausted);
   object.Set("waitMs", chunk.waitMs);
   object.Set("stepMs", chunk.stepMs);
@@ -135,6 +153,8 @@ void finishChunk(Session& session, Chunk& chunk) {
   const auto start = Clock::now();
   takeResults(session, /*all=*/true, chunk);
   chunk.stepMs += millisecondsSince(start);
+  chunk.skippedSteps = session.takeSkippedSteps();
+  chunk.notes = session.takeNotes();
   if (session.failed()) chunk.exhausted = false;
   if (chunk.queued.empty()) return;
   const auto good = chunk.queued.front();
@@ -245,11 +265,13 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap> {
     return info.Env().Undefined();
   }
 
-  /// The model is free for another session at once; the tensors go on the thread that owns them.
+  /// What was asked for before is still done. Where nothing is, the model is free for another session at once, else
+  /// with the end of it: two must not train it by turns. The tensors go on the thread that owns them.
   void letGo(Napi::Env env) {
     if (!session_) return;
     Napi::MemoryManagement::AdjustExternalMemory(env, -bytes_);
-    session_->release();
+    // Each call that is under way holds it, until just before its caller hears of the end.
+    if (session_.use_count() == 1) session_->release();
     auto& executor = executorOf(session_->model());
     releaseOn(executor, std::move(feed_));
     releaseOn(executor, std::move(session_));
@@ -304,7 +326,7 @@ OwnBatch toOwnBatch(const model::ResNet50& model, const Napi::CallbackInfo& info
   OwnBatch batch;
   batch.values = toFloats(info[0], "images");
   batch.shape = toIntegers(info[1], "shape");
-  toImages(model, batch.values, batch.shape);  // for its checks
+  checkImages(batch.values, batch.shape);
   const auto labels = toInt32s(info[2], "labels");
   if (static_cast<std::int64_t>(labels.size()) != batch.shape[0])
     throw Error("ERR_SHAPE_MISMATCH", "labels has " + std::to_string(labels.size()) + " values for " +
@@ -337,7 +359,11 @@ at::Tensor ownInput(Session& session, const OwnBatch& batch) {
   const auto& model = session.model();
   const auto images = model::uploaded(toImages(model, batch.values, batch.shape), model.device());
   session.checkImages(images);
-  return session.prefix(images);
+  const auto input = session.prefix(images);
+  if (session.frozenUnits() == 0 || !input.device().is_cpu()) return input;
+  if (const auto broken = model::rowsNotFinite(input); !broken.empty())
+    throw train::frozenNotFinite("image " + std::to_string(broken.front()), session.compute());
+  return input;
 }
 
 Napi::Value SessionWrap::step(const Napi::CallbackInfo& info) {
@@ -350,7 +376,12 @@ Napi::Value SessionWrap::step(const Napi::CallbackInfo& info) {
     return once(info, [batch, rates, given](Session& session) -> Answer {
       const auto address = given ? *given : session.nextOwnAddress(batch->shape[0]);
       const auto result = session.step(ownInput(session, *batch), batch->labels, address, rates);
-      return [result](Napi::Env env) { return stepObject(env, result); };
+      return [result, notes = session.takeNotes(), skipped = session.takeSkippedSteps()](Napi::Env env) {
+        auto answer = stepObject(env, result);
+        answer.Set("skipped", skipped > 0);
+        answer.Set("notes", toNotes(env, notes));
+        return answer;
+      };
     });
   });
 }

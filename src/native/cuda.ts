@@ -1,4 +1,4 @@
-import type { ComputeCapability, NativeCudaStatus } from './binding.js';
+import type { ComputeCapability, NativeCudaStatus } from './contract/device.js';
 import { setupCommand } from './explain.js';
 import { native, packageRoot } from './load.js';
 import { builtVariants, type CudaHost, cudaHost, hidesDevices, type Variant } from './variants.js';

@@ -1,4 +1,5 @@
 import { type ErrorCode, ResnetTorchError } from '../errors.js';
+import { isError } from '../kinds.js';
 import type { Variant } from './variants.js';
 
 interface Symptom {
@@ -41,6 +42,20 @@ const symptoms: readonly Symptom[] = [
       `The addon or its libtorch was built for a newer system than this one. \`${build}\` builds it here.`,
   },
   {
+    sign: /static TLS block/i,
+    code: 'ERR_ADDON_LOAD',
+    message: () =>
+      'Another library took the room that libtorch needs before it was loaded: load resnet-torch first, or name ' +
+      'the library of this message in LD_PRELOAD.',
+  },
+  {
+    sign: /failed to map segment/i,
+    code: 'ERR_ADDON_LOAD',
+    message: () =>
+      'The system does not let the library be run: its file system is mounted with noexec, or a policy forbids it. ' +
+      'Install the package where programs may be run.',
+  },
+  {
     sign: /undefined symbol|symbol not found/i,
     code: 'ERR_LIBTORCH_VERSION',
     message: (build) =>
@@ -56,7 +71,7 @@ const symptoms: readonly Symptom[] = [
 
 /** What a failure to load the addon means, told by its symptom, and the way out. */
 export function explainLoadFailure(error: unknown, variant: Variant): ResnetTorchError {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = isError(error) ? error.message : String(error);
   const build = setupCommand(variant);
   const symptom = symptoms.find(({ sign }) => sign.test(reason));
   const message =

@@ -1,24 +1,15 @@
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import nodeModule from 'node:module';
+import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { ResnetTorchError } from '../errors.js';
-import type { NativeBinding, NativeCancelToken } from './binding.js';
+import { packageRoot } from '../package-root.js';
+import type { NativeBinding } from './contract/addon.js';
+import type { NativeCancelToken } from './contract/device.js';
 import { explainLoadFailure, setupCommand } from './explain.js';
 import { builtVariants, chooseVariant, cudaHost, type Variant } from './variants.js';
 import { findVips } from './vips.js';
 
-export { findVips };
-
-const require = createRequire(import.meta.url);
-
-/** The folder of the package: the nearest above this file that holds package.json. */
-export function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return folder;
-}
+export { findVips, packageRoot };
 
 let loaded: NativeBinding | undefined;
 
@@ -63,7 +54,12 @@ function load(): NativeBinding {
 
 function requireAddon(root: string, variant: Variant): NativeBinding {
   const folder = join(root, 'addons', variant);
-  const find = require('node-gyp-build') as ((folder: string) => NativeBinding) & { path(folder: string): string };
+  // Not createRequire() by its name, which webpack takes for its own and leaves out.
+  const find = nodeModule.createRequire(join(root, 'package.json'))('node-gyp-build') as ((
+    folder: string,
+  ) => NativeBinding) & {
+    path(folder: string): string;
+  };
   try {
     find.path(folder);
   } catch {

@@ -1,8 +1,7 @@
 import { readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import nodeModule from 'node:module';
 import { dirname, join } from 'node:path';
-
-const require = createRequire(import.meta.url);
+import { packageRoot } from '../package-root.js';
 
 /**
  * libvips' shared library, from the packages that sharp installs, looked up from sharp's own place: no fixed path could
@@ -11,7 +10,9 @@ const require = createRequire(import.meta.url);
 export function findVips(): string | null {
   let fromSharp: NodeJS.Require;
   try {
-    fromSharp = createRequire(require.resolve('sharp'));
+    fromSharp = nodeModule.createRequire(
+      nodeModule.createRequire(join(packageRoot(), 'package.json')).resolve('sharp'),
+    );
   } catch {
     return null;
   }
