@@ -1,6 +1,8 @@
-import type { CropOptions, ImageFailure, NativeBatch, NativeFileList, NativeLoader } from '../native/binding.js';
+import { types } from 'node:util';
+import type { CropOptions, ImageFailure, NativeBatch, NativeFileList, NativeLoader } from '../native/contract/data.js';
 import { withCancel } from '../native/load.js';
 import { checkOptions, requireBoolean, requireNumber, requireOneOf } from '../options.js';
+import { MOST_SEED, MOST_WORKERS } from './limits.js';
 import { openLoader } from './loader.js';
 import { AUGMENTATIONS, type Augmentation, cropOptions, defaultResize } from './transforms.js';
 
@@ -77,10 +79,8 @@ const BATCH_OPTIONS = [
   'signal',
 ] as const satisfies readonly (keyof BatchOptions)[];
 
-export const MOST_SEED = Number.MAX_SAFE_INTEGER;
 const MOST_EPOCH = 2 ** 32 - 1;
 const MOST_BATCH = 2 ** 20;
-export const MOST_WORKERS = 1024;
 
 /** A checked request for batches. */
 export interface BatchPlan {
@@ -130,8 +130,11 @@ export function planBatches(options: BatchOptions, skipCorruptDefault: boolean):
 }
 
 /** One pass. The loader goes with the iteration, also when it is broken off. */
-export async function* iterateBatches(plan: BatchPlan, files: NativeFileList): AsyncGenerator<Batch, void, undefined> {
-  const loader = plan.open(files);
+export async function* iterateBatches(
+  plan: BatchPlan,
+  files: () => Promise<NativeFileList>,
+): AsyncGenerator<Batch, void, undefined> {
+  const loader = plan.open(await files());
   try {
     for (;;) {
       const batch = await withCancel(plan.signal, (token) => loader.next(plan.format, token));
@@ -145,7 +148,7 @@ export async function* iterateBatches(plan: BatchPlan, files: NativeFileList): A
 
 function shaped({ images, count, size, ...rest }: NativeBatch): Batch {
   const { labels, indices, epoch, failures } = rest;
-  return images instanceof Uint8Array
+  return types.isUint8Array(images)
     ? { images, labels, indices, epoch, shape: [count, size, size, 3], failures }
     : { images, labels, indices, epoch, shape: [count, 3, size, size], failures };
 }

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { ResnetTorchError } from '../errors.js';
-import type { NativeFileList, ScannedImage } from '../native/binding.js';
+import type { NativeFileList, ScannedImage } from '../native/contract/data.js';
 import { native, withCancel } from '../native/load.js';
 
 /** A file that cannot be read as an image. */
@@ -20,9 +20,11 @@ export interface ScanOptions {
 const CHUNK = 512;
 
 /**
- * Reads the headers of all files, and looks for the end marker of JPEGs, on native threads.
+ * Reads the headers of all files on native threads, and looks whether the files are as long as their own structure says.
  *
  * @param list where the images are, if `paths` are but names
+ * @throws ResnetTorchError `ERR_FILE` or `ERR_OUT_OF_MEMORY` for what is no fault of a file; `ERR_IMAGE_DECODE` is for
+ *   `findCorrupt()` to throw
  */
 export async function scanFiles(
   paths: readonly string[],

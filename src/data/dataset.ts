@@ -1,6 +1,7 @@
 import { ResnetTorchError } from '../errors.js';
-import type { NativeFileList, ScannedImage } from '../native/binding.js';
-import { native } from '../native/load.js';
+import type { Truth } from '../metrics/counts.js';
+import type { NativeFileList } from '../native/contract/data.js';
+import type { Note } from '../notes.js';
 import { checkOptions } from '../options.js';
 import {
   type Batch,
@@ -11,11 +12,17 @@ import {
   planBatches,
   type SplitName,
 } from './batches.js';
-import { type CorruptFile, findCorrupt, scanFiles } from './check.js';
-import { datasetError } from './folder.js';
-import { type FilesByClass, type Parts, quoted, readParts, refuseUntrainable } from './parts.js';
-import { resolveSetOptions } from './set-options.js';
-import { describeSkipped, type Skipped } from './skipped.js';
+import type { ScanOptions } from './check.js';
+import { datasetError } from './dataset-error.js';
+import { type ImageStore, makeFileList } from './file-lists.js';
+import type { Fold } from './folds.js';
+import { quoted } from './quoted.js';
+import { type DatasetContent, readListing } from './read-listing.js';
+import { resolveSetOptions, type SetSettings } from './set-options.js';
+import type { Skipped } from './skipped.js';
+import type { LabelledFile, Listing } from './sources/listing.js';
+import { sourceOf } from './sources/registry.js';
+import { Turns } from './turns.js';
 
 export type {
   Batch,
@@ -25,8 +32,10 @@ export type {
   SplitName,
 } from './batches.js';
 export type { CorruptFile } from './check.js';
-export type { IgnoredFile } from './folder.js';
+export type { Fold } from './folds.js';
+export type { IgnoredFile } from './image-tree.js';
 export type { Skipped } from './skipped.js';
+export type { LabelledFile } from './sources/listing.js';
 
 /** How a data set is read and divided. */
 export interface DatasetOptions {
@@ -35,6 +44,11 @@ export interface DatasetOptions {
    * nothing back.
    */
   readonly valSplit?: number;
+  /**
+   * Hold back one of k stratified folds in place of a share: for a cross-validation, `{ of: 5, index: 0 }` to
+   * `{ of: 5, index: 4 }` with the same seed. Every image is in one of them.
+   */
+  readonly fold?: Fold;
   /** Addresses the choice of what is held back. Default 0. */
   readonly seed?: number;
   /** Leave out files that cannot be read, and list them in `skipped`, instead of failing. Default false. */
@@ -51,13 +65,6 @@ export interface DatasetOptions {
   readonly signal?: AbortSignal;
 }
 
-/** An image of a data set and its class. */
-export interface LabelledFile {
-  readonly path: string;
-  /** Position of its class in the data set's `classes`. */
-  readonly label: number;
-}
-
 /** The images of a part of a data set, and how many each class has. */
 export interface Split {
   readonly name: SplitName;
@@ -69,6 +76,7 @@ export interface Split {
 
 const DATASET_OPTIONS = [
   'valSplit',
+  'fold',
   'seed',
   'skipCorrupt',
   'purpose',
@@ -78,52 +86,58 @@ const DATASET_OPTIONS = [
 ] as const satisfies readonly (keyof DatasetOptions)[];
 
 /**
- * Labelled images in folders. Either `train/` and `val/` (or `valid/`, `test/`), each with a folder a class, or one
- * folder of class folders, of which a share is held back. Made by `openDataset`.
+ * Labelled images, in two parts: to train on and to evaluate on. Made by `openDataset` of what lies in folders or is named in
+ * a list, and by `collectDataset` of an iterable.
  */
 export class Dataset {
   readonly path: string;
   /** Class names in the order of their labels: sorted as strings, by code points, as in torchvision's ImageFolder. */
   readonly classes: readonly string[];
   readonly splits: Readonly<Record<'train' | 'val', Split>>;
-  /** Whether the folder itself has a part to evaluate on: `val/`, `valid/` or `test/`. */
+  /** Whether the folder itself has a part to evaluate on, such as `val/`. */
   readonly hasParts: boolean;
   /** What lies in the folder and is not used: files that are not read by their name, and broken ones. */
   readonly skipped: Skipped;
-  /** The same in sentences for a person; empty where all is used. */
-  readonly notes: readonly string[];
+  /** What changes the meaning of results on this data: what was left out or passed over, and why. Often empty. */
+  readonly notes: readonly Note[];
+  /**
+   * Whether `path` is a folder, and the files lie in it.
+   *
+   * @internal
+   */
+  readonly isFolder: boolean;
   readonly #skipCorrupt: boolean;
-  readonly #sizes: DatasetContent['sizes'];
+  readonly #sizes: Readonly<Record<'train' | 'val', Int32Array>>;
   readonly #source: ImageStore | null;
-  readonly #lists = new Map<SplitName, NativeFileList>();
+  readonly #lists = new Map<SplitName, Promise<NativeFileList>>();
   #all: Split | undefined;
   #disposed = false;
 
   private constructor(content: DatasetContent, skipCorrupt: boolean) {
+    const { train, val } = content;
     this.path = content.path;
+    this.isFolder = content.isFolder;
     this.classes = content.classes;
     this.hasParts = content.hasParts;
     this.splits = {
-      train: makeSplit('train', content),
-      val: makeSplit('val', content),
+      train: { name: 'train', files: train.files, counts: train.counts },
+      val: { name: 'val', files: val.files, counts: val.counts },
     };
     this.skipped = content.skipped;
-    this.notes = describeSkipped(content.skipped, content.path);
+    this.notes = content.notes;
     this.#skipCorrupt = skipCorrupt;
-    this.#sizes = content.sizes;
-    this.#source = content.source ?? null;
+    this.#sizes = { train: train.sizes, val: val.sizes };
+    this.#source = content.source;
   }
 
   /**
-   * @throws ResnetTorchError `ERR_DATASET` where there is nothing to train on, though there should be
+   * The data set of what a source lists, whose store becomes its own.
+   *
+   * @throws ResnetTorchError `ERR_DATASET`, `ERR_IMAGE_DECODE`
    * @internal
    */
-  static of(
-    content: DatasetContent,
-    { skipCorrupt, forTraining }: { skipCorrupt: boolean; forTraining: boolean },
-  ): Dataset {
-    if (forTraining) refuseEmptied(content);
-    return new Dataset(content, skipCorrupt);
+  static async of(listing: Listing, settings: SetSettings, scan: ScanOptions, turns: Turns): Promise<Dataset> {
+    return new Dataset(await readListing(listing, settings, scan, turns), settings.skipCorrupt);
   }
 
   /**
@@ -141,7 +155,7 @@ export class Dataset {
     const { train, val } = this.splits;
     this.#all ??= {
       name: 'all',
-      files: [...train.files, ...val.files],
+      files: train.files.concat(val.files),
       counts: train.counts.map((count, label) => count + (val.counts[label] ?? 0)),
     };
     return this.#all;
@@ -159,26 +173,18 @@ export class Dataset {
   batches(options?: BatchOptions): AsyncGenerator<Batch, void, undefined>;
   batches(options: BatchOptions = {}): AsyncGenerator<Batch, void, undefined> {
     const plan = planBatches(options, this.#skipCorrupt);
-    return iterateBatches(plan, this.fileList(plan.split));
+    this.#checkSplit(plan.split);
+    return iterateBatches(plan, () => this.#ownList(plan.split));
   }
 
-  /**
-   * The native list of a split, made once and let go of with the data set.
-   *
-   * @throws ResnetTorchError `ERR_DISPOSED`, or `ERR_DATASET` when the split is empty
-   * @internal
-   */
-  fileList(name: SplitName): NativeFileList {
-    this.#refuseDisposed();
+  /** The native list of a split, made once and let go of with the data set. */
+  async #ownList(name: SplitName): Promise<NativeFileList> {
+    const { files } = this.#checkSplit(name);
     const known = this.#lists.get(name);
     if (known !== undefined) return known;
-    const { files } = this.split(name);
-    if (files.length === 0) throw datasetError(this.#emptySplit(name));
-    const list = this.#makeList(
-      files,
-      Int32Array.from(files, ({ label }) => label),
-    );
+    const list = makeFileList(files, ({ label }) => label, this.#source, name);
     this.#lists.set(name, list);
+    list.catch(() => this.#lists.delete(name));
     return list;
   }
 
@@ -189,38 +195,48 @@ export class Dataset {
    * @throws ResnetTorchError `ERR_DATASET` when the model lacks a class
    * @internal
    */
-  fileListFor(name: SplitName, classes: readonly string[]): NativeFileList {
-    this.#refuseDisposed();
-    const { files, counts } = this.split(name);
-    if (files.length === 0) throw datasetError(this.#emptySplit(name));
+  async fileListFor(name: SplitName, classes: readonly string[]): Promise<NativeFileList> {
+    const { files } = this.#checkSplit(name);
+    this.refuseUnknown(name, classes);
     const position = new Map(classes.map((className, index) => [className, index]));
-    const missing = this.classes.filter((className, label) => !position.has(className) && (counts[label] ?? 0) > 0);
-    if (missing.length > 0) {
-      throw datasetError(
-        `${this.path} holds ${missing.length === 1 ? 'a class' : 'classes'} that the model does not know: ` +
-          `${quoted(missing)}. It knows ${quoted(classes)}.`,
-      );
-    }
-    return this.#makeList(
-      files,
-      Int32Array.from(files, ({ label }) => position.get(this.classes[label] ?? '') ?? -1),
-    );
+    return makeFileList(files, ({ label }) => position.get(this.classes[label] ?? '') ?? -1, this.#source, name);
   }
 
-  #makeList(files: readonly LabelledFile[], labels: Int32Array): NativeFileList {
-    const paths = files.map(({ path }) => path);
-    if (this.#source === null) return new (native().FileList)(paths, labels);
-    const { list, position } = this.#source;
-    return list.pick(
-      Int32Array.from(paths, (path) => position.get(path) ?? -1),
-      labels,
+  /**
+   * What the images of a split are, for a model with outputs of these classes.
+   *
+   * @internal
+   */
+  truthFor(name: SplitName, outputs: readonly string[]): Truth {
+    const { files } = this.split(name);
+    const position = new Map(this.classes.map((className, index) => [className, index]));
+    return {
+      labelOf: (index) => files[index]?.label ?? -1,
+      classes: this.classes.length,
+      classOfOutput: outputs.map((className) => position.get(className) ?? -1),
+    };
+  }
+
+  /**
+   * @throws ResnetTorchError `ERR_DATASET` when a model with these classes cannot be asked about a split
+   * @internal
+   */
+  refuseUnknown(name: SplitName, classes: readonly string[]): void {
+    const { counts } = this.split(name);
+    const known = new Set(classes);
+    const missing = this.classes.filter((className, label) => !known.has(className) && (counts[label] ?? 0) > 0);
+    if (missing.length === 0) return;
+    throw datasetError(
+      `${this.path} holds ${missing.length === 1 ? 'a class' : 'classes'} that the model does not know: ` +
+        `${quoted(missing)}. It knows ${quoted(classes)}.`,
     );
   }
 
   /** Lets go of the native lists. Passes that are under way go on; new ones are refused with `ERR_DISPOSED`. */
   dispose(): void {
+    if (this.#disposed) return;
     this.#disposed = true;
-    for (const list of this.#lists.values()) list.dispose();
+    for (const list of this.#lists.values()) list.then((made) => made.dispose()).catch(() => undefined);
     this.#lists.clear();
     this.#source?.list.dispose();
   }
@@ -230,109 +246,46 @@ export class Dataset {
     this.dispose();
   }
 
-  #refuseDisposed(): void {
+  /** @internal @throws ResnetTorchError `ERR_DISPOSED` */
+  requireOpen(): void {
     if (this.#disposed) throw new ResnetTorchError('ERR_DISPOSED', `The data set ${this.path} was disposed of.`);
+  }
+
+  /** @throws ResnetTorchError `ERR_DISPOSED`, or `ERR_DATASET` when the split is empty */
+  #checkSplit(name: SplitName): Split {
+    this.requireOpen();
+    const split = this.split(name);
+    if (split.files.length === 0) throw datasetError(this.#emptySplit(name));
+    return split;
   }
 
   #emptySplit(name: SplitName): string {
     if (name === 'val') {
-      return `${this.path} has nothing to evaluate on: add a val/ folder, or hold a share back with --val-split 0.2 (valSplit).`;
+      return `${this.path} has nothing to evaluate on: add images for val, or hold a share back with --val-split 0.2 (valSplit).`;
     }
     return `${this.path} has no images for ${name}.`;
   }
 }
 
 /**
- * Opens a folder of labelled images: finds classes and splits, then reads every header, and looks for the end marker of
- * every JPEG, on native threads.
+ * Opens labelled images: a folder with `train/` and `val/`, each with a folder a class; one folder of class folders, of which a
+ * share is held back; or a list, a `.csv` file with the columns `path`, `label` and perhaps `split`, or a `.jsonl` file with an
+ * object of these a line, whose paths are relative to its folder. Finds classes and splits, then reads every header, and looks
+ * for the end marker of every JPEG, on native threads.
  *
- * @throws ResnetTorchError `ERR_DATASET` for what is wrong with the folders (none there, no class folders, one class
- *   only, an empty class folder, a class in `val/` that `train/` lacks); `ERR_IMAGE_DECODE` for a file that is empty, no
- *   image or truncated, unless `skipCorrupt`; `ERR_INVALID_ARGUMENT` for wrong options
+ * @throws ResnetTorchError `ERR_DATASET` for what is wrong with the list, naming the line, or with the folders (none there, no class folders, one class
+ *   only, an empty class folder, one image of a class that cannot be divided, parts that are taken for classes, a class
+ *   in `val/` that `train/` lacks); `ERR_IMAGE_DECODE` for a file that is empty, no image or truncated, unless
+ *   `skipCorrupt`; `ERR_INVALID_ARGUMENT` for wrong options
  */
 export async function openDataset(path: string, options: DatasetOptions = {}): Promise<Dataset> {
   checkOptions(options, DATASET_OPTIONS, 'openDataset()');
-  const { valSplit, seed, skipCorrupt, forTraining } = resolveSetOptions(options);
+  const settings = resolveSetOptions(options);
   options.signal?.throwIfAborted();
 
-  const parts = await readParts(path, { valSplit, seed });
-  if (forTraining) refuseUntrainable(path, parts);
-  const listed = listFiles(parts);
-  const paths = [...listed.train, ...listed.val].map((file) => file.path);
-  const scanned = await scanFiles(paths, options);
-  const corrupt = findCorrupt(paths, scanned, skipCorrupt);
-  const content: DatasetContent = {
-    path,
-    classes: parts.classes,
-    hasParts: parts.hasParts,
-    ...withoutCorrupt(listed, corrupt),
-    sizes: {
-      train: sizesOf(scanned.slice(0, listed.train.length)),
-      val: sizesOf(scanned.slice(listed.train.length)),
-    },
-    skipped: { ignored: parts.ignored, corrupt },
-  };
-  return Dataset.of(content, { skipCorrupt, forTraining });
-}
-
-/** Images that have no files of their own. */
-export interface ImageStore {
-  readonly list: NativeFileList;
-  /** In the list, by name. */
-  readonly position: ReadonlyMap<string, number>;
-}
-
-/** All that a data set is made of. */
-export interface DatasetContent extends ListedFiles {
-  readonly path: string;
-  readonly classes: readonly string[];
-  readonly hasParts: boolean;
-  readonly skipped: Skipped;
-  readonly sizes: Readonly<Record<'train' | 'val', Int32Array>>;
-  /** Where the images are that the files are but names of; else they are paths. */
-  readonly source?: ImageStore;
-}
-
-interface ListedFiles {
-  readonly train: readonly LabelledFile[];
-  readonly val: readonly LabelledFile[];
-}
-
-/** Files with the positions of their classes, class by class. */
-function listFiles({ classes, train, val }: Parts): ListedFiles {
-  const label = (files: FilesByClass): LabelledFile[] =>
-    classes.flatMap((name, position) => (files.get(name) ?? []).map((path) => ({ path, label: position })));
-  return { train: label(train), val: label(val) };
-}
-
-function withoutCorrupt({ train, val }: ListedFiles, corrupt: readonly CorruptFile[]): ListedFiles {
-  const broken = new Set(corrupt.map(({ path }) => path));
-  const keep = ({ path }: LabelledFile): boolean => !broken.has(path);
-  return { train: train.filter(keep), val: val.filter(keep) };
-}
-
-/** Of the files that can be read. */
-export function sizesOf(scanned: readonly ScannedImage[]): Int32Array {
-  return Int32Array.from(
-    scanned.filter(({ ok }) => ok).flatMap(({ width, height, format }) => [width, height, format === 'jpeg' ? 1 : 0]),
-  );
-}
-
-function makeSplit(name: 'train' | 'val', content: DatasetContent): Split {
-  const counts = content.classes.map(() => 0);
-  for (const { label } of content[name]) counts[label] = (counts[label] ?? 0) + 1;
-  return { name, files: content[name], counts };
-}
-
-/** A class without training images, since every one is broken or there never was one, cannot be learned. */
-function refuseEmptied(content: DatasetContent): void {
-  const { counts } = makeSplit('train', content);
-  const emptied = content.classes.filter((_, label) => counts[label] === 0);
-  if (emptied.length === 0) return;
-  throw datasetError(
-    content.skipped.corrupt.length > 0
-      ? `Every training image of ${quoted(emptied)} in ${content.path} is broken, so none is left to train on. ` +
-          'Replace the files or remove the class.'
-      : `${content.path} has no training image of ${quoted(emptied)}. Add some, or leave the class out.`,
-  );
+  const turns = new Turns();
+  const source = await sourceOf(path);
+  const { workers, signal, onProgress } = options;
+  const listing = await source.list(path, { forTraining: settings.forTraining, signal, turns });
+  return Dataset.of(listing, settings, { workers, signal, onProgress }, turns);
 }

@@ -1,5 +1,9 @@
 import { stat } from 'node:fs/promises';
-import { datasetError, type IgnoredFile, IMAGE_EXTENSIONS, readImageTree } from './folder.js';
+import { systemCode } from '../files.js';
+import { shorten } from '../options.js';
+import { datasetError } from './dataset-error.js';
+import { type IgnoredFile, IMAGE_EXTENSIONS, readImageTree } from './image-tree.js';
+import { systemPath } from './path-bytes.js';
 
 /** Image files by name. */
 export interface FoundImages {
@@ -25,7 +29,7 @@ export async function findImages(paths: readonly string[]): Promise<FoundImages>
         throw datasetError(`The folder ${path} holds no images. Read are ${IMAGE_EXTENSIONS.join(' ')}.`);
       }
       for (const image of tree.images) files.push(image);
-      ignored.push(...tree.ignored);
+      for (const file of tree.ignored) ignored.push(file);
     } else {
       files.push(path);
     }
@@ -33,11 +37,16 @@ export async function findImages(paths: readonly string[]): Promise<FoundImages>
   return { files, ignored };
 }
 
-/** @throws ResnetTorchError `ERR_DATASET` for a path that is not there */
+/** @throws ResnetTorchError `ERR_DATASET` for a path that is not there, or cannot be looked at */
 export async function isFolder(path: string): Promise<boolean> {
   try {
-    return (await stat(path)).isDirectory();
+    return (await stat(systemPath(path))).isDirectory();
   } catch (cause) {
-    throw datasetError(`There is no image or folder ${path}.`, cause);
+    const code = systemCode(cause);
+    const name = shorten(path, 300);
+    if (code === undefined || ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes(code)) {
+      throw datasetError(`There is no image or folder ${name}.`, cause);
+    }
+    throw datasetError(`The image or folder ${name} cannot be read: ${(cause as Error).message}.`, cause);
   }
 }

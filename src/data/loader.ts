@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os';
 import type {
   CropOptions,
-  NativeDevice,
   NativeFeatureCache,
   NativeFileList,
   NativeImageCache,
   NativeLoader,
-} from '../native/binding.js';
+} from '../native/contract/data.js';
+import type { NativeDevice } from '../native/contract/device.js';
 import { native } from '../native/load.js';
 
 /** One pass over a file list; what is left out has a default. */
@@ -44,9 +44,19 @@ export function defaultWorkers(cores: number = availableParallelism()): number {
   return Math.min(Math.max(Math.floor(cores / 2), 1), MOST_WORKERS);
 }
 
-/** Those of a pass: as many as cores, at most twelve, where they take turns with the arithmetic of the processor. */
+/** Cores that are left to what drives a device and to JavaScript, where there are enough. */
+const CORES_BESIDE_DEVICE = 2;
+
+const MOST_WORKERS_FOR_DEVICE = 32;
+
+/**
+ * Those of a pass: as many as cores, at most twelve, where they take turns with the arithmetic of the processor. For a
+ * device, which outruns them: all cores but two, or half of them where that is more, at most 32.
+ */
 export function passWorkers(onDevice: boolean, cores: number = availableParallelism()): number {
-  return onDevice ? defaultWorkers(cores) : Math.min(cores, MOST_WORKERS);
+  if (!onDevice) return Math.min(cores, MOST_WORKERS);
+  const workers = Math.max(Math.floor(cores / 2), cores - CORES_BESIDE_DEVICE, 1);
+  return Math.min(workers, MOST_WORKERS_FOR_DEVICE);
 }
 
 /** Opens a native loader. The epoch counts from 0. */

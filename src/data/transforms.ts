@@ -1,4 +1,4 @@
-import type { CropOptions } from '../native/binding.js';
+import type { CropOptions } from '../native/contract/data.js';
 import { requireNumber, requireOneOf } from '../options.js';
 
 /** How training images are varied. Evaluation and prediction use `none`. */
