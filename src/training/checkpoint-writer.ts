@@ -1,7 +1,8 @@
 import type { ResNet50 } from '../model/resnet50.js';
-import type { NativeFileToSave, NativeSession } from '../native/binding.js';
-import { CheckpointPace, type Progress, progressMetadata } from './checkpoint.js';
+import type { NativeFileToSave, NativeSession } from '../native/contract/session.js';
+import { CheckpointPace, progressMetadata } from './checkpoint.js';
 import type { BestEpoch, CheckpointEvent } from './events.js';
+import type { Progress } from './progress.js';
 import type { RunDirectory } from './run-directory.js';
 
 /** What the checkpoints of a run are made of, and where they go. */
@@ -11,6 +12,17 @@ export interface CheckpointSources {
   readonly session: Pick<NativeSession, 'keepWeights' | 'save'>;
 }
 
+/** The best epoch so far where it is not on disk yet. */
+interface Unwritten {
+  readonly best: BestEpoch;
+  readonly step: number;
+  /**
+   * Where its weights are: the model's own, or kept apart in memory; `gone` where the model has moved on and they are
+   * nowhere but in what is being written.
+   */
+  weights: 'model' | 'kept' | 'gone';
+}
+
 /**
  * Writes the checkpoints of a run beside its training: what they hold is taken when writing begins, and the disk works while
  * the next epoch trains.
@@ -18,8 +30,7 @@ export interface CheckpointSources {
 export class CheckpointWriter {
   readonly #at: CheckpointSources;
   readonly #pace = new CheckpointPace();
-  /** The best epoch so far where it is not written yet; its weights are the model's, or `kept` apart in memory. */
-  #unwritten: { readonly best: BestEpoch; readonly step: number; readonly kept: boolean } | null = null;
+  #unwritten: Unwritten | null = null;
   #writing: Promise<void> | null = null;
   #failure: { readonly cause: unknown } | null = null;
   #news: CheckpointEvent[] = [];
@@ -35,14 +46,19 @@ export class CheckpointWriter {
 
   /** Says that the model is the best so far. */
   found(best: BestEpoch, step: number): void {
-    this.#unwritten = { best, step, kept: false };
+    this.#unwritten = { best, step, weights: 'model' };
   }
 
   /** Copies the best weights, which are to be written later, before they move on. */
   async keep(): Promise<void> {
-    if (this.#unwritten === null || this.#unwritten.kept) return;
+    if (this.#unwritten?.weights !== 'model') return;
     await this.#at.session.keepWeights();
-    this.#unwritten = { ...this.#unwritten, kept: true };
+    this.#unwritten.weights = 'kept';
+  }
+
+  /** Says that the model is about to move on. What is being written was taken from it before. */
+  moving(): void {
+    if (this.#unwritten?.weights === 'model') this.#unwritten.weights = 'gone';
   }
 
   /** Waits for what is being written, then begins to write the best weights, if they are not on disk, and the last ones. */
@@ -51,8 +67,8 @@ export class CheckpointWriter {
     const { directory, model, session } = this.#at;
     const position = progressMetadata(progress);
     const files: NativeFileToSave[] = [
-      { path: directory.next.weights, holds: 'model', metadata: model.checkpointMetadata({ extra: position }) },
-      { path: directory.next.state, holds: 'state', metadata: position },
+      { path: directory.next.weights, holds: 'model', metadata: model.checkpointMetadata({ extra: position.weights }) },
+      { path: directory.next.state, holds: 'state', metadata: position.state },
     ];
     const epoch = progress.batch === 0 ? progress.epoch : progress.epoch + 1;
     this.#write(async () => {
@@ -65,7 +81,7 @@ export class CheckpointWriter {
     });
   }
 
-  /** Writes the best weights alone, if they are not on disk. */
+  /** Writes the best weights alone, if they are not on disk and there still are any. */
   async saveBest(): Promise<void> {
     await this.settle().catch(() => undefined);
     await this.#saveUnwritten();
@@ -84,13 +100,15 @@ export class CheckpointWriter {
   }
 
   async #saveUnwritten(): Promise<void> {
-    if (this.#unwritten === null) return;
-    const { best, step, kept } = this.#unwritten;
-    this.#unwritten = null;
+    const unwritten = this.#unwritten;
+    if (unwritten === null || unwritten.weights === 'gone') return;
+    const { best, step, weights } = unwritten;
     const { directory, model, session } = this.#at;
     const path = directory.best;
     const metadata = model.checkpointMetadata({ extra: { best: JSON.stringify(best) } });
-    await session.save([{ path, holds: kept ? 'kept' : 'model', metadata }]);
+    await session.save([{ path, holds: weights, metadata }]);
+    // Not before: what failed may be tried again. Another epoch may be the best one by now.
+    if (this.#unwritten === unwritten) this.#unwritten = null;
     this.#news.push({ type: 'checkpoint', kind: 'best', epoch: best.epoch, step, path });
   }
 

@@ -1,52 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { ResnetTorchError } from '../errors.js';
 import type { ResNet50 } from '../model/resnet50.js';
-import { openWeights, type TensorTable } from '../model/weights/index.js';
-import type { NativeSession } from '../native/binding.js';
-import { type Changes, UNCHANGED } from './epoch-control.js';
-import type { BestEpoch } from './events.js';
+import { openTensors, type TensorTable } from '../model/weights/index.js';
+import type { NativeSession } from '../native/contract/session.js';
+import { BEGINNING, type Progress } from './progress.js';
 import type { RunDirectory } from './run-directory.js';
 
-/** Where a run is: what it has made so far, and the sums of the epoch that it is in. Plain data. */
-export interface Progress {
-  /** Epochs that are behind the run, evaluation included. */
-  readonly epoch: number;
-  /** Batches of the next epoch that are trained on; all of them when only its evaluation is missing. */
-  readonly batch: number;
-  /** Steps since the run began. */
-  readonly step: number;
-  /** Of the batches trained on in this epoch. */
-  readonly sums: {
-    readonly images: number;
-    readonly lossSum: number;
-    readonly top1: number;
-    readonly ms: number;
-    /** Of these, waited for images. */
-    readonly waitMs: number;
-  };
-  /** Of the epochs behind the run. */
-  readonly trained: { readonly images: number; readonly ms: number };
-  readonly best: BestEpoch | null;
-  readonly last: BestEpoch | null;
-  /** Paths of the files left out, each once. */
-  readonly skipped: readonly string[];
-  /** By callbacks between epochs. */
-  readonly changes: Changes;
-}
-
-export const BEGINNING: Progress = {
-  epoch: 0,
-  batch: 0,
-  step: 0,
-  sums: { images: 0, lossSum: 0, top1: 0, ms: 0, waitMs: 0 },
-  trained: { images: 0, ms: 0 },
-  best: null,
-  last: null,
-  skipped: [],
-  changes: UNCHANGED,
-};
-
 const PROGRESS_KEY = 'progress';
+const TIMES_KEY = 'times';
 
 /** The share of a run's time that writing checkpoints may take. */
 const WRITING_SHARE = 0.05;
@@ -79,13 +40,43 @@ export class CheckpointPace {
   }
 }
 
-/** What both files of the last checkpoint say of where the run was. */
-export function progressMetadata(progress: Progress): Readonly<Record<string, string>> {
-  return { [PROGRESS_KEY]: JSON.stringify(progress) };
+/** Of a progress, what differs between runs that are equal otherwise. */
+interface Times {
+  readonly sums: Pick<Progress['sums'], 'ms' | 'waitMs'>;
+  readonly trained: Pick<Progress['trained'], 'ms'>;
 }
 
 /**
- * Reads the last checkpoint into a model and a session, and where its run was.
+ * What the files of the last checkpoint say of where the run was. Times are in that of the state alone, so that equal runs
+ * give equal files of weights.
+ */
+export function progressMetadata(progress: Progress): {
+  readonly weights: Readonly<Record<string, string>>;
+  readonly state: Readonly<Record<string, string>>;
+} {
+  const { ms, waitMs, ...sums } = progress.sums;
+  const { ms: trainedMs, ...trained } = progress.trained;
+  const times: Times = { sums: { ms, waitMs }, trained: { ms: trainedMs } };
+  const weights = { [PROGRESS_KEY]: JSON.stringify({ ...progress, sums, trained }) };
+  return { weights, state: { ...weights, [TIMES_KEY]: JSON.stringify(times) } };
+}
+
+function readProgress({ metadata }: TensorTable): Progress {
+  const position = JSON.parse(metadata[PROGRESS_KEY] ?? '{}') as Progress;
+  const times = JSON.parse(metadata[TIMES_KEY] ?? '{}') as Partial<Times>;
+  // A run of an earlier version had nothing that could change it, did not count what it waited, and had its times in the
+  // position.
+  return {
+    ...BEGINNING,
+    ...position,
+    sums: { ...BEGINNING.sums, ...position.sums, ...times.sums },
+    trained: { ...BEGINNING.trained, ...position.trained, ...times.trained },
+  };
+}
+
+/**
+ * Finds the last checkpoint of a run that was stopped or killed, and where its run was. A checkpoint that was whole but had
+ * not taken the place of the one before takes it now.
  *
  * @throws ERR_CHECKPOINT when there is none, or its files do not belong together
  */
@@ -93,37 +84,52 @@ export async function openLast(directory: RunDirectory): Promise<{
   readonly progress: Progress;
   readonly load: (model: ResNet50, session: NativeSession) => Promise<void>;
 }> {
-  if ((await stat(directory.last.weights).catch(() => undefined)) === undefined) {
-    throw new ResnetTorchError(
-      'ERR_CHECKPOINT',
-      `There is no ${directory.last.weights}: the run ended before its first checkpoint. Begin it again with overwrite.`,
-    );
-  }
-  const weights = await openWeights(directory.last.weights);
-  let state = await openState(directory.last.state);
-  if (state?.metadata[PROGRESS_KEY] !== weights.metadata[PROGRESS_KEY] && (await directory.finishPromotion())) {
-    state = await openState(directory.last.state);
-  }
-  const text = weights.metadata[PROGRESS_KEY];
-  if (state === null || text === undefined || state.metadata[PROGRESS_KEY] !== text) {
+  await finishPromotion(directory);
+  const weights = await openIfThere(directory.last.weights);
+  if (weights === null) throw await nothingSaved(directory);
+  const state = await openIfThere(directory.last.state);
+  if (state === null || !belongTogether(weights, state)) {
     throw new ResnetTorchError(
       'ERR_CHECKPOINT',
       `${directory.last.weights} and ${directory.last.state} do not belong together: one of them was changed or is missing.`,
     );
   }
-  const { path, tensors } = state;
-  const progress = JSON.parse(text) as Progress;
   return {
-    // A run of an earlier version had nothing that could change it, and did not count what it waited.
-    progress: { ...BEGINNING, ...progress, sums: { ...BEGINNING.sums, ...progress.sums } },
+    progress: readProgress(state),
     load: async (model, session) => {
       await model.handle.load(weights.path, [...weights.tensors.values()]);
-      await session.loadState(path, [...tensors.values()]);
+      await session.loadState(state.path, [...state.tensors.values()]);
     },
   };
 }
 
-async function openState(path: string): Promise<TensorTable | null> {
+/** Each of the files is whole or not there; what a crash leaves undone is one of two renames, or both. */
+async function finishPromotion(directory: RunDirectory): Promise<void> {
+  const state = await openIfThere(directory.next.state);
+  if (state === null) return;
+  const [weights, last] = [await openIfThere(directory.next.weights), await openIfThere(directory.last.weights)];
+  if (weights !== null && belongTogether(weights, state)) await directory.promote();
+  else if (last !== null && belongTogether(last, state)) await directory.promoteState();
+}
+
+function belongTogether(weights: TensorTable, state: TensorTable): boolean {
+  const position = weights.metadata[PROGRESS_KEY];
+  return position !== undefined && state.metadata[PROGRESS_KEY] === position;
+}
+
+async function nothingSaved({ path, best }: RunDirectory): Promise<ResnetTorchError> {
+  const hasBest = (await stat(best).catch(() => undefined)) !== undefined;
+  const kept = hasBest
+    ? ` The weights of its best epoch are in ${best}, and a run may begin with them (--weights).`
+    : '';
+  return new ResnetTorchError(
+    'ERR_CHECKPOINT',
+    `The run in ${path} ended before its first checkpoint was written, so there is nothing to continue from. Begin it ` +
+      `again with the options that it had, and with --overwrite (overwrite: true) instead of --resume.${kept}`,
+  );
+}
+
+async function openIfThere(path: string): Promise<TensorTable | null> {
   if ((await stat(path).catch(() => undefined)) === undefined) return null;
-  return openWeights(path);
+  return openTensors(path);
 }

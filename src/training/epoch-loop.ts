@@ -1,26 +1,20 @@
 import { openLoader } from '../data/loader.js';
-import { cropOptions } from '../data/transforms.js';
 import { ResnetTorchError } from '../errors.js';
+import { type Counts, Tally, type Truth } from '../metrics/counts.js';
 import type { ResNet50 } from '../model/resnet50.js';
-import type {
-  Compute,
-  ImageFailure,
-  NativeChunk,
-  NativeFileList,
-  NativeImageCache,
-  NativeLoader,
-  NativeSession,
-} from '../native/binding.js';
-import { rateRows, type Schedule } from '../optim/schedules.js';
-import type { Progress } from './checkpoint.js';
+import type { ImageFailure, NativeFileList, NativeImageCache, NativeLoader } from '../native/contract/data.js';
+import type { Compute } from '../native/contract/model.js';
+import type { NativeChunk, NativeSession } from '../native/contract/session.js';
 import type { CheckpointWriter } from './checkpoint-writer.js';
 import { ChunkSizer } from './chunks.js';
-import { groupsWith } from './epoch-control.js';
 import type { CacheEvent, StepEvent, TrainingEvent } from './events.js';
 import type { Gate } from './gate.js';
-import { addSums, NOTHING, perSecond, type Sums } from './metrics.js';
+import { cropOf, epochsOf, type Phase, type Phases, phaseAt, ratesAt } from './phases.js';
+import { type Advance, advance, type Progress } from './progress.js';
 import type { RunCache } from './run-cache.js';
 import type { RunSettings } from './settings.js';
+import { perSecond } from './speed.js';
+import { StepNotes } from './step-notes.js';
 
 /** What the epochs of a run work with. */
 export interface Workplace {
@@ -30,9 +24,11 @@ export interface Workplace {
     readonly train: NativeFileList;
     readonly val: NativeFileList;
   };
+  /** Of the validation images. */
+  readonly truth: Truth;
   readonly settings: RunSettings;
   readonly compute: Compute;
-  readonly schedule: Schedule;
+  readonly phases: Phases;
   readonly stepsPerEpoch: number;
   readonly workers: number | undefined;
   readonly cache: RunCache;
@@ -49,6 +45,7 @@ export class EpochLoop {
   readonly writer: CheckpointWriter | null;
   readonly #at: Workplace;
   readonly #sizer = new ChunkSizer();
+  readonly #notes = new StepNotes();
   readonly #steps: number;
   #progress: Progress;
   #trainLoader: NativeLoader | null = null;
@@ -58,15 +55,20 @@ export class EpochLoop {
     this.#at = at;
     this.writer = writer;
     this.#progress = progress;
-    this.#steps = at.settings.epochs * at.stepsPerEpoch;
+    this.#steps = epochsOf(at.phases) * at.stepsPerEpoch;
   }
 
   get progress(): Progress {
     return this.#progress;
   }
 
-  set progress(value: Progress) {
-    this.#progress = value;
+  /** Ends the epoch that was trained and evaluated. */
+  endEpoch(end: Omit<Extract<Advance, { type: 'evaluated' }>, 'type'>): void {
+    this.#advance({ type: 'evaluated', ...end });
+  }
+
+  #advance(event: Advance): void {
+    this.#progress = advance(this.#progress, event);
   }
 
   /** Trains on what is left of the epoch, or until the gate closes. */
@@ -94,7 +96,7 @@ export class EpochLoop {
     const { settings } = this.#at;
     return openLoader({
       files: this.#at.files.train,
-      crop: cropOptions(settings.augment, settings.imageSize, settings.resize),
+      crop: cropOf(this.#phase(epoch), true),
       batchSize: settings.batchSize,
       epoch,
       seed: settings.seed,
@@ -113,7 +115,7 @@ export class EpochLoop {
     const { settings } = this.#at;
     return openLoader({
       files: this.#at.files.val,
-      crop: cropOptions('none', settings.imageSize, settings.resize),
+      crop: cropOf(this.#phase(this.#progress.epoch), false),
       batchSize: settings.batchSize,
       epoch: 0,
       seed: settings.seed,
@@ -127,72 +129,69 @@ export class EpochLoop {
   }
 
   async #chunk(loader: NativeLoader): Promise<void> {
-    const { settings, schedule, stepsPerEpoch, gate, session } = this.#at;
-    const { step, batch, changes } = this.#progress;
+    const { phases, stepsPerEpoch, gate, session } = this.#at;
+    const { epoch, step, batch } = this.#progress;
     const count = this.#sizer.next(stepsPerEpoch - batch);
-    const rates = rateRows(groupsWith(settings.groups, changes), schedule, step, count, this.#steps);
+    const rates = ratesAt(phaseAt(phases, epoch), this.#progress, count, stepsPerEpoch);
     if (batch + count >= stepsPerEpoch) {
       // Evaluation comes next: its first images are decoded while this chunk trains.
       this.#valLoader ??= this.#openVal();
       this.#valLoader.start();
     }
+    this.writer?.moving();
     let chunk: NativeChunk;
     try {
       chunk = await gate.call({ pausable: true }, (token) => session.run({ loader, rates }, token));
     } catch (error) {
-      throw this.#located(error, step + 1, step + count);
+      const steps = count === 1 ? `step ${step + 1}` : `one of steps ${step + 1} to ${step + count}`;
+      throw this.#located(error, steps);
     }
     if (chunk.steps === 0 && chunk.exhausted) {
       throw new ResnetTorchError('ERR_INTERNAL', `The loader ended at batch ${batch} of ${stepsPerEpoch}.`);
     }
     this.#sizer.made(chunk.steps, chunk.waitMs + chunk.stepMs);
     const steps = [...this.#skip('train', chunk.failures), ...this.#count(chunk, rates)];
-    await this.#at.emit([...steps, ...this.#news()]);
+    const at = { epoch: this.#progress.epoch + 1, step: this.#progress.step };
+    const notes = this.#notes.of(chunk, at, this.#progress.batch >= stepsPerEpoch);
+    await this.#at.emit([...steps, ...notes, ...this.#news()]);
   }
 
-  /** Says where the loss was lost. */
-  #located(error: unknown, first: number, last: number): unknown {
+  /** Of an epoch, counted from 0. */
+  #phase(epoch: number): Phase {
+    return phaseAt(this.#at.phases, epoch).phase;
+  }
+
+  /** Says where a value was lost. */
+  #located(error: unknown, place: string): unknown {
     if (!(error instanceof ResnetTorchError) || error.code !== 'ERR_NON_FINITE') return error;
-    const steps = first === last ? `step ${first}` : `one of steps ${first} to ${last}`;
-    return new ResnetTorchError('ERR_NON_FINITE', `Epoch ${this.#progress.epoch + 1}, ${steps}: ${error.message}`, {
+    return new ResnetTorchError('ERR_NON_FINITE', `Epoch ${this.#progress.epoch + 1}, ${place}: ${error.message}`, {
       cause: error,
     });
   }
 
   /** Adds a chunk to the progress; answers its steps as events. */
   #count(chunk: NativeChunk, rates: Float64Array): StepEvent[] {
-    const { groups } = this.#at.settings;
-    const { step: before, epoch, sums } = this.#progress;
-    const milliseconds = chunk.waitMs + chunk.stepMs;
-    let { images, lossSum, top1 } = sums;
+    const { step: before, epoch } = this.#progress;
+    const { groups } = this.#phase(epoch);
+    const ms = chunk.waitMs + chunk.stepMs;
     const inChunk = chunk.images.reduce((sum, value) => sum + value, 0);
-    const events: StepEvent[] = [];
-    for (let row = 0; row < chunk.steps; row++) {
-      const count = chunk.images[row] ?? 0;
-      const loss = chunk.losses[row] ?? 0;
-      const correct = chunk.correct[row] ?? 0;
-      images += count;
-      lossSum += loss * count;
-      top1 += correct;
-      events.push({
-        type: 'step',
-        epoch: epoch + 1,
-        step: before + row + 1,
-        steps: this.#steps,
-        loss,
-        accuracy: count === 0 ? 0 : correct / count,
-        images: count,
-        lr: Object.fromEntries(groups.map(({ name }, column) => [name, rates[row * groups.length + column] ?? 0])),
-        imagesPerSecond: perSecond(inChunk, milliseconds),
-      });
-    }
-    this.#progress = {
-      ...this.#progress,
-      batch: this.#progress.batch + chunk.steps,
-      step: before + chunk.steps,
-      sums: { images, lossSum, top1, ms: sums.ms + milliseconds, waitMs: sums.waitMs + chunk.waitMs },
-    };
-    return events;
+    const batches = Array.from({ length: chunk.steps }, (_, row) => ({
+      images: chunk.images[row] ?? 0,
+      loss: chunk.losses[row] ?? 0,
+      correct: chunk.correct[row] ?? 0,
+    }));
+    this.#advance({ type: 'trained', batches, ms, waitMs: chunk.waitMs });
+    return batches.map(({ images, loss, correct }, row) => ({
+      type: 'step',
+      epoch: epoch + 1,
+      step: before + row + 1,
+      steps: this.#steps,
+      loss,
+      accuracy: images === 0 ? 0 : correct / images,
+      images,
+      lr: Object.fromEntries(groups.map(({ name }, column) => [name, rates[row * groups.length + column] ?? 0])),
+      imagesPerSecond: perSecond(inChunk, ms),
+    }));
   }
 
   /** Files that fail do so in every epoch; each is told of once. */
@@ -200,10 +199,7 @@ export class EpochLoop {
     const known = new Set(this.#progress.skipped);
     const fresh = failures.filter(({ path }) => !known.has(path));
     if (fresh.length === 0) return [];
-    this.#progress = {
-      ...this.#progress,
-      skipped: [...known, ...fresh.map(({ path }) => path)],
-    };
+    this.#advance({ type: 'skipped', paths: fresh.map(({ path }) => path) });
     return fresh.map(({ path, message }) => ({
       type: 'skipped',
       split,
@@ -224,32 +220,32 @@ export class EpochLoop {
   }
 
   /** Evaluates on the whole validation split; null when the gate closes before its end. */
-  async evaluate(): Promise<Sums | null> {
-    const { settings, gate, model, compute } = this.#at;
+  async evaluate(): Promise<Counts | null> {
+    const { phases, gate, model, compute, truth } = this.#at;
     const next = this.#progress.epoch + 1;
-    if (next < settings.epochs) {
+    if (next < epochsOf(phases)) {
       this.#trainLoader ??= this.#openTrain(next, 0);
       this.#trainLoader.start();
     }
     this.#valLoader ??= this.#openVal();
     const loader = this.#valLoader;
     const options = { loader, compute, maxBatches: EVALUATED_AT_ONCE };
-    let sums = NOTHING;
+    const tally = new Tally(truth);
     try {
       for (let exhausted = false; !exhausted; ) {
         if (!(await gate.pass())) return null;
         const part = await gate.call({ pausable: false }, (token) => model.handle.evaluate(options, token));
-        sums = addSums(sums, part);
+        tally.add(part);
         await this.#at.emit([...this.#skip('val', part.failures), ...this.#news()]);
         exhausted = part.exhausted;
       }
     } catch (error) {
       if (gate.aborted && error instanceof ResnetTorchError && error.code === 'ERR_ABORTED') return null;
-      throw error;
+      throw this.#located(error, 'validation');
     } finally {
       loader.dispose();
       this.#valLoader = null;
     }
-    return sums;
+    return tally.counts;
   }
 }

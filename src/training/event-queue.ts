@@ -20,6 +20,7 @@ export class EventQueue implements AsyncIterable<TrainingEvent> {
   readonly #events: TrainingEvent[] = [];
   readonly #capacity: number;
   #waiting: Waiting[] = [];
+  readonly #readers = new Set<Reader>();
   #end: { readonly failed: boolean; readonly error?: unknown } | null = null;
 
   constructor(capacity = 1024) {
@@ -45,9 +46,11 @@ export class EventQueue implements AsyncIterable<TrainingEvent> {
     this.#finish({ failed: false });
   }
 
-  /** No event follows; readers throw this after the last one. */
-  fail(error: unknown): void {
+  /** No event follows; readers throw this after the last one. Answers whether there are any. */
+  fail(error: unknown): boolean {
+    const isRead = this.#readers.size > 0;
     this.#finish({ failed: true, error });
+    return isRead;
   }
 
   #finish(end: { readonly failed: boolean; readonly error?: unknown }): void {
@@ -57,6 +60,7 @@ export class EventQueue implements AsyncIterable<TrainingEvent> {
 
   #settle({ resolve, reject, reader }: Waiting, end: { readonly failed: boolean; readonly error?: unknown }): void {
     reader.over = true;
+    this.#readers.delete(reader);
     if (end.failed) reject(end.error);
     else resolve(OVER);
   }
@@ -73,13 +77,16 @@ export class EventQueue implements AsyncIterable<TrainingEvent> {
 
   /** @internal What a reader waits for goes to others. */
   giveUp(reader: Reader): void {
+    this.#readers.delete(reader);
     const given = this.#waiting.filter((waiting) => waiting.reader === reader);
     this.#waiting = this.#waiting.filter((waiting) => waiting.reader !== reader);
     for (const { resolve } of given) resolve(OVER);
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<TrainingEvent, undefined> {
-    return new Reader(this);
+    const reader = new Reader(this);
+    this.#readers.add(reader);
+    return reader;
   }
 }
 

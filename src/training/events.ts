@@ -1,10 +1,13 @@
+import type { BestMetric } from '../metrics/best.js';
+import type { Metrics } from '../metrics/registry.js';
 import type { PrecisionName } from '../model/precision.js';
 import type { UnitName } from '../model/units.js';
+import type { Note } from '../notes.js';
 import type { LossScale } from './loss-scale.js';
 
 /**
  * What a run tells, in order: `start`, then for each epoch its `step`s, an `epoch` and its `checkpoint`s, and last a
- * `result`; or, instead of that, `aborted` or `error`. `skipped` and `cache` may come anywhere after `start`. Every event is plain
+ * `result`; or, instead of that, `aborted` or `error`. `skipped`, `cache` and `note` may come anywhere after `start`. Every event is plain
  * data: `events.jsonl` of a run directory holds each as one line of JSON.
  *
  * Epochs and steps are counted from 1. The loader's `epoch`, which addresses randomness, is counted from 0:
@@ -17,6 +20,7 @@ export type TrainingEvent =
   | CheckpointEvent
   | CacheEvent
   | SkippedEvent
+  | NoteEvent
   | AbortedEvent
   | ErrorEvent
   | ResultEvent;
@@ -27,6 +31,8 @@ export interface StartEvent {
   readonly strategy: string;
   readonly classes: readonly string[];
   readonly images: { readonly train: number; readonly val: number };
+  /** What was met before the run and changes what its result means: of the data set, of the weights, of the run directory. */
+  readonly notes: readonly Note[];
   readonly epochs: number;
   readonly stepsPerEpoch: number;
   /** Optimizer steps of the whole run. */
@@ -40,6 +46,8 @@ export interface StartEvent {
   readonly precision: PrecisionName;
   /** Of losses in fp16; null in another precision. */
   readonly lossScale: LossScale | null;
+  /** What the best epoch is chosen by. */
+  readonly bestMetric: BestMetric;
   readonly optimizer: string;
   /** Numbers in the model's parameters, and how many of them train. */
   readonly parameters: number;
@@ -103,17 +111,6 @@ export interface StepEvent {
   readonly lr: Readonly<Record<string, number>>;
   /** Over the chunk of steps that this one was in. */
   readonly imagesPerSecond: number;
-}
-
-/** Figures over the images of a split. */
-export interface Metrics {
-  /** Mean cross-entropy over images. */
-  readonly loss: number;
-  /** Share of images whose likeliest class is the right one, 0 to 1. */
-  readonly top1: number;
-  /** Share of images whose class is among the five likeliest; only where there are more than five classes. */
-  readonly top5?: number;
-  readonly images: number;
 }
 
 /** The end of an epoch, evaluation included. */
@@ -185,6 +182,17 @@ export interface SkippedEvent {
   readonly message: string;
 }
 
+/**
+ * What was met in training, and changes how the run goes on or what it comes to: `step-not-recorded`, once, where a step
+ * could not be recorded for `cudaGraph`, and steps are made without; `steps-overflowed`, where more than half of an
+ * epoch's steps changed nothing, since gradients overflowed in fp16.
+ */
+export interface NoteEvent extends Note {
+  readonly type: 'note';
+  readonly epoch: number;
+  readonly step: number;
+}
+
 /** The run was stopped by its signal; its last state is in the run directory, where there is one. */
 export interface AbortedEvent {
   readonly type: 'aborted';
@@ -203,12 +211,12 @@ export interface ErrorEvent {
   readonly step: number;
 }
 
-/** The epoch with the highest top-1; among equals that with the lowest loss, then the first. */
-export interface BestEpoch {
+/**
+ * The best epoch by `bestMetric`, top-1 where it was not given; among equals that with the lowest loss, then the first. In a run that an earlier version
+ * began, an epoch has the figures of that version.
+ */
+export interface BestEpoch extends Pick<Metrics, 'loss' | 'top1'>, Partial<Omit<Metrics, 'images' | 'loss' | 'top1'>> {
   readonly epoch: number;
-  readonly top1: number;
-  readonly top5?: number;
-  readonly loss: number;
 }
 
 /** The last event of a run that went through. */

@@ -1,4 +1,4 @@
-import type { NativeCancelToken } from '../native/binding.js';
+import type { NativeCancelToken } from '../native/contract/device.js';
 import { native } from '../native/load.js';
 
 /** Where a run is told to stop or to wait. Whatever native call is under way is told through its token. */

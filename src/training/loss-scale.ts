@@ -10,6 +10,13 @@ export type LossScale = 'dynamic' | number;
 /** Above 0, and at most this. */
 export const MOST_LOSS_SCALE = 2 ** 24;
 
+/** @throws ERR_INVALID_ARGUMENT for a number out of range, or another word */
+export function checkLossScale(given: unknown): LossScale {
+  if (given === 'dynamic') return given;
+  if (typeof given !== 'string') return requireNumber(given, 'lossScale', { exclusiveMin: 0, max: MOST_LOSS_SCALE });
+  throw invalidArgument(`lossScale must be a number or 'dynamic', not ${JSON.stringify(given)}.`);
+}
+
 /**
  * The loss scale of a run or a session.
  *
@@ -19,11 +26,7 @@ export const MOST_LOSS_SCALE = 2 ** 24;
  */
 export function lossScaleOf(given: unknown, precision: PrecisionName): LossScale | null {
   if (given === undefined) return precision === 'fp16' ? 'dynamic' : null;
-  if (typeof given === 'string' && given !== 'dynamic') {
-    throw invalidArgument(`lossScale must be a number or 'dynamic', not ${JSON.stringify(given)}.`);
-  }
-  const scale =
-    given === 'dynamic' ? given : requireNumber(given, 'lossScale', { exclusiveMin: 0, max: MOST_LOSS_SCALE });
+  const scale = checkLossScale(given);
   if (precision === 'fp16') return scale;
   throw invalidArgument(
     `A loss scale (lossScale, --loss-scale) is for precision 'fp16', and this is '${precision}'. Leave it out, or take ` +

@@ -1,9 +1,10 @@
 import type { Augmentation } from '../data/transforms.js';
+import type { BestMetric } from '../metrics/best.js';
 import type { BatchNormPolicy, FreezeRule } from '../model/freeze.js';
 import type { Precision } from '../model/precision.js';
 import type { GroupSpec, ParameterGroup } from '../optim/groups.js';
 import type { OptimizerSpec } from '../optim/optimizers.js';
-import type { Schedule, ScheduleSpec } from '../optim/schedules.js';
+import type { Schedule, ScheduleKind, ScheduleSpec } from '../optim/schedules.js';
 import type { OnEpoch } from './epoch-control.js';
 import type { CacheMode } from './feature-cache.js';
 import type { LossScale } from './loss-scale.js';
@@ -32,9 +33,11 @@ export interface StrategyOverrides {
   /** A name stands for that optimizer with its defaults. */
   readonly optimizer?: 'sgd' | 'adam' | 'adamw' | OptimizerSpec;
   /** A name, plain data, or a function `(step, total) => factor` of the step (from 0) on every group's rate. */
-  readonly schedule?: 'constant' | 'cosine' | 'linear' | ScheduleSpec | Schedule;
+  readonly schedule?: ScheduleKind | ScheduleSpec | Schedule;
   /** Epochs, or a part of one, over which rates rise from nothing. */
   readonly warmupEpochs?: number;
+  /** Exponent of the schedule `polynomial`, above 0. Default 1. */
+  readonly schedulePower?: number;
   readonly augment?: Augmentation;
 }
 
@@ -79,6 +82,11 @@ export interface TrainOptions extends StrategyOverrides {
    * the result is that without it.
    */
   readonly cacheViews?: number;
+  /**
+   * What the best epoch, whose weights are kept, is chosen by: a figure of the validation images. Default `top1`. `top5` needs
+   * more than five classes.
+   */
+  readonly bestMetric?: BestMetric;
   /** The run directory. Without it nothing is written, and the model ends with the last epoch's weights all the same. */
   readonly out?: string;
   /** Replace the run that is in `out`; other files there are left alone. Default false. */

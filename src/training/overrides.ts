@@ -1,27 +1,13 @@
-import { AUGMENTATIONS } from '../data/transforms.js';
 import { freezesBackbone } from '../model/freeze.js';
 import { type GroupSpec, groupSpecOf, type ParameterGroup } from '../optim/groups.js';
-import { type OptimizerSpec, optimizerOf } from '../optim/optimizers.js';
-import { type ScheduleSpec, scheduleOf } from '../optim/schedules.js';
-import { invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
+import type { OptimizerSpec } from '../optim/optimizers.js';
+import { type ScheduleSpec, scheduleOf, schedulesWith } from '../optim/schedules.js';
+import { invalidArgument } from '../options.js';
+import { checkedValues, namesOf, OPTION_ROWS, pick } from './option-values.js';
 import type { StrategyOverrides } from './options.js';
 import { overrideRates, type Strategy, topRate } from './strategies.js';
 
-export const OVERRIDE_NAMES = [
-  'freeze',
-  'batchNorm',
-  'groups',
-  'lr',
-  'headLr',
-  'lrTiers',
-  'layerDecay',
-  'weightDecay',
-  'decayNormBias',
-  'optimizer',
-  'schedule',
-  'warmupEpochs',
-  'augment',
-] as const satisfies readonly (keyof StrategyOverrides)[];
+const OVERRIDES = namesOf('strategy');
 
 /**
  * A strategy with the parts replaced that are given.
@@ -36,9 +22,10 @@ export const OVERRIDE_NAMES = [
  *
  * @throws ERR_INVALID_ARGUMENT for a value out of range, or options that contradict each other
  */
-export function overrideStrategy(base: Strategy, overrides: StrategyOverrides): Strategy {
+export function overrideStrategy(base: Strategy, given: StrategyOverrides): Strategy {
+  const overrides = pick(checkedValues(given, OVERRIDES), OVERRIDES);
   const { freeze = base.freeze, batchNorm = base.batchNorm, augment = base.augment } = overrides;
-  const optimizer = optimizerOf(overrides.optimizer ?? base.optimizer);
+  const optimizer = overrides.optimizer ?? base.optimizer;
   return {
     ...base,
     freeze,
@@ -46,7 +33,7 @@ export function overrideStrategy(base: Strategy, overrides: StrategyOverrides): 
     groups: overrideGroups(base, optimizer, freezesBackbone(freeze), overrides),
     optimizer,
     schedule: overrideSchedule(base.schedule, overrides),
-    augment: requireOneOf(augment, 'augment', AUGMENTATIONS),
+    augment,
   };
 }
 
@@ -68,11 +55,10 @@ function overrideGroups(base: Strategy, optimizer: OptimizerSpec, headAlone: boo
   const start = groupSpecOf(o.groups ?? base.groups);
   const changedToAdamW = optimizer.kind === 'adamw' && base.optimizer.kind !== 'adamw' && o.groups === undefined;
   const weightDecay = o.weightDecay ?? start.weightDecay ?? (changedToAdamW ? ADAMW_DECAY : undefined);
-  const spared =
-    o.decayNormBias === undefined ? start.noDecayNormBias : !requireBoolean(o.decayNormBias, 'decayNormBias');
+  const spared = o.decayNormBias === undefined ? start.noDecayNormBias : !o.decayNormBias;
   const common = {
     ...(start.headLr === undefined ? {} : { headLr: start.headLr }),
-    ...(weightDecay === undefined ? {} : { weightDecay: requireNumber(weightDecay, 'weightDecay', { min: 0 }) }),
+    ...(weightDecay === undefined ? {} : { weightDecay }),
     ...(spared === undefined ? {} : { noDecayNormBias: spared }),
   };
   let spec: GroupSpec = { ...start, ...common };
@@ -87,15 +73,32 @@ function isGroupList(groups: StrategyOverrides['groups']): groups is readonly Pa
   return Array.isArray(groups);
 }
 
-function overrideSchedule(base: ScheduleSpec, { schedule, warmupEpochs }: StrategyOverrides): ScheduleSpec {
+/** Options that replace a part of the schedule, and what the schedule calls it. */
+const SCHEDULE_PARTS = OPTION_ROWS.flatMap(([name, { schedulePart }]) =>
+  schedulePart === undefined ? [] : [{ name: name as keyof StrategyOverrides, part: schedulePart }],
+);
+
+function overrideSchedule(base: ScheduleSpec, overrides: StrategyOverrides): ScheduleSpec {
+  const { schedule } = overrides;
+  const given = SCHEDULE_PARTS.filter(({ name }) => overrides[name] !== undefined);
   if (typeof schedule === 'function') {
-    if (warmupEpochs === undefined) return base;
-    throw invalidArgument('A schedule that is a function has its own warm-up. Leave warmupEpochs out.');
+    const [first] = given;
+    if (first === undefined) return base;
+    throw invalidArgument(`A schedule that is a function is all of it. Leave ${first.name} out.`);
   }
   let spec = schedule === undefined ? base : scheduleOf(schedule);
   if (typeof schedule === 'string') {
     const warmup = base.warmupEpochs === undefined ? {} : { warmupEpochs: base.warmupEpochs };
     spec = spec.kind === base.kind ? base : { ...spec, ...warmup };
   }
-  return scheduleOf(warmupEpochs === undefined ? spec : { ...spec, warmupEpochs });
+  for (const { name, part } of given) {
+    const kinds = schedulesWith(part);
+    if (!kinds.includes(spec.kind)) {
+      throw invalidArgument(
+        `${name} is for the schedule ${kinds.join(' or ')}, and this is ${spec.kind}. Leave it out.`,
+      );
+    }
+    spec = { ...spec, [part]: overrides[name] };
+  }
+  return scheduleOf(spec);
 }

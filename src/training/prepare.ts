@@ -2,19 +2,27 @@ import type { Dataset } from '../data/dataset.js';
 import { openLoader } from '../data/loader.js';
 import { cropOptions } from '../data/transforms.js';
 import { ResnetTorchError } from '../errors.js';
+import type { Truth } from '../metrics/counts.js';
 import { computeOf } from '../model/precision.js';
 import type { ResNet50 } from '../model/resnet50.js';
-import type { Compute, NativeFileList, NativeImageCache, NativeSession } from '../native/binding.js';
+import type { NativeFileList, NativeImageCache } from '../native/contract/data.js';
+import type { Compute } from '../native/contract/model.js';
+import type { NativeSession } from '../native/contract/session.js';
 import { native } from '../native/load.js';
+import type { Note } from '../notes.js';
 import { buildSchedule, type Schedule } from '../optim/schedules.js';
-import { BEGINNING, openLast, type Progress } from './checkpoint.js';
+import { invalidArgument } from '../options.js';
+import { openLast } from './checkpoint.js';
 import type { ImageCachePlan } from './events.js';
-import { lossScaleOf, nativeLossScale } from './loss-scale.js';
+import { nativeLossScale } from './loss-scale.js';
+import { type Phases, phasesOf } from './phases.js';
+import { BEGINNING, type Progress } from './progress.js';
 import { RunCache } from './run-cache.js';
 import { checkConfig, describeRun, type RunConfig } from './run-config.js';
 import type { RunDirectory } from './run-directory.js';
+import { freezeNotes, notesOf } from './run-notes.js';
 import { searchedBatch } from './searched-batch.js';
-import type { RunConditions, RunSettings } from './settings.js';
+import { type RunConditions, type RunSettings, settingsOfRun } from './settings.js';
 
 /** All that a run needs, checked and made, with nothing written yet. */
 export interface Prepared {
@@ -22,17 +30,20 @@ export interface Prepared {
   readonly config: RunConfig;
   /** Class names in the order of the model's outputs. */
   readonly classes: readonly string[];
+  readonly notes: readonly Note[];
   readonly files: {
     readonly train: NativeFileList;
     readonly val: NativeFileList;
   };
   readonly images: { readonly train: number; readonly val: number };
+  /** Of the validation images. */
+  readonly truth: Truth;
   /** Where decoded images stay, and what may be in it at most; null where they are to be decoded each time. */
   readonly imageCache: NativeImageCache | null;
   readonly cachePlan: ImageCachePlan | null;
   readonly session: NativeSession;
   readonly compute: Compute;
-  readonly schedule: Schedule;
+  readonly phases: Phases;
   readonly stepsPerEpoch: number;
   readonly cache: RunCache;
   readonly resumed: boolean;
@@ -53,15 +64,16 @@ export interface Preparation {
 /** Finds every fault that can be seen before training. */
 export async function prepare(o: Preparation): Promise<Prepared> {
   const { model, data, conditions, directory } = o;
-  if (!conditions.resume) await directory?.check(conditions.overwrite);
   const classes = classesFor(model, data);
+  const frozen = o.settings === null ? [] : freezeNotes(model, o.settings);
+  const notes = [...notesOf(model, data, directory), ...frozen];
   const hold = <T extends { dispose(): void }>(handle: T): T => {
     o.held.push(handle);
     return handle;
   };
   const files = {
-    train: hold(data.fileListFor('train', classes)),
-    val: hold(data.fileListFor('val', classes)),
+    train: hold(await data.fileListFor('train', classes)),
+    val: hold(await data.fileListFor('val', classes)),
   };
   let config: RunConfig;
   let resumedFrom: Awaited<ReturnType<typeof openLast>> | null = null;
@@ -69,9 +81,10 @@ export async function prepare(o: Preparation): Promise<Prepared> {
     config = await checkConfig(await directory.readConfig(), directory.path, model, classes, data);
     resumedFrom = await openLast(directory);
   } else {
-    config = await describeRun(o.settings as RunSettings, model, classes, data);
+    config = await describeRun(o.settings as RunSettings, model, classes, data, notes);
   }
-  const settings = o.settings ?? settingsOf(config);
+  const settings = o.settings ?? settingsOfRun(config.settings);
+  refuseSingleValues(settings, data.split('train').files.length);
   const compute = computeOf(settings.precision);
   const stepsPerEpoch = countSteps(files.train, settings);
   const progress = resumedFrom?.progress ?? BEGINNING;
@@ -98,13 +111,15 @@ export async function prepare(o: Preparation): Promise<Prepared> {
     settings,
     config,
     classes,
+    notes,
     files,
     images,
+    truth: data.truthFor('val', classes),
     imageCache,
     cachePlan: imageCache === null ? null : planImageCache(imageCache, data, settings),
     session,
     compute,
-    schedule: scheduleOf(settings, conditions.schedule, stepsPerEpoch),
+    phases: phasesOf(settings, scheduleOf(settings, conditions.schedule, stepsPerEpoch)),
     stepsPerEpoch,
     cache: await RunCache.open(model, settings, images),
     resumed: resumedFrom !== null,
@@ -112,10 +127,22 @@ export async function prepare(o: Preparation): Promise<Prepared> {
   };
 }
 
-/** A run of an earlier version knew of no cache, and of no loss scale but the one that followed the gradients. */
-function settingsOf({ settings }: RunConfig): RunSettings {
-  const lossScale = lossScaleOf(undefined, settings.precision);
-  return { ...{ cache: 'auto' as const, cacheViews: null, lossScale }, ...settings };
+/** Five halvings leave one position of an image of this side. */
+const ONE_POSITION = 32;
+
+/**
+ * BatchNorm cannot take statistics of one value a channel. A last batch of one image is merged into the one before, so this
+ * is about runs that have no larger batch.
+ *
+ * @throws ResnetTorchError `ERR_INVALID_ARGUMENT`
+ */
+function refuseSingleValues({ imageSize, batchSize, batchNormTraining }: RunSettings, images: number): void {
+  if (batchNormTraining.length === 0 || imageSize > ONE_POSITION || Math.min(batchSize, images) > 1) return;
+  throw invalidArgument(
+    `Batches of one image of ${imageSize}×${imageSize} pixels leave BatchNorm one value per channel (PyTorch: "Expected more ` +
+      'than 1 value per channel when training"). Train with --batch-size 2 or more (batchSize), a larger --image-size ' +
+      '(imageSize), or with BatchNorm as it is, --batch-norm eval (batchNorm).',
+  );
 }
 
 /** A model that was made for a number of classes takes the data set's names. */

@@ -3,7 +3,11 @@ import { mkdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ResNet50, versions } from '../model/resnet50.js';
 import { UNIT_NAMES } from '../model/units.js';
-import type { NativeFeatureCache, NativeFeatureCacheOptions, NativeFeatureCacheStats } from '../native/binding.js';
+import type {
+  NativeFeatureCache,
+  NativeFeatureCacheOptions,
+  NativeFeatureCacheStats,
+} from '../native/contract/data.js';
 import { native } from '../native/load.js';
 import type { CacheFigures } from './events.js';
 import { type CachePlan, type CacheRoom, planFeatureCache } from './feature-cache.js';

@@ -2,8 +2,11 @@ import { createHash } from 'node:crypto';
 import { relative } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import { ResnetTorchError } from '../errors.js';
+import { isRegExp } from '../kinds.js';
+import type { HeadShape } from '../model/head-shape.js';
 import { type ResNet50, versions } from '../model/resnet50.js';
-import type { HeadShape, ModelDtype } from '../native/binding.js';
+import type { ModelDtype } from '../native/contract/model.js';
+import type { Note } from '../notes.js';
 import type { RunSettings } from './settings.js';
 
 /** What `config.json` of a run directory holds: enough to repeat the run, and to continue it. */
@@ -30,6 +33,8 @@ export interface RunConfig {
       readonly message: string;
     }[];
   };
+  /** What was met when the run began and changes what its result means. */
+  readonly notes: readonly Note[];
   readonly versions: Readonly<Record<string, string>>;
 }
 
@@ -40,6 +45,7 @@ export async function describeRun(
   model: ResNet50,
   classes: readonly string[],
   data: Dataset,
+  notes: readonly Note[],
 ): Promise<RunConfig> {
   return {
     format: FORMAT,
@@ -61,6 +67,7 @@ export async function describeRun(
       fingerprint: await fingerprint(data),
       skipped: data.skipped.corrupt,
     },
+    notes,
     versions: { ...versions(), node: process.versions.node },
   };
 }
@@ -72,7 +79,7 @@ function plainSettings(settings: RunSettings): RunSettings {
     return {
       ...settings,
       freeze: {
-        match: freeze.match instanceof RegExp ? freeze.match.source : freeze.match,
+        match: isRegExp(freeze.match) ? freeze.match.source : freeze.match,
       },
     };
   }

@@ -1,14 +1,17 @@
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type FileHandle, open, readdir, readFile, rename, rm, rmdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { ResnetTorchError } from '../errors.js';
-import { fileError, syncDirectory, systemCode, writeFileAtomic } from '../files.js';
+import { fileError, makeDirectory, sweepTemporaries, syncDirectory, systemCode, writeFileAtomic } from '../files.js';
 import type { TrainingEvent } from './events.js';
+import { RunLock } from './run-lock.js';
 
 /** Names in a run directory, beside `report.html`, which is made later. */
 const CONFIG = 'config.json';
 const EVENTS = 'events.jsonl';
 const BEST = 'best.safetensors';
 const CHECKPOINTS = 'checkpoints';
+/** There while a run writes, and after one that was killed. */
+const LOCK = 'run.lock';
 const OWN_FILES = [
   CONFIG,
   EVENTS,
@@ -31,8 +34,12 @@ export class RunDirectory {
   /** Where the last checkpoint is written before it takes the place of the one before. */
   readonly next: CheckpointPaths;
   #events: FileHandle | null = null;
+  #lock: RunLock | null = null;
+  /** Directories that were made for the run, the innermost first. */
+  #made: readonly string[] = [];
 
-  constructor(path: string) {
+  constructor(given: string) {
+    const path = resolve(given);
     this.path = path;
     this.best = join(path, BEST);
     const pair = (name: string): CheckpointPaths => ({
@@ -55,7 +62,7 @@ export class RunDirectory {
       }
       throw fileError('read the output directory', this.path, error);
     }
-    if (entries.length > 0 && !overwrite) {
+    if (entries.some((name) => name !== LOCK) && !overwrite) {
       throw new ResnetTorchError(
         'ERR_OUTPUT_EXISTS',
         `The output directory ${this.path} is not empty. Name another one, or replace the run in it with --overwrite (overwrite: true).`,
@@ -63,13 +70,45 @@ export class RunDirectory {
     }
   }
 
-  /** Makes the directory, without the files of a run that was there before, and writes its `config.json`. */
+  /** Whether this object keeps other runs out of the directory; null before `claim()`. */
+  get isLocked(): boolean | null {
+    return this.#lock?.holds ?? null;
+  }
+
+  /**
+   * Makes the directory and keeps other runs out of it until `close()`. What is in it stays as it is. Does nothing where it
+   * was done before.
+   *
+   * @param o as `train()` has them; a run that is continued must be there
+   * @throws ERR_OUTPUT_EXISTS; ERR_CHECKPOINT where there is no run to continue; ERR_BUSY while another run writes there;
+   *   ERR_FILE where nothing can be written
+   */
+  async claim(o: { readonly resume: boolean; readonly overwrite: boolean }): Promise<void> {
+    if (this.#lock !== null) return;
+    if (o.resume) await this.readConfig();
+    else await this.check(o.overwrite);
+    try {
+      if (!o.resume) this.#made = await makeDirectory(this.path);
+      this.#lock = await RunLock.take(join(this.path, LOCK));
+      // Another run may have come and gone meanwhile.
+      if (!o.resume) await this.check(o.overwrite);
+      // Nobody else writes these while the lock is held, so that what is left of them has lost its writer.
+      const abandoned = this.#lock.holds ? { before: Number.POSITIVE_INFINITY } : {};
+      await sweepTemporaries(this.path, { ...abandoned, of: [CONFIG, EVENTS, BEST] });
+      await sweepTemporaries(join(this.path, CHECKPOINTS), abandoned);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** Puts the files of a run that was there before away, and writes `config.json`. */
   async create(config: object): Promise<void> {
+    await makeDirectory(join(this.path, CHECKPOINTS));
     try {
       for (const file of OWN_FILES) await rm(join(this.path, file), { force: true });
-      await mkdir(join(this.path, CHECKPOINTS), { recursive: true });
     } catch (error) {
-      throw fileError('make the output directory', this.path, error);
+      throw fileError('replace the run in', this.path, error);
     }
     await writeFileAtomic(join(this.path, CONFIG), `${JSON.stringify(config, null, 2)}\n`);
     await this.#openEvents('');
@@ -124,27 +163,35 @@ export class RunDirectory {
 
   /** Puts the checkpoint that was written as `next` in the place of the last one. */
   async promote(): Promise<void> {
+    await this.#rename(this.next.weights, this.last.weights);
+    await this.promoteState();
+  }
+
+  /** The second half of `promote()`. */
+  async promoteState(): Promise<void> {
+    await this.#rename(this.next.state, this.last.state);
+    await syncDirectory(join(this.path, CHECKPOINTS));
+  }
+
+  async #rename(from: string, to: string): Promise<void> {
     try {
-      await rename(this.next.weights, this.last.weights);
-      await rename(this.next.state, this.last.state);
-      await syncDirectory(join(this.path, CHECKPOINTS));
+      await rename(from, to);
     } catch (error) {
-      throw fileError('write', this.last.weights, error);
+      throw fileError('write', to, error);
     }
   }
 
-  /** Ends a promotion that a crash interrupted between its two files. */
-  async finishPromotion(): Promise<boolean> {
-    if ((await stat(this.next.state).catch(() => undefined)) === undefined) return false;
-    await rename(this.next.state, this.last.state);
-    await syncDirectory(join(this.path, CHECKPOINTS));
-    return true;
-  }
-
+  /** Lets other runs in, and leaves no empty directory behind that was made for this one. */
   async close(): Promise<void> {
     const events = this.#events;
     this.#events = null;
     await events?.sync().catch(() => undefined);
     await events?.close();
+    const lock = this.#lock;
+    this.#lock = null;
+    await lock?.release();
+    const made = this.#made;
+    this.#made = [];
+    for (const path of made) await rmdir(path).catch(() => undefined);
   }
 }

@@ -1,17 +1,21 @@
 import { MEAN, STD } from '../data/transforms.js';
 import { ResnetTorchError } from '../errors.js';
+import { isError } from '../kinds.js';
+import { areFinite, isBetter } from '../metrics/best.js';
+import type { Counts } from '../metrics/counts.js';
+import { measure } from '../metrics/registry.js';
 import type { TransformMetadata } from '../model/weights/index.js';
 import { describe } from '../options.js';
-import { BEGINNING, type Progress } from './checkpoint.js';
 import { CheckpointWriter } from './checkpoint-writer.js';
-import { ChangingControl, groupsWith, type OnEpoch } from './epoch-control.js';
+import { type Changes, ChangingControl, groupsWith, type OnEpoch } from './epoch-control.js';
 import { EpochLoop, type Workplace } from './epoch-loop.js';
-import type { EpochEvent, ResultEvent, StartEvent, TrainingEvent } from './events.js';
-import { asEpoch, isBetter, metricsOf, perSecond, type Sums } from './metrics.js';
+import type { BestEpoch, EpochEvent, ResultEvent, StartEvent, TrainingEvent } from './events.js';
 import type { Prepared } from './prepare.js';
+import type { Progress } from './progress.js';
 import type { RunCache } from './run-cache.js';
 import type { RunDirectory } from './run-directory.js';
 import { driftByUnit } from './session.js';
+import { perSecond } from './speed.js';
 
 /** A run that is ready to begin. */
 export type ReadyRun = Prepared &
@@ -91,6 +95,7 @@ function isBehind(event: TrainingEvent, progress: Progress): boolean {
     case 'checkpoint':
       return event.epoch <= progress.epoch;
     case 'cache':
+    case 'note':
       return event.step <= progress.step;
     case 'skipped':
       return progress.skipped.includes(event.path) || event.split === 'all';
@@ -112,42 +117,31 @@ async function runEpoch(run: ReadyRun, loop: EpochLoop): Promise<void> {
   const { images, lossSum, top1, ms, waitMs } = loop.progress.sums;
   if (images === 0) throw unreadable('train');
   const started = performance.now();
-  const sums = await loop.evaluate();
-  if (sums === null) return;
-  if (sums.images === 0) throw unreadable('val');
+  const counts = await loop.evaluate();
+  if (counts === null) return;
+  if (counts.images === 0) throw unreadable('val');
   const seconds = {
     train: ms / 1000,
     val: (performance.now() - started) / 1000,
     waiting: waitMs / 1000,
   };
-  const train = { loss: lossSum / images, top1: top1 / images, images };
-  await endEpoch(run, loop, train, sums, seconds);
+  await endEpoch(run, loop, measure({ images, lossSum, top1 }), counts, seconds);
 }
 
 async function endEpoch(
   run: ReadyRun,
   loop: EpochLoop,
   train: EpochEvent['train'],
-  sums: Sums,
+  counts: Counts,
   seconds: EpochEvent['seconds'],
 ): Promise<void> {
   const { progress, writer } = loop;
-  const val = metricsOf(sums, run.model.head.classes);
+  const val = measure(counts);
   const epoch = progress.epoch + 1;
-  const last = asEpoch(epoch, val);
-  const best = isBetter(val, progress.best);
-  loop.progress = {
-    ...progress,
-    epoch,
-    batch: 0,
-    sums: BEGINNING.sums,
-    trained: {
-      images: progress.trained.images + train.images,
-      ms: progress.trained.ms + progress.sums.ms,
-    },
-    last,
-    best: best ? last : progress.best,
-  };
+  if (!areFinite(val)) throw notFinite(run, epoch, val.loss, progress.best);
+  const { images: _, ...figures } = val;
+  const last: BestEpoch = { epoch, ...figures };
+  const best = isBetter(val, progress.best, run.settings.bestMetric);
   const event: EpochEvent = {
     type: 'epoch',
     epoch,
@@ -163,23 +157,28 @@ async function endEpoch(
   };
   await run.emit([event]);
   if (best) writer?.found(last, progress.step);
-  if (!(await askCallback(run, loop, event, progress)) || writer === null) return;
+  const changes = await askCallback(run, loop, event);
+  if (changes === null) return;
+  loop.endEpoch({ last, best, changes });
+  if (writer === null) return;
   if (writer.due || isOver(run, loop.progress)) await writer.begin(loop.progress);
   else await writer.keep();
 }
 
-/** Lets the callback change the rest of the run. False where the run was aborted meanwhile: the epoch is not over then. */
-async function askCallback(run: ReadyRun, loop: EpochLoop, event: EpochEvent, before: Progress): Promise<boolean> {
+/**
+ * Lets the callback change the rest of the run; answers all changes so far. Null where the run was aborted meanwhile: the epoch
+ * is not over then.
+ */
+async function askCallback(run: ReadyRun, loop: EpochLoop, event: EpochEvent): Promise<Changes | null> {
   const { onEpoch, settings, gate } = run;
-  if (onEpoch === undefined) return true;
-  const control = new ChangingControl(settings.groups, before.changes, event.epoch);
+  const { progress } = loop;
+  if (onEpoch === undefined) return progress.changes;
+  const control = new ChangingControl(settings.groups, progress.changes, event.epoch);
   try {
     const settled = await gate.wait((async () => onEpoch(event, control))());
-    loop.progress = settled ? { ...loop.progress, changes: control.close() } : before;
-    return settled;
+    return settled ? control.close() : null;
   } catch (cause) {
-    loop.progress = before;
-    await loop.writer?.begin(before).catch(() => undefined);
+    await loop.writer?.begin(progress).catch(() => undefined);
     throw new CallbackFailed('The callback of an epoch failed.', { cause });
   } finally {
     control.close();
@@ -191,7 +190,7 @@ async function tellFailure(run: ReadyRun, progress: Progress, failure: unknown):
   const ofCallback = failure instanceof CallbackFailed;
   const error: unknown = ofCallback ? failure.cause : failure;
   const code = error instanceof ResnetTorchError ? error.code : ofCallback ? 'ERR_CALLBACK' : 'ERR_INTERNAL';
-  const message = error instanceof Error ? error.message : typeof error === 'string' ? error : describe(error);
+  const message = isError(error) ? error.message : typeof error === 'string' ? error : describe(error);
   const epoch = Math.min(progress.epoch + 1, run.settings.epochs);
   await run.emit([{ type: 'error', code, message, epoch, step: progress.step }]).catch(() => undefined);
 }
@@ -200,6 +199,19 @@ function unreadable(split: string): ResnetTorchError {
   return new ResnetTorchError(
     'ERR_DATASET',
     `No image of the split ${split} could be read; the skipped events say why.`,
+  );
+}
+
+/** Such weights are of no use, though they may give a top-1: none of them become the best ones. */
+function notFinite({ directory }: ReadyRun, epoch: number, loss: number, best: BestEpoch | null): ResnetTorchError {
+  const saved =
+    best === null || directory === null
+      ? 'No epoch before it is saved.'
+      : `The best epoch before it, ${best.epoch}, is in ${directory.best}.`;
+  return new ResnetTorchError(
+    'ERR_NON_FINITE',
+    `Epoch ${epoch}, validation: the loss is ${loss}, which is not a finite number. ${saved} Lower the learning rate ` +
+      '(--lr), or use another precision (--precision fp32).',
   );
 }
 
@@ -227,6 +239,7 @@ function startEvent(run: ReadyRun): StartEvent {
     strategy: settings.strategy,
     classes: run.classes,
     images: run.images,
+    notes: run.notes,
     epochs: settings.epochs,
     stepsPerEpoch: run.stepsPerEpoch,
     steps: settings.epochs * run.stepsPerEpoch,
@@ -237,6 +250,7 @@ function startEvent(run: ReadyRun): StartEvent {
     device: model.device,
     precision: settings.precision,
     lossScale: settings.lossScale,
+    bestMetric: settings.bestMetric,
     imageCache: run.cachePlan,
     optimizer: settings.optimizer.kind,
     parameters: sizeOf(sizes.keys()),

@@ -2,8 +2,11 @@ import { UNIT_NAMES } from '../model/units.js';
 import type { RunSettings } from './settings.js';
 
 /**
- * Images at 224 pixels from which on cuDNN's search for algorithms is expected to repay: it takes some 10 seconds, and spares
- * some 5% of what a GPU that trains on 2,500 images a second spends. Both are estimates.
+ * Images at 224 pixels from which on cuDNN's search for algorithms is expected to repay. It takes some 10 seconds on any GPU, since
+ * most of that is the host's, and spares 5 to 15% of the GPU's time: it has repaid after 70 to 200 seconds. For a GPU that
+ * trains on 2,500 images a second these are 170,000 to 500,000 images, for one of 7,000 they are 500,000 to 1,400,000. The number is
+ * where the two meet: no slow GPU misses much, and no fast one searches longer than it gains by. All of these are estimates;
+ * `npm run bench:gpu` has a row with a search, which says what it costs and brings on the GPU at hand.
  */
 export const SEARCH_FROM_IMAGES = 500_000;
 

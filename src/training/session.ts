@@ -1,16 +1,21 @@
+import { types } from 'node:util';
+import { floatsOf, int32sOf } from '../bytes.js';
 import type { Batch } from '../data/dataset.js';
 import { ResnetTorchError } from '../errors.js';
 import { BATCH_NORM_POLICIES, type BatchNormPolicy } from '../model/freeze.js';
 import { PRECISIONS, type Precision, precisionName, resolveCompute } from '../model/precision.js';
 import type { ResNet50, Shape4D } from '../model/resnet50.js';
 import { UNIT_NAMES, type UnitName } from '../model/units.js';
-import type { Floats, NativeAddress, NativeSession } from '../native/binding.js';
+import type { Floats } from '../native/contract/model.js';
+import type { NativeAddress, NativeSession } from '../native/contract/session.js';
 import { native } from '../native/load.js';
+import type { Note } from '../notes.js';
 import type { ParameterGroup } from '../optim/groups.js';
 import { type OptimizerSpec, optimizerOf } from '../optim/optimizers.js';
 import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
+import { checkGroupValues } from './group-list.js';
 import { type LossScale, lossScaleOf, nativeLossScale } from './loss-scale.js';
-import { checkCudaGraph, checkGroupValues } from './settings.js';
+import { checkCudaGraph } from './settings.js';
 
 /** What a session trains, and how. */
 export interface SessionOptions {
@@ -70,6 +75,8 @@ export class TrainingSession {
   readonly #native: NativeSession;
   readonly #release: () => void;
   readonly #rates: readonly number[];
+  readonly #notes: Note[] = [];
+  #skippedSteps = 0;
   #pending = 0;
   #disposed = false;
 
@@ -137,7 +144,12 @@ export class TrainingSession {
   ): Promise<StepResult> {
     const { images, labels, shape, options, address } = argumentsOf(first, second, third, 'step()');
     const rates = this.#ratesOf(options.rates);
-    return this.#use((session) => session.step(images, shape, labels, rates, address));
+    const { loss, correct, notes, skipped } = await this.#use((session) =>
+      session.step(images, shape, labels, rates, address),
+    );
+    this.#notes.push(...notes);
+    if (skipped) this.#skippedSteps++;
+    return { loss, correct };
   }
 
   /**
@@ -226,6 +238,19 @@ export class TrainingSession {
     return Float64Array.from(rates, (rate, index) => requireNumber(rate, `rates[${index}]`, { min: 0 }));
   }
 
+  /**
+   * What was met in its steps: `step-not-recorded` where a step could not be recorded for `cudaGraph`, and steps are made
+   * without from then on.
+   */
+  get notes(): readonly Note[] {
+    return this.#notes;
+  }
+
+  /** Its steps that changed nothing, since gradients overflowed in fp16. */
+  get skippedSteps(): number {
+    return this.#skippedSteps;
+  }
+
   /** The model that is trained. */
   get model(): ResNet50 {
     return this.#model;
@@ -249,12 +274,12 @@ function argumentsOf(
   readonly address: NativeAddress | undefined;
 } {
   if (isFloats(first)) {
-    if (!(second instanceof Int32Array)) throw invalidArgument(`The labels of ${where} must be an Int32Array.`);
+    const labels = int32sOf(second, `The labels of ${where}`);
     checkOptions(third, ['shape', 'rates'], where);
     const options = third as OwnStepOptions;
-    return { images: first, labels: second, shape: options.shape, options, address: undefined };
+    return { images: floatsOf(first, 'images'), labels, shape: options.shape, options, address: undefined };
   }
-  if (typeof first !== 'object' || first === null || !(first.labels instanceof Int32Array)) {
+  if (typeof first !== 'object' || first === null || !types.isInt32Array(first.labels)) {
     throw invalidArgument(
       `${where} takes images as a Float32Array or a Float64Array, or a batch, not ${describe(first)}.`,
     );
@@ -265,8 +290,8 @@ function argumentsOf(
   }
   checkOptions(second ?? {}, ['rates'], where);
   return {
-    images,
-    labels,
+    images: floatsOf(images, 'images'),
+    labels: int32sOf(labels, 'labels'),
     shape: shape as Shape4D,
     options: (second ?? {}) as StepOptions,
     address: epoch === undefined || indices === undefined ? undefined : { epoch, samples: indices },
@@ -274,7 +299,7 @@ function argumentsOf(
 }
 
 function isFloats(value: unknown): value is Floats {
-  return value instanceof Float32Array || value instanceof Float64Array;
+  return types.isFloat32Array(value) || types.isFloat64Array(value);
 }
 
 /** @throws ERR_INVALID_ARGUMENT for a parameter that the model lacks, that `freeze()` froze, or that is named twice */

@@ -1,24 +1,58 @@
 import { resolve } from 'node:path';
-import { MOST_SEED, MOST_WORKERS } from '../data/batches.js';
 import { type Augmentation, defaultResize } from '../data/transforms.js';
+import { requireBestMetric } from '../metrics/best.js';
 import { type BatchNormPolicy, type FreezeRule, resolveFreeze } from '../model/freeze.js';
-import { PRECISIONS, type PrecisionName, precisionName, resolveCompute } from '../model/precision.js';
+import { type PrecisionName, precisionName, resolveCompute } from '../model/precision.js';
 import type { ResNet50 } from '../model/resnet50.js';
-import type { UnitInfo } from '../model/units.js';
 import { native } from '../native/load.js';
 import { buildGroups, type ParameterGroup } from '../optim/groups.js';
 import type { OptimizerSpec } from '../optim/optimizers.js';
 import type { Schedule, ScheduleSpec } from '../optim/schedules.js';
-import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
-import type { OnEpoch } from './epoch-control.js';
-import { CACHE_MODES, type CacheMode, checkCacheSettings } from './feature-cache.js';
+import { invalidArgument } from '../options.js';
+import { checkCacheSettings } from './feature-cache.js';
+import { checkGroups } from './group-list.js';
 import { type LossScale, lossScaleOf } from './loss-scale.js';
+import {
+  checkedValues,
+  checkTrainOptions,
+  type NamesOf,
+  namesByResume,
+  namesOf,
+  type OptionValues,
+  TRAIN_OPTION_NAMES,
+} from './option-values.js';
 import type { TrainOptions } from './options.js';
-import { OVERRIDE_NAMES, overrideStrategy } from './overrides.js';
+import { overrideStrategy } from './overrides.js';
 import { DEFAULT_STRATEGY, strategyOf } from './strategies.js';
 
+type SettingName = NamesOf<'settings'>;
+
+/** The order of `config.json`, which does not follow that of `--help`: equal runs of several versions are compared. Others come last. */
+const WRITTEN_ORDER: readonly SettingName[] = [
+  'epochs',
+  'batchSize',
+  'imageSize',
+  'resize',
+  'seed',
+  'precision',
+  'lossScale',
+  'bestMetric',
+  'skipCorrupt',
+  'cache',
+  'cacheViews',
+];
+
+const SETTING_NAMES: readonly SettingName[] = [...new Set([...WRITTEN_ORDER, ...namesOf('settings')])];
+
+/** What the table says of each setting; null where it was not given and has no default, as JSON has it. */
+type TableSettings = {
+  readonly [Name in SettingName]: Exclude<OptionValues<SettingName>[Name], undefined> | OrNull<Name>;
+};
+
+type OrNull<Name extends SettingName> = undefined extends OptionValues<SettingName>[Name] ? null : never;
+
 /** Everything that the weights at the end of a run depend on, but the model and the data: plain data. */
-export interface RunSettings {
+export interface RunSettings extends Omit<TableSettings, 'resize' | 'precision' | 'lossScale'> {
   readonly strategy: string;
   readonly freeze: FreezeRule;
   readonly batchNorm: BatchNormPolicy;
@@ -30,93 +64,34 @@ export interface RunSettings {
   /** `custom`: a function, which is not plain data. */
   readonly schedule: ScheduleSpec | { readonly kind: 'custom' };
   readonly augment: Augmentation;
-  readonly epochs: number;
-  readonly batchSize: number;
-  readonly imageSize: number;
   readonly resize: number;
-  readonly seed: number;
   readonly precision: PrecisionName;
   /** Null where losses are not scaled. */
   readonly lossScale: LossScale | null;
-  readonly skipCorrupt: boolean;
-  readonly cache: CacheMode;
-  /** Null: every epoch has views of its own. */
-  readonly cacheViews: number | null;
 }
 
 /** How a run is made, which changes nothing about its weights. */
-export interface RunConditions {
+export interface RunConditions extends Omit<OptionValues<NamesOf<'conditions'>>, 'out'> {
   /** Absolute, or null. */
   readonly out: string | null;
-  readonly overwrite: boolean;
-  readonly resume: boolean;
-  readonly workers: number | undefined;
-  readonly cacheImages: boolean;
-  readonly cudaGraph: boolean;
-  readonly signal: AbortSignal | undefined;
   readonly schedule: Schedule | undefined;
-  readonly onEpoch: OnEpoch | undefined;
 }
-
-const SETTING_NAMES = [
-  'strategy',
-  ...OVERRIDE_NAMES,
-  'epochs',
-  'batchSize',
-  'imageSize',
-  'resize',
-  'seed',
-  'precision',
-  'lossScale',
-  'skipCorrupt',
-  'cache',
-  'cacheViews',
-] as const satisfies readonly (keyof TrainOptions)[];
-
-const CONDITION_NAMES = [
-  'out',
-  'overwrite',
-  'resume',
-  'workers',
-  'cacheImages',
-  'cudaGraph',
-  'signal',
-  'onEpoch',
-] as const;
 
 /** @throws ERR_INVALID_ARGUMENT for an unknown option, or one that does not go with the others */
 export function resolveConditions(options: TrainOptions): RunConditions {
-  checkOptions(options, [...SETTING_NAMES, ...CONDITION_NAMES], 'train()');
-  const { out, schedule, signal, onEpoch } = options;
-  if (out !== undefined && (typeof out !== 'string' || out === '')) {
-    throw invalidArgument(`out must be the path of a directory, not ${describe(out)}.`);
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument('signal must be an AbortSignal.');
-  if (onEpoch !== undefined && typeof onEpoch !== 'function') throw invalidArgument('onEpoch must be a function.');
-  const resume = requireBoolean(options.resume ?? false, 'resume');
-  const overwrite = requireBoolean(options.overwrite ?? false, 'overwrite');
-  if (resume) {
+  checkTrainOptions(options);
+  const { out, ...conditions } = checkedValues(options, namesOf('conditions'));
+  const schedule = typeof options.schedule === 'function' ? options.schedule : undefined;
+  if (conditions.resume) {
     if (out === undefined) throw invalidArgument('resume needs out, the directory of the run to continue.');
-    if (overwrite) throw invalidArgument('resume and overwrite exclude each other.');
-    const also = SETTING_NAMES.find(
-      (name) => options[name] !== undefined && !(name === 'schedule' && typeof schedule === 'function'),
+    if (conditions.overwrite) throw invalidArgument('resume and overwrite exclude each other.');
+    const own = namesByResume('kept', 'data');
+    const also = TRAIN_OPTION_NAMES.find(
+      (name) => own.includes(name) && options[name] !== undefined && !(name === 'schedule' && schedule !== undefined),
     );
     if (also !== undefined) throw invalidArgument(`resume continues a run with its own settings. Leave ${also} out.`);
   }
-  return {
-    out: out === undefined ? null : resolve(out),
-    overwrite,
-    resume,
-    workers:
-      options.workers === undefined
-        ? undefined
-        : requireNumber(options.workers, 'workers', { min: 1, max: MOST_WORKERS, integer: true }),
-    cacheImages: requireBoolean(options.cacheImages ?? false, 'cacheImages'),
-    cudaGraph: requireBoolean(options.cudaGraph ?? false, 'cudaGraph'),
-    signal,
-    schedule: typeof schedule === 'function' ? schedule : undefined,
-    onEpoch,
-  };
+  return { ...conditions, out: out === undefined ? null : resolve(out), schedule };
 }
 
 /** @throws ERR_INVALID_ARGUMENT for a CUDA graph on the CPU */
@@ -138,13 +113,8 @@ export function resolveSettings(model: ResNet50, options: TrainOptions): RunSett
   const groups = Array.isArray(options.groups)
     ? checkGroups(units, options.groups as readonly ParameterGroup[], freeze.trainable)
     : buildGroups(units, strategy.groups, freeze.trainable);
-  const imageSize = requireNumber(options.imageSize ?? 224, 'imageSize', {
-    min: 32,
-    max: 4096,
-    integer: true,
-  });
-  const asked = requireOneOf(options.precision ?? 'auto', 'precision', PRECISIONS);
-  const precision = precisionName(resolveCompute(asked, model, native()), model.dtype);
+  const plain = tableSettings(options);
+  const precision = precisionName(resolveCompute(plain.precision, model, native()), model.dtype);
   const settings: RunSettings = {
     strategy: strategy.name,
     freeze: rule,
@@ -155,85 +125,27 @@ export function resolveSettings(model: ResNet50, options: TrainOptions): RunSett
     optimizer: strategy.optimizer,
     schedule: typeof options.schedule === 'function' ? { kind: 'custom' } : strategy.schedule,
     augment: strategy.augment,
-    epochs: requireNumber(options.epochs ?? 10, 'epochs', {
-      min: 1,
-      max: 1e6,
-      integer: true,
-    }),
-    batchSize: requireNumber(options.batchSize ?? 32, 'batchSize', {
-      min: 1,
-      max: 65536,
-      integer: true,
-    }),
-    imageSize,
-    resize: requireNumber(options.resize ?? defaultResize(imageSize, model.preprocessing), 'resize', {
-      min: 1,
-      max: 8192,
-      integer: true,
-    }),
-    seed: requireNumber(options.seed ?? 0, 'seed', {
-      min: 0,
-      max: MOST_SEED,
-      integer: true,
-    }),
+    ...plain,
+    resize: plain.resize ?? fittingResize(plain.imageSize, model),
     precision,
     lossScale: lossScaleOf(options.lossScale, precision),
-    skipCorrupt: requireBoolean(options.skipCorrupt ?? false, 'skipCorrupt'),
-    cache: requireOneOf(options.cache ?? 'auto', 'cache', CACHE_MODES),
-    cacheViews:
-      options.cacheViews === undefined
-        ? null
-        : requireNumber(options.cacheViews, 'cacheViews', { min: 1, max: 1e6, integer: true }),
+    bestMetric: requireBestMetric(plain.bestMetric, model.head.classes),
   };
   checkCacheSettings(settings);
   return settings;
 }
 
-/** Groups of the caller's: every trainable parameter must be in exactly one. */
-function checkGroups(
-  units: readonly UnitInfo[],
-  groups: readonly ParameterGroup[],
-  trainable: ReadonlySet<string>,
-): readonly ParameterGroup[] {
-  const left = new Set(trainable);
-  const known = new Set(units.flatMap(({ parameters }) => parameters.map(({ name }) => name)));
-  checkGroupValues(groups);
-  for (const group of groups) {
-    for (const name of group.parameters) {
-      if (!known.has(name))
-        throw invalidArgument(`The group ${group.name} holds ${describe(name)}, which is no parameter.`);
-      if (!trainable.has(name)) {
-        throw invalidArgument(`The group ${group.name} holds ${name}, which is frozen. Freeze less, or take it out.`);
-      }
-      if (!left.delete(name)) throw invalidArgument(`${name} is in more than one group.`);
-    }
-  }
-  const [first] = left;
-  if (first !== undefined) {
-    throw invalidArgument(
-      `${left.size} trainable parameters are in no group, the first of them ${first}. Add them, or freeze them.`,
-    );
-  }
-  return groups;
+function fittingResize(imageSize: number, { preprocessing }: ResNet50): number {
+  return checkedValues({ resize: defaultResize(imageSize, preprocessing) }, ['resize']).resize as number;
 }
 
-/** @throws ERR_INVALID_ARGUMENT for what is no list of groups, or a rate or decay out of range */
-export function checkGroupValues(groups: readonly ParameterGroup[]): void {
-  if (!Array.isArray(groups) || groups.length === 0)
-    throw invalidArgument('groups must be an array of parameter groups.');
-  const names = new Set<string>();
-  groups.forEach((group, index) => {
-    checkOptions(group, ['name', 'parameters', 'lr', 'weightDecay'], `groups[${index}]`);
-    if (typeof group.name !== 'string' || names.has(group.name)) {
-      throw invalidArgument(`groups[${index}].name must be a string that no other group has.`);
-    }
-    names.add(group.name);
-    if (!Array.isArray(group.parameters) || group.parameters.length === 0) {
-      throw invalidArgument(`groups[${index}].parameters must be an array of parameter names.`);
-    }
-    requireNumber(group.lr, `groups[${index}].lr`, { exclusiveMin: 0 });
-    requireNumber(group.weightDecay, `groups[${index}].weightDecay`, {
-      min: 0,
-    });
-  });
+function tableSettings(options: TrainOptions): TableSettings {
+  const values = Object.entries(checkedValues(options, SETTING_NAMES));
+  return Object.fromEntries(values.map(([name, value]) => [name, value ?? null])) as unknown as TableSettings;
+}
+
+/** The settings of a run that is continued: one of an earlier version has not written what came later, and had its default. */
+export function settingsOfRun(written: RunSettings): RunSettings {
+  const before = { ...tableSettings({}), lossScale: lossScaleOf(undefined, written.precision) };
+  return { ...before, ...(written as Partial<RunSettings>) } as RunSettings;
 }

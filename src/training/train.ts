@@ -1,6 +1,8 @@
 import { collectDataset, type LabelledImages } from '../data/collect.js';
 import { Dataset } from '../data/dataset.js';
+import { refuseOutputInside } from '../data/output-place.js';
 import { ResNet50 } from '../model/resnet50.js';
+import { type CallSite, calledFrom, callSite } from '../native/call-site.js';
 import { describe, invalidArgument } from '../options.js';
 import { EventQueue } from './event-queue.js';
 import type { TrainingEvent, TrainingResult } from './events.js';
@@ -24,24 +26,46 @@ import {
  * and goes on whether or not its events are read. The model ends with the weights of the last epoch; those of the best
  * one are in the run directory.
  *
+ * What is wrong with the arguments by themselves is thrown at once. What shows only in files, in the images or in
+ * training rejects `result`, and is thrown to whoever iterates the events.
+ *
  * @param data labels are matched to the model's classes by name; a model whose classes are a number takes the names.
  *   Images that do not lie in folders may be given as they are, by an iterable: it is read to its end before training
  *   begins, as `collectDataset()` does with a fifth held back
- * @throws ERR_INVALID_ARGUMENT for options that are unknown, out of range or contradictory; ERR_BUSY while the model is
- *   being trained; ERR_DISPOSED. The run rejects with ERR_OUTPUT_EXISTS, ERR_DATASET, ERR_CHECKPOINT (when it is
- *   continued), ERR_IMAGE_DECODE, ERR_NON_FINITE, ERR_OUT_OF_MEMORY, ERR_FILE, or the signal's reason.
+ * @throws ERR_INVALID_ARGUMENT for a model or data that are none, and for options that are unknown, out of range or
+ *   contradictory; ERR_DISPOSED where the model or the data set was disposed of; ERR_BUSY while the model is being trained.
+ *   The run rejects with ERR_OUTPUT_EXISTS, ERR_BUSY where another run writes to `out`, ERR_DATASET, ERR_CHECKPOINT (when
+ *   it is continued), ERR_IMAGE_DECODE, ERR_NON_FINITE, ERR_OUT_OF_MEMORY, ERR_FILE, ERR_INVALID_ARGUMENT for a `schedule`
+ *   that gives no rate or does not go with the run that is continued and for batches that the data makes too small, what
+ *   `onEpoch` threw, or the signal's reason.
  */
 export function train(model: ResNet50, data: Dataset | LabelledImages, options: TrainOptions = {}): TrainingRun {
+  return startRun(model, data, options);
+}
+
+/**
+ * `train()`, in a directory that may have been claimed before, for callers that have much to do until they can train.
+ *
+ * @param claimed the directory that `out` names; the run closes it
+ */
+export function startRun(
+  model: ResNet50,
+  data: Dataset | LabelledImages,
+  options: TrainOptions,
+  claimed?: RunDirectory,
+): TrainingRun {
   if (!(model instanceof ResNet50)) throw invalidArgument('The model of train() must be a ResNet50.');
   if (!(data instanceof Dataset) && !isIterable(data)) {
     throw invalidArgument(
       `The data of train() must be what openDataset() resolves to, or an iterable of { image, label }, not ${describe(data)}.`,
     );
   }
+  if (data instanceof Dataset) data.requireOpen();
   const conditions = resolveConditions(options);
   checkCudaGraph(conditions.cudaGraph, model);
   const settings = conditions.resume ? null : resolveSettings(model, options);
-  return new Run(model, data, conditions, settings);
+  const directory = claimed ?? (conditions.out === null ? null : new RunDirectory(conditions.out));
+  return new Run(model, data, conditions, settings, directory, callSite(train));
 }
 
 function isIterable(data: unknown): data is LabelledImages {
@@ -58,17 +82,28 @@ class Run implements TrainingRun {
     data: Dataset | LabelledImages,
     conditions: RunConditions,
     settings: RunSettings | null,
+    directory: RunDirectory | null,
+    site: CallSite,
   ) {
     const release = model.acquire('a training run');
     this.#gate = new Gate(conditions.signal);
-    this.result = this.#execute(model, data, conditions, settings).finally(release);
+    const run = this.#execute(model, data, conditions, settings, directory)
+      .catch((error: unknown) => {
+        throw calledFrom(error, site);
+      })
+      .finally(release);
     // The reader hears of the end when the model is free again.
-    this.result.then(
+    this.result = run.then(
       (result) => {
         this.#queue.push(result);
         this.#queue.end();
+        return result;
       },
-      (error: unknown) => this.#queue.fail(error),
+      (error: unknown) => {
+        // A failure that a reader gets is not lost. One that nobody gets is an unhandled rejection, as of any promise.
+        if (this.#queue.fail(error)) this.result.catch(() => undefined);
+        throw error;
+      },
     );
   }
 
@@ -89,12 +124,15 @@ class Run implements TrainingRun {
     given: Dataset | LabelledImages,
     conditions: RunConditions,
     settings: RunSettings | null,
+    directory: RunDirectory | null,
   ): Promise<TrainingResult> {
-    const directory = conditions.out === null ? null : new RunDirectory(conditions.out);
     const held: { dispose(): void }[] = [];
     let cache: RunCache | null = null;
     try {
       this.#gate.throwIfAborted();
+      // Before what takes long: where nothing can be written, or another run writes, it would be in vain.
+      await refuseOutputIn(given, directory, conditions);
+      await directory?.claim(conditions);
       const data = given instanceof Dataset ? given : await collect(given, model, conditions, settings);
       if (data !== given) held.push(data);
       const prepared = await prepare({
@@ -141,4 +179,13 @@ function collect(
     ...(signal === undefined ? {} : { signal }),
     skipCorrupt: settings?.skipCorrupt ?? true,
   });
+}
+
+async function refuseOutputIn(
+  data: Dataset | LabelledImages,
+  directory: RunDirectory | null,
+  { resume }: RunConditions,
+): Promise<void> {
+  if (directory === null || resume || !(data instanceof Dataset) || !data.isFolder) return;
+  await refuseOutputInside(data.path, directory.path);
 }

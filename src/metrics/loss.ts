@@ -1,0 +1,15 @@
+import { type Metric, meanOver } from './metric.js';
+
+export interface Loss {
+  /** Mean cross-entropy over images, natural logarithm, as `torch.nn.functional.cross_entropy`. */
+  readonly loss: number;
+}
+
+export const loss = {
+  name: 'loss',
+  key: 'loss',
+  title: 'loss',
+  better: 'lower',
+  needs: ['images', 'lossSum'],
+  of: ({ images, lossSum }) => meanOver(images, lossSum),
+} as const satisfies Metric<'loss', 'images' | 'lossSum'>;

@@ -1,0 +1,47 @@
+import { isAbortSignal } from '../kinds.js';
+import { type FreezeRule, freezesBackbone } from '../model/freeze.js';
+import { type GroupSpec, groupSpecOf, type ParameterGroup } from '../optim/groups.js';
+import { type Schedule, type ScheduleSpec, scheduleOf } from '../optim/schedules.js';
+import { describe, invalidArgument } from '../options.js';
+import type { OnEpoch } from './epoch-control.js';
+import { checkGroupValues } from './group-list.js';
+import type { TrainOptions } from './options.js';
+
+/** Checks of options that are no plain number or word; each throws `ERR_INVALID_ARGUMENT` naming the option. */
+
+export function requirePath(value: unknown, name: string): string {
+  if (typeof value === 'string' && value !== '') return value;
+  throw invalidArgument(`${name} must be the path of a directory, not ${describe(value)}.`);
+}
+
+export function requireSignal(value: unknown, name: string): AbortSignal {
+  if (isAbortSignal(value)) return value;
+  throw invalidArgument(`${name} must be an AbortSignal.`);
+}
+
+export function requireCallback(value: unknown, name: string): OnEpoch {
+  if (typeof value === 'function') return value as OnEpoch;
+  throw invalidArgument(`${name} must be a function.`);
+}
+
+export function requireRule(value: unknown): FreezeRule {
+  freezesBackbone(value as FreezeRule);
+  return value as FreezeRule;
+}
+
+export function requireGroups(value: unknown): GroupSpec | readonly ParameterGroup[] {
+  if (!Array.isArray(value)) return groupSpecOf(value as GroupSpec);
+  checkGroupValues(value);
+  return value;
+}
+
+export function requireTiers(value: unknown): NonNullable<TrainOptions['lrTiers']> {
+  groupSpecOf({ kind: 'tiers', tiers: value as NonNullable<TrainOptions['lrTiers']> });
+  return value as NonNullable<TrainOptions['lrTiers']>;
+}
+
+export function requireSchedule(value: unknown): Schedule | ScheduleSpec | ScheduleSpec['kind'] {
+  if (typeof value === 'function') return value as Schedule;
+  scheduleOf(value as ScheduleSpec);
+  return value as ScheduleSpec;
+}

@@ -1,0 +1,61 @@
+import { type Device, isDevice } from '../model/device.js';
+import { parseLrTiers, type RateTier } from '../optim/groups.js';
+import { decimal } from '../option-text.js';
+import { type LossScale, MOST_LOSS_SCALE } from './loss-scale.js';
+
+/** Readers of the texts of the command line that are no plain number or word. */
+
+/** `0.25:1e-6,0.75:1e-5,1:1e-4` */
+export function readTiers(given: string | number): readonly RateTier[] {
+  const odd = String(given)
+    .split(/[,:]/)
+    .find((part) => Number.isFinite(Number(part)) && Number.isNaN(decimal(part.trim())));
+  if (odd !== undefined) {
+    throw new Error(`--lr-tiers ${given}: ${JSON.stringify(odd)} is not a share or a rate, such as 0.25:1e-6.`);
+  }
+  try {
+    return parseLrTiers(String(given));
+  } catch (error) {
+    throw new Error(`--lr-tiers ${given}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** `linear` or `none`: one linear layer; `1024` or `1024,256`: hidden layers of these widths. */
+export function readHead(given: string | number): readonly number[] {
+  const text = String(given);
+  if (text === 'linear' || text === 'none') return [];
+  return text.split(',').map((part) => {
+    const value = /^\d+$/.test(part) ? Number(part) : Number.NaN;
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new Error(`--head takes hidden widths such as 1024 or 1024,256, or linear, not ${JSON.stringify(text)}.`);
+    }
+    return value;
+  });
+}
+
+export function readPattern(given: string | number): string {
+  const text = String(given);
+  try {
+    new RegExp(text);
+  } catch (error) {
+    throw new Error(
+      `--freeze-match takes a regular expression: ${error instanceof Error ? error.message : String(error)}.`,
+    );
+  }
+  return text;
+}
+
+/** `dynamic`, or a number. */
+export function readLossScale(given: string | number): LossScale {
+  if (given === 'dynamic') return given;
+  const value = decimal(String(given));
+  if (value > 0 && value <= MOST_LOSS_SCALE) return value;
+  throw new Error(
+    `--loss-scale takes dynamic or a number above 0, at most ${MOST_LOSS_SCALE}, not ${JSON.stringify(String(given))}.`,
+  );
+}
+
+export function readDevice(given: string | number): Device {
+  if (isDevice(given)) return given;
+  throw new Error(`--device takes auto, cpu, cuda or cuda:N, not ${JSON.stringify(String(given))}.`);
+}
