@@ -5,6 +5,7 @@
  * @module resnet-torch
  */
 
+export type { Bytes } from './bytes.js';
 export type { BatchOf } from './data/batches.js';
 export { type CollectOptions, collectDataset, type LabelledImage, type LabelledImages } from './data/collect.js';
 export {
@@ -13,6 +14,7 @@ export {
   type CorruptFile,
   Dataset,
   type DatasetOptions,
+  type Fold,
   type IgnoredFile,
   type LabelledFile,
   type NormalisedBatch,
@@ -23,6 +25,8 @@ export {
   type SplitName,
 } from './data/dataset.js';
 export type { ImageInput, RawImage } from './data/image-input.js';
+export { pathBytes, pathFromBytes } from './data/path-bytes.js';
+export type { Pullable } from './data/pull.js';
 export type { Augmentation } from './data/transforms.js';
 export { ERROR_CODES, type ErrorCode, ResnetTorchError } from './errors.js';
 export {
@@ -35,20 +39,23 @@ export {
   type OnnxOptions,
   type WeightsExport,
 } from './export/export.js';
-export { type ClassResult, type EvaluateOptions, type EvaluationResult, evaluate } from './inference/evaluate.js';
-export {
-  type Prediction,
-  type PredictionOf,
-  type PredictionWithFeatures,
-  type PredictOptions,
-  Predictor,
-  type PredictorInput,
-  type PredictorOptions,
-  type PredictorQueue,
-} from './inference/predictor.js';
+export { type EvaluateOptions, type EvaluationResult, evaluate } from './inference/evaluate.js';
+export type {
+  FailedPrediction,
+  Prediction,
+  PredictionOf,
+  PredictionWithFeatures,
+  StreamedPrediction,
+} from './inference/prediction.js';
+export { Predictor, type PredictorQueue } from './inference/predictor.js';
+export type { PredictOptions, PredictorInput, PredictorOptions, StreamOptions } from './inference/predictor-options.js';
+export type { BestMetric } from './metrics/best.js';
+export type { ClassResult } from './metrics/per-class.js';
+export type { Metrics } from './metrics/registry.js';
 export type { Device } from './model/device.js';
 export type { BatchNormPolicy, FreezePlan, FreezeRule } from './model/freeze.js';
 export type { HeadOptions } from './model/head.js';
+export type { HeadShape } from './model/head-shape.js';
 export type { Precision, PrecisionName } from './model/precision.js';
 export {
   type CallOptions,
@@ -68,7 +75,11 @@ export {
   type UnitName,
 } from './model/units.js';
 export type { Preprocessing, TransformMetadata, WeightsSource } from './model/weights/index.js';
-export type { Floats, HeadShape, ImageFailure, ModelDtype, NativeDevice, NativeOptimizer } from './native/binding.js';
+export type { ImageFailure } from './native/contract/data.js';
+export type { NativeDevice } from './native/contract/device.js';
+export type { Floats, ModelDtype } from './native/contract/model.js';
+export type { NativeOptimizer } from './native/contract/session.js';
+export type { Note } from './notes.js';
 export {
   type ByUnitOptions,
   type CommonGroupOptions,
@@ -82,6 +93,7 @@ export {
   type UnitRates,
 } from './optim/groups.js';
 export { type AdamOptions, type OptimizerSpec, optimizers, type SgdOptions } from './optim/optimizers.js';
+export type { PolynomialOptions } from './optim/schedules/polynomial.js';
 export {
   type Schedule,
   type ScheduleKind,
@@ -100,7 +112,7 @@ export type {
   EpochEvent,
   ErrorEvent,
   ImageCachePlan,
-  Metrics,
+  NoteEvent,
   ResultEvent,
   SkippedEvent,
   StartEvent,

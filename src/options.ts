@@ -1,9 +1,13 @@
 import { ResnetTorchError } from './errors.js';
+import { classOf, isPromiseLike, isRegExp } from './kinds.js';
 
 /** An `ERR_INVALID_ARGUMENT`. */
 export function invalidArgument(message: string): ResnetTorchError {
   return new ResnetTorchError('ERR_INVALID_ARGUMENT', message);
 }
+
+/** A longer word is no slip of the hand, and takes long to compare. */
+const MOST_LETTERS = 100;
 
 /** Letters to insert, delete, replace or swap with a neighbour to make `a` of `b` (Damerau–Levenshtein, restricted). */
 function editDistance(a: string, b: string): number {
@@ -29,6 +33,7 @@ function editDistance(a: string, b: string): number {
  * and spaces do not count; a third of the letters may be wrong. Of several that are equally near, the first.
  */
 export function nearest(word: string, known: readonly string[]): string | undefined {
+  if (word.length > MOST_LETTERS) return undefined;
   const plain = (text: string) => text.toLowerCase().replaceAll(/[-_ ]/g, '');
   let best: string | undefined;
   let bestDistance = Number.POSITIVE_INFINITY;
@@ -59,17 +64,25 @@ export function checkOptions(value: unknown, known: readonly string[], where: st
     throw invalidArgument(`The options of ${where} must be an object, not ${describe(value)}.`);
   }
   for (const key of Object.keys(value)) {
-    if (!known.includes(key)) throw invalidArgument(`${where} has no option ${key}. ${hint(key, known)}`);
+    if (!known.includes(key)) throw invalidArgument(`${where} has no option ${shorten(key)}. ${hint(key, known)}`);
   }
 }
 
 /** A value in the words of a message: what it is, or what kind of thing where it is long. */
 export function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+  if (typeof value === 'string') return JSON.stringify(shorten(value));
   if (typeof value === 'function') return 'a function';
-  if (value instanceof RegExp) return String(value);
-  if (value === null || typeof value !== 'object') return String(value);
-  return Array.isArray(value) ? 'an array' : 'an object';
+  if (isRegExp(value)) return String(value);
+  if (value === null || typeof value !== 'object') return shorten(String(value));
+  if (Array.isArray(value)) return 'an array';
+  if (isPromiseLike(value)) return 'a Promise, which must be awaited first';
+  const name = classOf(value);
+  return name === undefined ? 'an object' : `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${shorten(name)}`;
+}
+
+/** Text that fits into a message: of what is longer than `most` characters the beginning. */
+export function shorten(text: string, most = 80): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
 }
 
 export interface NumberRange {

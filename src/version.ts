@@ -1,21 +1,15 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageRoot } from './package-root.js';
 
 let version: string | undefined;
 
-/** The version that the package's own package.json names. */
+/**
+ * The version that the package's own package.json names.
+ *
+ * @throws ERR_ADDON_LOAD where this code was bundled
+ */
 export function packageVersion(): string {
-  version ??= readVersion();
+  version ??= (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
   return version;
-}
-
-function readVersion(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return (
-    JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
-      version: string;
-    }
-  ).version;
 }

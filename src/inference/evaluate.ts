@@ -1,6 +1,8 @@
 import type { Dataset, SplitName } from '../data/dataset.js';
+import { Tally } from '../metrics/counts.js';
+import { type ClassResult, perClass } from '../metrics/per-class.js';
+import { type Metrics, measure } from '../metrics/registry.js';
 import type { ResNet50 } from '../model/resnet50.js';
-import type { NativeEvaluation } from '../native/binding.js';
 import { checkOptions, requireOneOf } from '../options.js';
 import { INPUT_OPTION_NAMES, type InputOptions, PASS_OPTION_NAMES, type PassOptions, passOver } from './input.js';
 
@@ -10,24 +12,8 @@ export interface EvaluateOptions extends InputOptions, PassOptions {
   readonly split?: SplitName;
 }
 
-/** How one class fared. */
-export interface ClassResult {
-  readonly name: string;
-  readonly images: number;
-  /** Share of the class's images that were told rightly; 0 where there are none. */
-  readonly top1: number;
-}
-
-/** How well a model tells the classes of a data set apart. */
-export interface EvaluationResult {
-  /** Share of images whose likeliest class is the right one, 0 to 1. */
-  readonly top1: number;
-  /** Share of images whose class is among the five likeliest; only where there are more than five classes. */
-  readonly top5?: number;
-  /** Mean cross-entropy over images. */
-  readonly loss: number;
-  /** Every image of the split counts once. */
-  readonly images: number;
+/** How well a model tells the classes of a data set apart. Every image of the split counts once. */
+export interface EvaluationResult extends Metrics {
   readonly split: SplitName;
   /** In the order of the data set's classes. */
   readonly perClass: readonly ClassResult[];
@@ -47,43 +33,12 @@ export async function evaluate(
   checkOptions(options, ['split', ...INPUT_OPTION_NAMES, ...PASS_OPTION_NAMES], 'evaluate()');
   const split = requireOneOf(options.split ?? (data.hasParts ? 'val' : 'all'), 'split', ['train', 'val', 'all']);
   options.signal?.throwIfAborted();
-  const files = data.fileListFor(split, model.classes);
-  const parts = await passOver(model, files, options, options, (request, token) =>
+  const listFiles = () => data.fileListFor(split, model.classes);
+  const parts = await passOver(model, listFiles, options, options, (request, token) =>
     model.handle.evaluate(request, token),
   );
-  const total = (count: (part: NativeEvaluation) => number): number =>
-    parts.reduce((sum, part) => sum + count(part), 0);
-  const images = total((part) => part.images);
-  const mean = (sum: number): number => (images === 0 ? 0 : sum / images);
-  return {
-    top1: mean(total((part) => part.top1)),
-    ...(model.classes.length > 5 ? { top5: mean(total((part) => part.top5)) } : {}),
-    loss: mean(total((part) => part.lossSum)),
-    images,
-    split,
-    perClass: byClass(model, data, split, parts),
-  };
-}
-
-function byClass(
-  model: ResNet50,
-  data: Dataset,
-  split: SplitName,
-  parts: readonly NativeEvaluation[],
-): readonly ClassResult[] {
-  const { files } = data.split(split);
-  const images = data.classes.map(() => 0);
-  const right = data.classes.map(() => 0);
-  for (const { indices, predictions } of parts) {
-    indices.forEach((index, position) => {
-      const label = files[index]?.label ?? 0;
-      images[label] = (images[label] ?? 0) + 1;
-      const predicted = model.classes[predictions[position] ?? -1];
-      if (predicted === data.classes[label]) right[label] = (right[label] ?? 0) + 1;
-    });
-  }
-  return data.classes.map((name, label) => {
-    const count = images[label] ?? 0;
-    return { name, images: count, top1: count === 0 ? 0 : (right[label] ?? 0) / count };
-  });
+  const tally = new Tally(data.truthFor(split, model.classes));
+  for (const part of parts) tally.add(part);
+  const { counts } = tally;
+  return { ...measure(counts), split, perClass: perClass(data.classes, counts.classes) };
 }

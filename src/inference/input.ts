@@ -1,8 +1,10 @@
+import { MOST_WORKERS } from '../data/limits.js';
 import { openLoader } from '../data/loader.js';
 import { cropOptions, defaultResize } from '../data/transforms.js';
 import { PRECISIONS, type Precision, resolveCompute } from '../model/precision.js';
 import type { ResNet50 } from '../model/resnet50.js';
-import type { Compute, ImageFailure, NativeFileList, NativeLoader } from '../native/binding.js';
+import type { ImageFailure, NativeFileList, NativeLoader } from '../native/contract/data.js';
+import type { Compute } from '../native/contract/model.js';
 import { native, withCancel } from '../native/load.js';
 import { requireBoolean, requireNumber, requireOneOf } from '../options.js';
 
@@ -69,15 +71,17 @@ export interface PartRequest {
  */
 export async function passOver<T extends Part>(
   model: ResNet50,
-  files: NativeFileList,
+  listFiles: () => Promise<NativeFileList>,
   input: InputOptions,
   pass: PassOptions,
   call: (request: PartRequest, token: Parameters<typeof model.handle.evaluate>[1]) => Promise<T>,
 ): Promise<readonly T[]> {
+  // Before anything is waited for: a list of many files takes its time, and the model stays from the call on.
+  const release = model.use();
+  let files: NativeFileList | null = null;
   let loader: NativeLoader | null = null;
-  let release: (() => void) | null = null;
   try {
-    release = model.use();
+    files = await listFiles();
     const compute = resolveCompute(requireOneOf(input.precision ?? 'auto', 'precision', PRECISIONS), model, native());
     loader = open(model, files, input, requireBoolean(pass.skipCorrupt ?? false, 'skipCorrupt'));
     const request = { loader, compute, maxBatches: BATCHES_PER_CALL };
@@ -95,8 +99,8 @@ export async function passOver<T extends Part>(
     }
   } finally {
     loader?.dispose();
-    release?.();
-    files.dispose();
+    files?.dispose();
+    release();
   }
 }
 
@@ -112,7 +116,9 @@ function open(model: ResNet50, files: NativeFileList, o: InputOptions, skipCorru
     seed: 0,
     training: false,
     workers:
-      o.workers === undefined ? undefined : requireNumber(o.workers, 'workers', { integer: true, min: 1, max: 256 }),
+      o.workers === undefined
+        ? undefined
+        : requireNumber(o.workers, 'workers', { integer: true, min: 1, max: MOST_WORKERS }),
     skipCorrupt,
   });
 }

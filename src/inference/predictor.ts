@@ -1,98 +1,41 @@
-import { MOST_WORKERS } from '../data/batches.js';
-import { datasetError } from '../data/folder.js';
-import { type ImageInput, MOST_PIXELS, nameOf, toNativeImage } from '../data/image-input.js';
+import { isBytes } from '../bytes.js';
+import { datasetError } from '../data/dataset-error.js';
+import { closeImage, type ImageInput, type TakenImage, type TakeOptions, takeImage } from '../data/image-input.js';
 import { findImages, isFolder } from '../data/images.js';
-import { defaultWorkers } from '../data/loader.js';
-import { cropOptions, defaultResize } from '../data/transforms.js';
+import type { Pullable } from '../data/pull.js';
 import { ResnetTorchError } from '../errors.js';
-import type { Device } from '../model/device.js';
-import { PRECISIONS, type Precision, type PrecisionName, precisionName, resolveCompute } from '../model/precision.js';
+import { isAsyncIterable, isReadableStream } from '../kinds.js';
 import { type LoadOptions, ResNet50, type Tensor2D } from '../model/resnet50.js';
-import type { NativePrediction, NativePredictor } from '../native/binding.js';
-import { native } from '../native/load.js';
-import { checkOptions, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
+import { calledFrom, callSite } from '../native/call-site.js';
+import type { NativePredictor } from '../native/contract/predictor.js';
+import type { Note } from '../notes.js';
+import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber } from '../options.js';
 import { Call } from './call.js';
-
-/** How a predictor sees images, computes, and gathers what calls bring. */
-export interface PredictorOptions {
-  /** Side of the square that the network sees, pixels. Default: what the model was trained with, else its weights' own, else 224. */
-  readonly imageSize?: number;
-  /** Short side before the centre crop, pixels. Default: the model's own, in proportion where `imageSize` differs. */
-  readonly resize?: number;
-  /** Threads that read and decode. Default: half of the cores. */
-  readonly workers?: number;
-  /** Default `auto`. */
-  readonly precision?: Precision;
-  /** Names of a weights file's outputs, in their order; default: the indices. A checkpoint has names of its own. */
-  readonly classes?: readonly string[];
-  /** Default `auto`. */
-  readonly device?: Device;
-  /** Images of one batch; those of several calls go together. Default 32. */
-  readonly maxBatch?: number;
-  /**
-   * Milliseconds that an image waits for others while the device is free. Default 0: it goes at once, and what comes
-   * meanwhile goes together in the next batch.
-   */
-  readonly maxDelayMs?: number;
-  /** Images of all calls that may be under way; a call that would go beyond is refused with `ERR_OVERLOADED`. Default 256. */
-  readonly maxQueue?: number;
-  /** Pixels of the largest image that is decoded; its header is looked at before. Default and most: 16383². */
-  readonly maxPixels?: number;
-  /** Bytes of the largest image that is given as data or as a stream. Default 256 MiB. */
-  readonly maxBytes?: number;
-  /** Ends the loading. */
-  readonly signal?: AbortSignal;
-}
-
-/** What is asked of one call. */
-export interface PredictOptions {
-  /** Likeliest classes of each image. Default 5, or all where there are fewer. */
-  readonly topK?: number;
-  /** Give the features too, the 2048 numbers that the head sees, for search. Default false. */
-  readonly features?: boolean;
-  /** Milliseconds after which the call rejects with `ERR_DEADLINE`. Default: never. */
-  readonly timeoutMs?: number;
-  /** Of an array: leave out images that turn out to be broken, and tell `onSkipped`, instead of rejecting. Default false. */
-  readonly skipCorrupt?: boolean;
-  /** Told of each image that is left out, and why. */
-  readonly onSkipped?: (path: string, message: string) => void;
-  /** Images done, and all. */
-  readonly onProgress?: (done: number, total: number) => void;
-  readonly signal?: AbortSignal;
-}
-
-/** What an image shows. */
-export interface Prediction {
-  /** The path, or null of an image that was given as data. */
-  readonly file: string | null;
-  /** Likeliest first. */
-  readonly predictions: readonly {
-    readonly label: string;
-    /** Of the output, from 0. */
-    readonly index: number;
-    /** Softmax over all classes, 0 to 1. */
-    readonly probability: number;
-  }[];
-}
-
-/** With `features: true`. */
-export interface PredictionWithFeatures extends Prediction {
-  /** [2048], after the global average pool. */
-  readonly features: Float32Array;
-}
-
-/** What `predict()` gives by its options. */
-export type PredictionOf<O extends PredictOptions> = O extends { readonly features: true }
-  ? PredictionWithFeatures
-  : Prediction;
-
-/** What images become before the network sees them, and how it computes. */
-export interface PredictorInput {
-  readonly imageSize: number;
-  readonly resize: number;
-  readonly precision: PrecisionName;
-  readonly device: string;
-}
+import { InOrder } from './in-order.js';
+import { Places } from './places.js';
+import {
+  type FailedPrediction,
+  isOfOneImage,
+  type Prediction,
+  type PredictionOf,
+  predictionOf,
+  type StreamedPrediction,
+} from './prediction.js';
+import {
+  type Asked,
+  askedOf,
+  openNative,
+  PREDICT_OPTIONS,
+  PREDICTOR_OPTIONS,
+  type PredictOptions,
+  type PredictorInput,
+  type PredictorOptions,
+  type Settings,
+  STREAM_OPTIONS,
+  type StreamOptions,
+  signalOf,
+  timeoutOf,
+} from './predictor-options.js';
 
 /** What a predictor has done, and what it is at. */
 export interface PredictorQueue {
@@ -102,48 +45,7 @@ export interface PredictorQueue {
   readonly images: number;
 }
 
-const PREDICTOR_OPTIONS = [
-  'imageSize',
-  'resize',
-  'workers',
-  'precision',
-  'classes',
-  'device',
-  'maxBatch',
-  'maxDelayMs',
-  'maxQueue',
-  'maxPixels',
-  'maxBytes',
-  'signal',
-] as const satisfies readonly (keyof PredictorOptions)[];
-
-const PREDICT_OPTIONS = [
-  'topK',
-  'features',
-  'timeoutMs',
-  'skipCorrupt',
-  'onSkipped',
-  'onProgress',
-  'signal',
-] as const satisfies readonly (keyof PredictOptions)[];
-
-const DEFAULT_TOP_K = 5;
 const FEATURES = 2048;
-const MOST_TIMEOUT_MS = 2 ** 31 - 1;
-
-/** A call's options, checked. */
-interface Asked {
-  readonly topK: number;
-  readonly features: boolean;
-}
-
-interface Settings {
-  readonly input: PredictorInput;
-  /** Images of a call that are under way at a time. */
-  readonly window: number;
-  readonly maxQueue: number;
-  readonly maxBytes: number;
-}
 
 /**
  * Labels images with a trained model. Calls may overlap: the images of all that wait are computed together, in batches
@@ -153,8 +55,8 @@ export class Predictor {
   readonly #model: ResNet50;
   readonly #native: NativePredictor;
   readonly #settings: Settings;
-  /** Images that calls have a place for. */
-  #reserved = 0;
+  /** Of images that are under way. */
+  readonly #places: Places;
   #calls = 0;
   #disposed = false;
 
@@ -162,6 +64,7 @@ export class Predictor {
     this.#model = model;
     this.#native = handle;
     this.#settings = settings;
+    this.#places = new Places(settings.maxQueue);
   }
 
   /**
@@ -171,7 +74,8 @@ export class Predictor {
    */
   static async load(model: string, options: PredictorOptions = {}): Promise<Predictor> {
     checkOptions(options, PREDICTOR_OPTIONS, 'Predictor.load()');
-    const { classes, device, signal } = options;
+    const { classes, device } = options;
+    const signal = signalOf(options);
     const load: LoadOptions = {
       ...(classes === undefined ? {} : { classes }),
       ...(device === undefined ? {} : { device }),
@@ -179,7 +83,8 @@ export class Predictor {
     };
     const loaded = await ResNet50.load(model, load);
     try {
-      return open(loaded, options, (handle, settings) => new Predictor(loaded, handle, settings));
+      const { handle, settings } = openNative(loaded, options);
+      return new Predictor(loaded, handle, settings);
     } catch (error) {
       loaded.dispose();
       throw error;
@@ -192,7 +97,7 @@ export class Predictor {
   }
 
   /** Sentences about how the weights were loaded. */
-  get notes(): readonly string[] {
+  get notes(): readonly Note[] {
     return this.#model.notes;
   }
 
@@ -210,13 +115,20 @@ export class Predictor {
   /**
    * Labels an image.
    *
+   * The bytes of an image that is given as data, alone or in an array, are copied before this returns: a buffer may be
+   * reused at once. A stream is read to its end, and closed however the call ends: at a time-out, an abort or any other
+   * failure a stream of Node is destroyed, one of the web cancelled, an async iterator returned from.
+   *
    * @throws ERR_OVERLOADED when `maxQueue` images are under way; ERR_DEADLINE after `timeoutMs`; ERR_DATASET when a path
    *   is not there; ERR_IMAGE_DECODE for what cannot be read; ERR_IMAGE_TOO_LARGE beyond `maxPixels` or `maxBytes`;
-   *   ERR_SHAPE_MISMATCH for pixels that do not fit their shape; ERR_INVALID_ARGUMENT; ERR_DISPOSED; the signal's reason
-   *   when it is aborted
+   *   ERR_SHAPE_MISMATCH for pixels that do not fit their shape; ERR_FILE for a stream that fails, with its error as
+   *   `cause`; ERR_INVALID_ARGUMENT; ERR_DISPOSED; the signal's reason when it is aborted
    */
   predict<const O extends PredictOptions = PredictOptions>(image: ImageInput, options?: O): Promise<PredictionOf<O>>;
-  /** Labels images, in their order; a path may name a folder, which stands for the images below it, sorted. */
+  /**
+   * Labels images, in their order; a path may name a folder, which stands for the images below it, sorted. For many
+   * images that are not in files, `stream()` takes less memory: here the bytes of all of them are copied at once.
+   */
   predict<const O extends PredictOptions = PredictOptions>(
     images: readonly ImageInput[],
     options?: O,
@@ -225,12 +137,82 @@ export class Predictor {
     images: ImageInput | readonly ImageInput[],
     options: PredictOptions = {},
   ): Promise<Prediction | readonly Prediction[]> {
-    checkOptions(options, PREDICT_OPTIONS, 'predict()');
-    const asked = {
-      topK: this.#topK(options.topK),
-      features: requireBoolean(options.features ?? false, 'features'),
-    };
-    return isList(images) ? this.#many(images, asked, options) : this.#one(images, asked, options);
+    const site = callSite(this.predict);
+    const given = isList(images) ? [...images] : [images];
+    try {
+      checkOptions(options, PREDICT_OPTIONS, 'predict()');
+      const asked = askedOf(options, this.#model.classes.length);
+      return await (isList(images) ? this.#many(given, asked, options) : this.#one(images, asked, options));
+    } catch (error) {
+      for (const image of given) void closeImage(image);
+      throw calledFrom(error, site);
+    }
+  }
+
+  /**
+   * Labels images as they come, in their order, with back-pressure: the source is asked for the next image when one of
+   * the `concurrency` before it was taken. Nothing is asked of it before the first `next()`.
+   *
+   * Bytes are copied as an image comes, before the source is asked for the next: it may reuse its buffer. A path may name
+   * a folder. When the loop ends early, by `break`, a failure or the signal, what is under way is cancelled and the source
+   * is closed. Where the queue is full, the stream waits for places.
+   *
+   * @example for await (const { file, predictions } of predictor.stream(paths())) console.log(file, predictions[0]?.label);
+   * @param images of an async generator, an array, a stream of objects; one image alone goes to `predict()`
+   * @throws ERR_INVALID_ARGUMENT and ERR_DISPOSED at once; while it is read what `predict()` throws of an image, unless
+   *   `stopOnError` is false; whatever the source throws, after the images before it; the signal's reason
+   */
+  stream<const O extends StreamOptions = Record<never, never>>(
+    images: Pullable<ImageInput>,
+    options?: O,
+  ): AsyncIterableIterator<StreamedPrediction<O>>;
+  stream(
+    images: Pullable<ImageInput>,
+    options: StreamOptions = {},
+  ): AsyncIterableIterator<Prediction | FailedPrediction> {
+    checkOptions(options, STREAM_OPTIONS, 'stream()');
+    const asked = askedOf(options, this.#model.classes.length);
+    const timeoutMs = timeoutOf(options);
+    const stopOnError = requireBoolean(options.stopOnError ?? true, 'stopOnError');
+    const { window, maxQueue, maxBytes } = this.#settings;
+    const range = { integer: true, min: 1, max: maxQueue };
+    const most = requireNumber(options.concurrency ?? window, 'concurrency', range);
+    requireImages(images);
+    this.#refuseDisposed();
+    const call = new Call(signalOf(options), undefined);
+    const opened = new Set<TakenImage>();
+    call.signal.addEventListener('abort', () => closeAll(opened), { once: true });
+    return new InOrder<ImageInput, TakenImage, Prediction | FailedPrediction>(images, {
+      most,
+      signal: call.signal,
+      open: async (image, index) => {
+        const taken = takeOrFail(image, { maxBytes, index, copy: true });
+        if (taken.ready === null) opened.add(taken);
+        return filesOf(taken).catch((error) => [failing(taken, error)]);
+      },
+      admit: () => this.#places.wait(call.signal),
+      run: async (image) => {
+        const own = new Call(call.signal, timeoutMs);
+        own.signal.addEventListener('abort', () => void image.close(), { once: true });
+        this.#calls++;
+        try {
+          this.#refuseDisposed();
+          return await own.within(this.#look(image, asked, own));
+        } catch (error) {
+          own.end(error);
+          if (stopOnError || call.signal.aborted || !isOfOneImage(error)) throw error;
+          return { file: image.path, error };
+        } finally {
+          own.close();
+          opened.delete(image);
+          this.#leave(1);
+        }
+      },
+      end: () => {
+        call.end(undefined);
+        call.close();
+      },
+    });
   }
 
   /**
@@ -250,19 +232,16 @@ export class Predictor {
     return { data, shape: [found.length, FEATURES] };
   }
 
-  #topK(given: number | undefined): number {
-    const classes = this.#model.classes.length;
-    const topK = requireNumber(given ?? Math.min(DEFAULT_TOP_K, classes), 'topK', { integer: true, min: 1 });
-    if (topK > classes) throw invalidArgument(`topK is ${topK}, but the model knows ${classes} classes.`);
-    return topK;
-  }
-
-  #one(image: ImageInput, asked: Asked, options: PredictOptions): Promise<Prediction> {
+  #one(given: ImageInput, asked: Asked, options: PredictOptions): Promise<Prediction> {
     return this.#during(options, 1, async (call) => {
-      if (typeof image === 'string' && (await isFolder(image))) {
-        throw datasetError(`${image} is a folder. For all images in it give an array: predict(['${image}']).`);
+      const image = takeImage(given, { maxBytes: this.#settings.maxBytes });
+      call.signal.addEventListener('abort', () => void image.close(), { once: true });
+      if (image.path !== null && (await isFolder(image.path))) {
+        throw datasetError(
+          `${image.name} is a folder. For all images in it give an array: predict(['${image.name}']).`,
+        );
       }
-      const prediction = await this.#look(image, nameOf(image), asked, call);
+      const prediction = await this.#look(image, asked, call);
       options.onProgress?.(1, 1);
       return prediction;
     });
@@ -270,21 +249,27 @@ export class Predictor {
 
   #many(given: readonly ImageInput[], asked: Asked, options: PredictOptions): Promise<readonly Prediction[]> {
     const skipCorrupt = requireBoolean(options.skipCorrupt ?? false, 'skipCorrupt');
-    return this.#during(options, Math.min(Math.max(given.length, 1), this.#settings.window), async (call, places) => {
-      const images = await withFolders(given);
+    const { window, maxBytes } = this.#settings;
+    return this.#during(options, Math.min(Math.max(given.length, 1), window), async (call, places) => {
+      const taken = given.map((image, index) => takeOrFail(image, { maxBytes, index, copy: true }));
+      const streams = taken.filter(({ ready }) => ready === null);
+      call.signal.addEventListener('abort', () => closeAll(streams), { once: true });
+      const images: (TakenImage | undefined)[] = [];
+      for (const image of taken.splice(0)) for (const file of await filesOf(image)) images.push(file);
       const found: (Prediction | undefined)[] = new Array(images.length);
       let next = 0;
       let done = 0;
       options.onProgress?.(0, images.length);
       const walk = async (): Promise<void> => {
         for (let index = next++; index < images.length; index = next++) {
-          const image = images[index] as ImageInput;
-          const name = nameOf(image, index);
+          const image = images[index] as TakenImage;
+          // The copy of its bytes goes when native code has its own.
+          images[index] = undefined;
           try {
-            found[index] = await this.#look(image, name, asked, call);
+            found[index] = await this.#look(image, asked, call);
           } catch (error) {
             if (!skipCorrupt || !(error instanceof ResnetTorchError) || error.code !== 'ERR_IMAGE_DECODE') throw error;
-            options.onSkipped?.(name, error.message);
+            options.onSkipped?.(image.path ?? image.name, error.message);
           }
           options.onProgress?.(++done, images.length);
         }
@@ -301,19 +286,16 @@ export class Predictor {
     body: (call: Call, places: number) => Promise<T>,
   ): Promise<T> {
     this.#refuseDisposed();
-    const { timeoutMs, signal } = options;
+    const signal = signalOf(options);
     signal?.throwIfAborted();
-    if (timeoutMs !== undefined) {
-      requireNumber(timeoutMs, 'timeoutMs', { exclusiveMin: 0, max: MOST_TIMEOUT_MS });
-    }
-    if (this.#reserved + places > this.#settings.maxQueue) {
+    const timeoutMs = timeoutOf(options);
+    if (!this.#places.take(places)) {
       throw new ResnetTorchError(
         'ERR_OVERLOADED',
-        `${this.#reserved} images are under way, and the queue is for ${this.#settings.maxQueue}. ` +
+        `${this.#places.taken} images are under way, and the queue is for ${this.#settings.maxQueue}. ` +
           'Try again later, or allow more with maxQueue.',
       );
     }
-    this.#reserved += places;
     this.#calls++;
     const call = new Call(signal, timeoutMs);
     try {
@@ -323,25 +305,22 @@ export class Predictor {
       throw error;
     } finally {
       call.close();
-      this.#reserved -= places;
-      this.#calls--;
-      if (this.#disposed) this.#free();
+      this.#leave(places);
     }
   }
 
-  async #look(image: ImageInput, name: string, { topK, features }: Asked, call: Call): Promise<Prediction> {
-    const given = await toNativeImage(image, name, this.#settings.maxBytes, call.signal);
-    const seen = await call.native((token) => this.#native.predict(given, { name, topK, features }, token));
-    return this.#prediction(typeof image === 'string' ? image : null, seen);
+  #leave(places: number): void {
+    this.#places.give(places);
+    this.#calls--;
+    if (this.#disposed) this.#free();
   }
 
-  #prediction(file: string | null, { classes, probabilities, features }: NativePrediction): Prediction {
-    const predictions = Array.from(classes, (index, rank) => ({
-      label: this.#model.classes[index] ?? String(index),
-      index,
-      probability: probabilities[rank] ?? 0,
-    }));
-    return features === null ? { file, predictions } : ({ file, predictions, features } as PredictionWithFeatures);
+  /** Bytes that are there are in native code's hands when this returns its promise. */
+  async #look(image: TakenImage, { topK, features }: Asked, call: Call): Promise<Prediction> {
+    const given = image.ready ?? (await image.read());
+    const { name } = image;
+    const seen = await call.native((token) => this.#native.predict(given, { name, topK, features }, token));
+    return predictionOf(image.path, seen, this.#model.classes);
   }
 
   #refuseDisposed(): void {
@@ -370,42 +349,44 @@ function isList(images: ImageInput | readonly ImageInput[]): images is readonly 
   return Array.isArray(images);
 }
 
-/** Folders become the images in them. */
-async function withFolders(images: readonly ImageInput[]): Promise<readonly ImageInput[]> {
-  const found: ImageInput[] = [];
-  for (const image of images) {
-    if (typeof image !== 'string') found.push(image);
-    else for (const file of (await findImages([image])).files) found.push(file);
+/** What is wrong with an image is told when its turn comes. */
+function takeOrFail(image: ImageInput, options: TakeOptions): TakenImage {
+  try {
+    return takeImage(image, options);
+  } catch (error) {
+    return failing({ name: `(images[${options.index}])`, path: null }, error);
   }
-  return found;
 }
 
-function open<T>(model: ResNet50, o: PredictorOptions, make: (handle: NativePredictor, settings: Settings) => T): T {
-  const integer = (
-    name: 'workers' | 'maxBatch' | 'maxQueue' | 'maxPixels' | 'maxBytes',
-    fallback: number,
-    max: number,
-  ) => requireNumber(o[name] ?? fallback, name, { integer: true, min: 1, max });
-  const precision = requireOneOf(o.precision ?? 'auto', 'precision', PRECISIONS);
-  const compute = resolveCompute(precision, model, native());
-  const imageSize = o.imageSize ?? model.preprocessing?.crop ?? 224;
-  const resize = o.resize ?? defaultResize(imageSize, model.preprocessing);
-  const workers = integer('workers', defaultWorkers(), MOST_WORKERS);
-  const maxBatch = integer('maxBatch', 32, 4096);
-  const maxQueue = integer('maxQueue', 256, 1e6);
-  const handle = new (native().Predictor)(model.handle, {
-    compute,
-    crop: cropOptions('none', imageSize, resize),
-    workers,
-    maxBatch,
-    maxDelayMs: requireNumber(o.maxDelayMs ?? 0, 'maxDelayMs', { min: 0, max: 60_000 }),
-    maxPixels: integer('maxPixels', MOST_PIXELS, MOST_PIXELS),
-  });
-  return make(handle, {
-    input: { imageSize, resize, precision: precisionName(compute, model.dtype), device: model.device },
-    // While a batch is computed the next one is made ready.
-    window: Math.min(2 * maxBatch + workers, maxQueue),
-    maxQueue,
-    maxBytes: integer('maxBytes', 2 ** 28, 2 ** 31),
-  });
+function failing({ name, path }: Pick<TakenImage, 'name' | 'path'>, error: unknown): TakenImage {
+  return { name, path, ready: null, read: () => Promise.reject(error), close: async () => undefined };
+}
+
+/** A folder becomes the images in it. */
+async function filesOf(image: TakenImage): Promise<readonly TakenImage[]> {
+  if (image.path === null) return [image];
+  const { files } = await findImages([image.path]);
+  return files.map((path) => (path === image.path ? image : takeImage(path, { maxBytes: 0 })));
+}
+
+function closeAll(images: Iterable<TakenImage>): void {
+  for (const image of images) void image.close();
+}
+
+/** @throws ERR_INVALID_ARGUMENT */
+function requireImages(images: unknown): void {
+  const isMany =
+    typeof images === 'object' &&
+    images !== null &&
+    !isBytes(images) &&
+    (isAsyncIterable(images) || isReadableStream(images) || Symbol.iterator in images);
+  if (!isMany) {
+    throw invalidArgument(
+      `stream() takes an async iterable or an iterable of images, such as an array, not ${describe(images)}. ` +
+        'One image goes to predict().',
+    );
+  }
+  if ((images as { readonly readableObjectMode?: boolean }).readableObjectMode === false) {
+    throw invalidArgument('stream() takes a stream of images, not of bytes. The bytes of one image go to predict().');
+  }
 }

@@ -1,3 +1,4 @@
+import { isRegExp } from '../kinds.js';
 import { checkOptions, describe, invalidArgument, requireNumber, requireOneOf } from '../options.js';
 import {
   BACKBONE_BATCH_NORMS,
@@ -69,12 +70,12 @@ export function resolveFreeze(
   const trainable = new Set(names.filter((name) => !isFrozen(name)));
   if (trainable.size === 0) {
     throw invalidArgument(
-      `The freeze rule ${show(rule)} freezes every parameter, the head's too: nothing is left to train.`,
+      `The freeze rule ${showRule(rule)} freezes every parameter, the head's too: nothing is left to train.`,
     );
   }
   if (trainable.size === names.length && typeof rule === 'object' && 'match' in rule) {
     throw invalidArgument(
-      `The freeze rule ${show(rule)} matches no parameter. Their names are such as layer3.2.conv1.weight, ` +
+      `The freeze rule ${showRule(rule)} matches no parameter. Their names are such as layer3.2.conv1.weight, ` +
         `layer3.2.bn1.bias and ${names.at(-1)}.`,
     );
   }
@@ -101,7 +102,8 @@ export function freezesBackbone(rule: FreezeRule): boolean {
 
 const BACKBONE_UNITS = describeUnits({ classes: 1, hidden: [], dropout: 0 }).slice(0, -1);
 
-function show(rule: FreezeRule): string {
+/** A rule as a message shows it. */
+export function showRule(rule: FreezeRule): string {
   if (typeof rule === 'string') return rule;
   return Object.entries(rule)
     .map(([key, value]) => `{ ${key}: ${describe(value)} }`)
@@ -152,7 +154,7 @@ function frozenMatch(match: RegExp | string): Predicate {
 }
 
 function compile(match: RegExp | string): RegExp {
-  if (match instanceof RegExp) return match;
+  if (isRegExp(match)) return match;
   if (typeof match !== 'string') {
     throw invalidArgument(`The pattern to freeze must be a RegExp or a string, not ${describe(match)}.`);
   }

@@ -1,5 +1,5 @@
-import type { HeadShape } from '../native/binding.js';
 import { checkOptions, describe, invalidArgument, requireNumber } from '../options.js';
+import type { HeadShape } from './head-shape.js';
 
 /** What replaces torchvision's `fc`. */
 export interface HeadOptions {

@@ -21,9 +21,10 @@ export interface ModelSource {
  * Tells a run directory, a checkpoint and a weights file apart.
  *
  * @throws ERR_CHECKPOINT when there is nothing at the path, or a folder without `best.safetensors`;
- *   ERR_WEIGHTS_FORMAT when a file is no weights file or has no head
+ *   ERR_WEIGHTS_FORMAT when a file is no weights file or has no head that can be read; ERR_SHAPE_MISMATCH when it is of
+ *   another network; the signal's reason
  */
-export async function readModelSource(path: string): Promise<ModelSource> {
+export async function readModelSource(path: string, signal?: AbortSignal): Promise<ModelSource> {
   const info = await stat(path).catch(() => undefined);
   if (info === undefined) {
     throw new ResnetTorchError(
@@ -39,7 +40,7 @@ export async function readModelSource(path: string): Promise<ModelSource> {
       `${path} holds no best.safetensors: it is no run directory, or its first epoch has not ended.`,
     );
   }
-  const table = await openWeights(file);
+  const table = await openWeights(file, signal);
   const metadata = readMetadata(table);
   const head = headOf(table);
   return {

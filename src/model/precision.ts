@@ -1,5 +1,6 @@
 import { ResnetTorchError } from '../errors.js';
-import type { Compute, ComputeCapability, ModelDtype, NativeInfo } from '../native/binding.js';
+import type { ComputeCapability, NativeInfo } from '../native/contract/device.js';
+import type { Compute, ModelDtype } from '../native/contract/model.js';
 
 /**
  * `auto`: bfloat16 where it is faster than float32, which the processor or the GPU says; on a GPU without it float16. `fp16`: float16 arithmetic, for

@@ -1,25 +1,19 @@
+import { floatsOf } from '../bytes.js';
 import { ResnetTorchError } from '../errors.js';
-import type { Floats, HeadShape, ModelDtype, NativeDevice, NativeModel } from '../native/binding.js';
+import type { NativeDevice } from '../native/contract/device.js';
+import type { Floats, ModelDtype, NativeModel } from '../native/contract/model.js';
 import { native, withCancel } from '../native/load.js';
-import { checkOptions, invalidArgument, requireNumber, requireOneOf } from '../options.js';
+import type { Note } from '../notes.js';
+import { checkOptions, requireOneOf } from '../options.js';
 import { packageVersion } from '../version.js';
-import { classNames } from './class-list.js';
-import { type Device, requireDevice } from './device.js';
 import { type BatchNormPolicy, type FreezePlan, type FreezeRule, resolveFreeze } from './freeze.js';
-import { type HeadOptions, headShape } from './head.js';
-import { makeNative } from './make-native.js';
-import { readModelSource } from './model-source.js';
+import type { HeadShape } from './head-shape.js';
+import { type CreateOptions, createParts, type LoadOptions, loadParts, type ModelParts } from './load-model.js';
 import { PRECISIONS, type Precision, resolveCompute } from './precision.js';
-import { resolveDevice } from './resolve-device.js';
 import { describeUnits, type UnitInfo } from './units.js';
-import {
-  CHECKPOINT_FORMAT,
-  openWeights,
-  type Preprocessing,
-  resolveWeights,
-  type TransformMetadata,
-  type WeightsSource,
-} from './weights/index.js';
+import { CHECKPOINT_FORMAT, type Preprocessing, type TransformMetadata } from './weights/index.js';
+
+export type { CreateOptions, LoadOptions } from './load-model.js';
 
 /** Images, channels (red, green, blue), height, width. Sides are at least 32. */
 export type Shape4D = readonly [n: number, c: 3, height: number, width: number];
@@ -37,35 +31,6 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What model is made, and what it begins with. */
-export interface CreateOptions {
-  /** Class names in the order of the outputs, or how many; these are then named by their indices. */
-  readonly classes: number | readonly string[];
-  /** Default `imagenet-v2`, downloaded once. */
-  readonly weights?: WeightsSource;
-  /** Default: one linear layer. */
-  readonly head?: HeadOptions;
-  /** Default `auto`. */
-  readonly device?: Device;
-  /** Default `float32`; `float64` is for exact comparison. */
-  readonly dtype?: ModelDtype;
-  /** Of the initial weights that do not come from a file. Default 0. */
-  readonly seed?: number;
-  /** Bytes downloaded so far, and in all where the server says so. */
-  readonly onProgress?: (bytes: number, total: number | null) => void;
-  readonly signal?: AbortSignal;
-}
-
-/** How a saved model is loaded. */
-export interface LoadOptions {
-  /** Names of a weights file's outputs, in their order; default: the indices. A checkpoint has names of its own. */
-  readonly classes?: readonly string[];
-  readonly device?: Device;
-  /** Default `float32`. */
-  readonly dtype?: ModelDtype;
-  readonly signal?: AbortSignal;
-}
-
 /** What a checkpoint says of itself, beside the class names and the head. */
 export interface Metadata {
   /** How images become input; default: what the model was trained or loaded with. */
@@ -75,25 +40,9 @@ export interface Metadata {
   readonly extra?: Readonly<Record<string, string>>;
 }
 
-interface Parts {
-  readonly handle: NativeModel;
-  readonly head: HeadShape;
-  readonly classes: readonly string[];
-  readonly classesAreNamed: boolean;
-  readonly dtype: ModelDtype;
-  readonly device: NativeDevice;
-  readonly notes: readonly string[];
-  readonly weights: string;
-  readonly preprocessing: Preprocessing | null;
-  readonly transform: TransformMetadata | null;
-  readonly strategy: string | null;
-}
-
-const DTYPES = ['float32', 'float64'] as const satisfies readonly ModelDtype[];
-
 /** ResNet-50 v1.5 with torchvision's module names and arithmetic, and a head for any number of classes. */
 export class ResNet50 {
-  readonly #parts: Parts;
+  readonly #parts: ModelParts;
   readonly #units: readonly UnitInfo[];
   #classes: readonly string[];
   #freeze: {
@@ -107,7 +56,7 @@ export class ResNet50 {
   #uses = 0;
   #disposed = false;
 
-  private constructor(parts: Parts) {
+  private constructor(parts: ModelParts) {
     this.#parts = parts;
     this.#units = describeUnits(parts.head);
     this.#classes = parts.classes;
@@ -116,93 +65,29 @@ export class ResNet50 {
   }
 
   /**
-   * A model with published weights, weights of a file, or random ones, and a head for these classes. Weights of another
-   * head load all but the head, which `notes` then says.
+   * A model with published weights, weights of a file, or random ones, and a head for these classes. The head of the
+   * weights is taken where it has the same layers: its outputs by class name where both have names, else by position.
+   * Otherwise it starts from random values. `notes` says which.
    *
    * @throws ERR_INVALID_ARGUMENT for options out of range; ERR_WEIGHTS_UNAVAILABLE when named weights cannot be had;
-   *   ERR_WEIGHTS_FORMAT or ERR_SHAPE_MISMATCH when a file does not fit; ERR_CUDA_UNAVAILABLE
+   *   ERR_WEIGHTS_FORMAT when a file is no weights file or a weight in it is not finite; ERR_SHAPE_MISMATCH when it is of
+   *   another network; ERR_CUDA_UNAVAILABLE; the signal's reason
    */
   static async create(options: CreateOptions): Promise<ResNet50> {
-    const known = ['classes', 'weights', 'head', 'device', 'dtype', 'seed', 'onProgress', 'signal'];
-    checkOptions(options, known, 'ResNet50.create()');
-    const classes = classNames(options.classes);
-    const head = headShape(classes.length, options.head);
-    const dtype = requireOneOf(options.dtype ?? 'float32', 'dtype', DTYPES);
-    const seed = requireNumber(options.seed ?? 0, 'seed', {
-      min: 0,
-      integer: true,
-    });
-    const { signal, onProgress } = options;
-    signal?.throwIfAborted();
-    const device = resolveDevice(options.device ?? 'auto');
-    const weights = await resolveWeights(options.weights ?? 'imagenet-v2', {
-      signal,
-      onProgress,
-    });
-    const table = weights.path === null ? null : await openWeights(weights.path);
-    const { handle, notes } = await makeNative({ ...head, dtype, device, seed }, table, { signal });
-    return new ResNet50({
-      handle,
-      head,
-      classes,
-      classesAreNamed: typeof options.classes !== 'number',
-      dtype,
-      device,
-      notes,
-      weights: weights.label,
-      preprocessing: weights.preprocessing,
-      transform: null,
-      strategy: null,
-    });
+    return new ResNet50(await createParts(options));
   }
 
   /**
-   * A model as it was saved: a run directory stands for its best checkpoint; a weights file with a head (`fc.*`) is
-   * taken as it is.
+   * A model as it was saved: a run directory stands for its best checkpoint; a weights file with a head is taken as it
+   * is: torchvision's `fc`, or one linear layer named `classifier`, `head` or `last_linear`. A file with one output, of
+   * a sigmoid, becomes a model of the two classes that `classes` then names, that for 0 first.
    *
-   * @throws ERR_CHECKPOINT when there is no such model; ERR_WEIGHTS_FORMAT or ERR_SHAPE_MISMATCH when the file does not
-   *   fit; ERR_INVALID_ARGUMENT for names that are not as many as the outputs
+   * @throws ERR_CHECKPOINT when there is no such model; ERR_WEIGHTS_FORMAT when a file is no weights file, has no head
+   *   that can be read, or a weight in it is not finite; ERR_SHAPE_MISMATCH when it is of another network;
+   *   ERR_INVALID_ARGUMENT for names that are not as many as the outputs; the signal's reason
    */
   static async load(checkpointOrRun: string, options: LoadOptions = {}): Promise<ResNet50> {
-    checkOptions(options, ['classes', 'device', 'dtype', 'signal'], 'ResNet50.load()');
-    const dtype = requireOneOf(options.dtype ?? 'float32', 'dtype', DTYPES);
-    const wanted = requireDevice(options.device ?? 'auto');
-    options.signal?.throwIfAborted();
-    const source = await readModelSource(checkpointOrRun);
-    const { metadata, head, table } = source;
-    const given = options.classes === undefined ? undefined : classNames(options.classes);
-    if (metadata !== null && given !== undefined) {
-      throw invalidArgument(`${source.path} has class names of its own. Leave classes out.`);
-    }
-    const classes = metadata?.classes ?? given ?? classNames(head.classes);
-    if (classes.length !== head.classes) {
-      throw new ResnetTorchError(
-        metadata === null ? 'ERR_INVALID_ARGUMENT' : 'ERR_CHECKPOINT',
-        `${source.path} has ${head.classes} outputs, and there are ${classes.length} class names for them.`,
-      );
-    }
-    const device = resolveDevice(wanted);
-    const shape = { ...head, dtype, device, seed: 0 };
-    const { handle, notes } = await makeNative(shape, table, { signal: options.signal, withHead: true });
-    return new ResNet50({
-      handle,
-      head,
-      classes,
-      classesAreNamed: metadata !== null || given !== undefined,
-      dtype,
-      device,
-      notes,
-      weights: source.path,
-      preprocessing:
-        metadata?.transform == null
-          ? null
-          : {
-              resize: metadata.transform.resize,
-              crop: metadata.transform.imageSize,
-            },
-      transform: metadata?.transform ?? null,
-      strategy: metadata?.strategy ?? null,
-    });
+    return new ResNet50(await loadParts(checkpointOrRun, options));
   }
 
   /** Class names in the order of the outputs. */
@@ -228,8 +113,8 @@ export class ResNet50 {
     return this.#parts.device;
   }
 
-  /** Sentences about how the weights were loaded, such as that the head was not. */
-  get notes(): readonly string[] {
+  /** How the weights were loaded, where it is not plain: where in the file they were, that the head was not loaded. */
+  get notes(): readonly Note[] {
     return this.#parts.notes;
   }
 
@@ -253,7 +138,7 @@ export class ResNet50 {
     return this.#strategy;
   }
 
-  /** What `freeze()` was told, or null. */
+  /** What `freeze()` was told; null when it was not called, or taken back by `unfreeze()`. */
   get frozen(): {
     readonly rule: FreezeRule;
     readonly batchNorm: BatchNormPolicy;
@@ -268,13 +153,24 @@ export class ResNet50 {
   }
 
   /**
-   * What stands still in the trainings to come, unless they are told otherwise.
+   * What stands still in the trainings to come. The rule and the BatchNorm policy are used in place of a strategy's;
+   * options of `train()` or of a session come before both. A further call replaces the one before: `freeze('none')` lets
+   * everything train, with BatchNorm's statistics too, whatever the strategy freezes.
    *
    * @throws ERR_INVALID_ARGUMENT for a rule that is unknown, matches nothing, or leaves nothing to train
    */
   freeze(rule: FreezeRule, options: { readonly batchNorm?: BatchNormPolicy } = {}): this {
     const plan = resolveFreeze(this.#units, rule, options);
     this.#freeze = { rule, batchNorm: options.batchNorm ?? 'follow', plan };
+    return this;
+  }
+
+  /**
+   * Takes `freeze()` back, its BatchNorm policy too: nothing of the model's own stands still, and a strategy's rule is
+   * used again. Weights that were frozen are as they were.
+   */
+  unfreeze(): this {
+    this.#freeze = null;
     return this;
   }
 
@@ -303,7 +199,8 @@ export class ResNet50 {
     this.#refuseDisposed();
     const own = precision === 'fp32' && this.dtype === 'float64';
     const compute = own ? 'dtype' : resolveCompute(precision, this, native());
-    const data = await withCancel(o.signal, (token) => this.handle.forward(images, shape, { output, compute }, token));
+    const values = floatsOf(images, 'images');
+    const data = await withCancel(o.signal, (token) => this.handle.forward(values, shape, { output, compute }, token));
     return { data, shape: [shape[0], data.length / shape[0]] };
   }
 

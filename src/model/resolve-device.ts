@@ -1,7 +1,7 @@
 import { ResnetTorchError } from '../errors.js';
-import type { NativeDevice } from '../native/binding.js';
+import type { NativeDevice } from '../native/contract/device.js';
 import { type CudaMachine, cudaMachine, cudaProblem } from '../native/cuda.js';
-import { variantToLoad } from '../native/load.js';
+import { native, variantToLoad } from '../native/load.js';
 import { type Device, requireDevice } from './device.js';
 
 /**
@@ -22,6 +22,19 @@ export function resolveDevice(device: unknown, machine: () => CudaMachine = cuda
     `device '${wanted}' cannot be had: ${problem.message}. \`npx resnet-torch doctor\` shows the whole; device 'cpu' uses ` +
       'the processor.',
   );
+}
+
+/** The same, and the driver's first answer, which takes its time, is not waited for on this thread. */
+export async function findDevice(device: unknown): Promise<NativeDevice> {
+  if (requireDevice(device) !== 'cpu') await driverAnswers();
+  return resolveDevice(device);
+}
+
+/** What fails here does so again where it is told of. */
+async function driverAnswers(): Promise<void> {
+  try {
+    if (variantToLoad() === 'cuda') await native().askCuda();
+  } catch {}
 }
 
 /** A CUDA variant that does not load, as where a library is missing, is a reason among the others. */

@@ -1,4 +1,4 @@
-import type { HeadShape } from '../native/binding.js';
+import type { HeadShape } from './head-shape.js';
 
 /** The 18 ordered parts of the network, from the input to the head. */
 export const UNIT_NAMES = [

@@ -1,4 +1,4 @@
-import type { NativeOptimizer } from '../native/binding.js';
+import type { NativeOptimizer } from '../native/contract/session.js';
 import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
 
 /** An optimizer as plain data. Rates and weight decay belong to the parameter groups. */

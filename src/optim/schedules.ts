@@ -1,5 +1,10 @@
 import { checkOptions, describe, invalidArgument, requireNumber, requireOneOf } from '../options.js';
 import type { ParameterGroup } from './groups.js';
+import { constant } from './schedules/constant.js';
+import { cosine } from './schedules/cosine.js';
+import { linear } from './schedules/linear.js';
+import { type PolynomialOptions, polynomial } from './schedules/polynomial.js';
+import type { OwnOption, ScheduleRule } from './schedules/rule.js';
 
 /**
  * A factor on every group's rate at an optimizer step, finite and not negative. Steps count from 0 over the whole run;
@@ -22,8 +27,30 @@ export interface ScheduleOptions extends WarmupOptions {
   readonly floor?: number;
 }
 
+/** The schedules. A further one is a file of its own and a row here. */
+const RULES = {
+  /** The whole rate, after the warm-up. */
+  constant,
+  /** From the whole rate along half a cosine to the floor. */
+  cosine,
+  /** From the whole rate along a line to the floor. */
+  linear,
+  /** From the whole rate along a power of what is left to the floor. */
+  polynomial,
+} as const;
+
+/** The name of a schedule. */
+export type ScheduleKind = keyof typeof RULES;
+
+/** Names by which options and the command line know the schedules. */
+export const SCHEDULE_KINDS = Object.keys(RULES) as readonly ScheduleKind[];
+
+type OwnOptions<Kind extends ScheduleKind> = (typeof RULES)[Kind] extends ScheduleRule<infer Own> ? Own : never;
+
+type Falls<Kind extends ScheduleKind> = (typeof RULES)[Kind]['falls'];
+
 /** A schedule as plain data, with its warm-up in epochs. */
-export interface ScheduleSpec {
+export interface ScheduleSpec extends PolynomialOptions {
   readonly kind: ScheduleKind;
   /** Epochs of warm-up; a part of one is possible. Default 0. */
   readonly warmupEpochs?: number;
@@ -31,49 +58,48 @@ export interface ScheduleSpec {
   readonly floor?: number;
 }
 
-/** The way from 1 to the floor after the warm-up; `progress` runs from 0 at the first step towards 1, after the last. */
-type Decay = (progress: number, floor: number) => number;
-
-/** Half a cosine, as `torch.optim.lr_scheduler.CosineAnnealingLR` stepped every step (Loshchilov and Hutter, 2017). */
-const cosine: Decay = (progress, floor) => floor + ((1 - floor) * (1 + Math.cos(Math.PI * progress))) / 2;
-
-/** As `torch.optim.lr_scheduler.LinearLR` from 1 to the floor. */
-const linear: Decay = (progress, floor) => 1 - (1 - floor) * progress;
-
-/** One that never falls, and so has no floor, is `null`. A further schedule is a function above and an entry here. */
-const DECAYS = { constant: null, cosine, linear } as const satisfies Record<string, Decay | null>;
-
-/** The name of a schedule. */
-export type ScheduleKind = keyof typeof DECAYS;
-
-/** Names by which options and the command line know the schedules. */
-export const SCHEDULE_KINDS = Object.keys(DECAYS) as readonly ScheduleKind[];
+/** Schedules by name; each gives a pure function of the step. Another function of the same form serves as well. */
+export const schedules = Object.fromEntries(
+  SCHEDULE_KINDS.map((kind) => [kind, (options = {}) => schedule(kind, options)]),
+) as {
+  readonly [Kind in keyof typeof RULES]: (
+    options?: Falls<Kind> extends true ? ScheduleOptions & OwnOptions<Kind> : WarmupOptions & OwnOptions<Kind>,
+  ) => Schedule;
+};
 
 function schedule(kind: ScheduleKind, options: ScheduleOptions): Schedule {
-  const decay: Decay | null = DECAYS[kind];
-  checkOptions(options, decay === null ? ['warmup'] : ['warmup', 'floor'], `schedules.${kind}()`);
+  const rule: ScheduleRule = RULES[kind];
+  checkOptions(options, ['warmup', ...namesOf(kind)], `schedules.${kind}()`);
   const warmup = requireNumber(options.warmup ?? 0, 'warmup', { min: 0, integer: true });
   const floor = requireNumber(options.floor ?? 0, 'floor', { min: 0, max: 1 });
+  const own = ownValues(kind, options, '');
   return (step, total) => {
     if (step < warmup) return (step + 1) / warmup;
-    if (decay === null) return 1;
-    return decay(Math.min(1, (step - warmup) / Math.max(1, total - warmup)), floor);
+    return rule.factor(Math.min(1, (step - warmup) / Math.max(1, total - warmup)), floor, own);
   };
 }
 
-/** Schedules by name; each gives a pure function of the step. Another function of the same form serves as well. */
-export const schedules: {
-  readonly [Kind in ScheduleKind]: (
-    options?: (typeof DECAYS)[Kind] extends null ? WarmupOptions : ScheduleOptions,
-  ) => Schedule;
-} = {
-  /** The whole rate, after the warm-up. */
-  constant: (options = {}) => schedule('constant', options),
-  /** From the whole rate along half a cosine to the floor. */
-  cosine: (options = {}) => schedule('cosine', options),
-  /** From the whole rate along a line to the floor. */
-  linear: (options = {}) => schedule('linear', options),
-};
+/** Options of a schedule beside its warm-up. */
+function namesOf(kind: ScheduleKind): readonly string[] {
+  const { falls, own }: ScheduleRule = RULES[kind];
+  return [...(falls ? ['floor'] : []), ...Object.keys(own)];
+}
+
+/** Schedules that have an option of this name. */
+export function schedulesWith(option: string): readonly ScheduleKind[] {
+  return SCHEDULE_KINDS.filter((kind) => option === 'warmupEpochs' || namesOf(kind).includes(option));
+}
+
+function ownValues(kind: ScheduleKind, given: object, where: string): Readonly<Record<string, number>> {
+  const own = RULES[kind].own as Readonly<Record<string, OwnOption>>;
+  const values = given as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(
+    Object.entries(own).map(([name, { range, default: value }]) => [
+      name,
+      requireNumber(values[name] ?? value, `${where}${name}`, range),
+    ]),
+  );
+}
 
 /**
  * Plain data of a schedule by its name, or checked as it is.
@@ -83,10 +109,10 @@ export const schedules: {
 export function scheduleOf(given: ScheduleKind | ScheduleSpec): ScheduleSpec {
   if (typeof given !== 'object' || given === null) return { kind: requireOneOf(given, 'schedule', SCHEDULE_KINDS) };
   const kind = requireOneOf(given.kind, 'schedule.kind', SCHEDULE_KINDS);
-  const known = ['kind', 'warmupEpochs', ...(DECAYS[kind] === null ? [] : ['floor'])];
-  checkOptions(given, known, `The schedule ${kind}`);
+  checkOptions(given, ['kind', 'warmupEpochs', ...namesOf(kind)], `The schedule ${kind}`);
   if (given.warmupEpochs !== undefined) requireNumber(given.warmupEpochs, 'warmupEpochs', { min: 0 });
   if (given.floor !== undefined) requireNumber(given.floor, 'schedule.floor', { min: 0, max: 1 });
+  ownValues(kind, given, 'schedule.');
   return given;
 }
 
@@ -96,9 +122,8 @@ export function scheduleOf(given: ScheduleKind | ScheduleSpec): ScheduleSpec {
  * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` for an unknown kind or option, or a number out of range
  */
 export function buildSchedule(spec: ScheduleSpec, stepsPerEpoch: number): Schedule {
-  const { kind, warmupEpochs = 0, floor } = scheduleOf(spec);
-  const warmup = Math.round(warmupEpochs * stepsPerEpoch);
-  return schedule(kind, floor === undefined ? { warmup } : { warmup, floor });
+  const { kind, warmupEpochs = 0, ...rest } = scheduleOf(spec);
+  return schedule(kind, { ...rest, warmup: Math.round(warmupEpochs * stepsPerEpoch) });
 }
 
 /**

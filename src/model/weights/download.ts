@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ResnetTorchError } from '../../errors.js';
 import { fileError, syncDirectory, temporaryName } from '../../files.js';
+import { isError } from '../../kinds.js';
 
 export interface DownloadOptions {
   readonly url: string;
@@ -29,24 +30,27 @@ const PART = 'part';
  * Downloads a file and checks its hash. What is under way lies in a file of its own beside `path`, so that several
  * processes may download at once; a broken connection is resumed. At the end it is renamed to `path`, or removed.
  *
+ * @returns the whole SHA-256, 64 hexadecimal digits
  * @throws Unavailable when the file cannot be had.
  * @throws ResnetTorchError `ERR_DOWNLOAD` when the hash differs, `ERR_FILE` when the file cannot be written.
  * @throws the signal's reason when it is aborted.
  */
-export async function download(options: DownloadOptions): Promise<void> {
+export async function download(options: DownloadOptions): Promise<string> {
   options.signal?.throwIfAborted();
   const part = temporaryName(options.path, PART);
   const handle = await openPart(options.path, part);
   try {
     const transfer = new Transfer(options, handle);
+    let sha256: string;
     try {
-      await transfer.run();
+      sha256 = await transfer.run();
       await handle.sync().catch(writeFailure(options.path));
     } finally {
       await handle.close();
     }
     await rename(part, options.path).catch(writeFailure(options.path));
     await syncDirectory(dirname(options.path));
+    return sha256;
   } catch (error) {
     await rm(part, { force: true });
     throw error;
@@ -101,7 +105,8 @@ class Transfer {
     this.#handle = handle;
   }
 
-  async run(): Promise<void> {
+  /** @returns the hash of what came */
+  async run(): Promise<string> {
     for (let resumption = 0; ; resumption += 1) {
       const before = this.#received;
       const fault = await this.#connect();
@@ -114,7 +119,7 @@ class Transfer {
         this.#options.signal?.throwIfAborted();
       });
     }
-    this.#verify();
+    return this.#verify();
   }
 
   /** Takes what one connection brings. `null`: the file is complete; otherwise why not. */
@@ -188,10 +193,10 @@ class Transfer {
     return new Unavailable(`the transfer broke off after ${this.#received}${size} bytes (${reason})`, { cause });
   }
 
-  #verify(): void {
+  #verify(): string {
     const found = this.#hash.digest('hex');
     const { sha256, url } = this.#options;
-    if (found.startsWith(sha256)) return;
+    if (found.startsWith(sha256)) return found;
     const page = this.#contentType.includes('text/html')
       ? ' The answer was a web page: a proxy or a login page may stand between.'
       : '';
@@ -211,9 +216,10 @@ function lengthOf(response: Response): number | null {
 
 /** fetch says only "fetch failed"; the cause knows more. */
 function reasonOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  if (!(cause instanceof Error)) return String(cause);
+  const cause = isError(error) && isError(error.cause) ? error.cause : error;
+  if (!isError(cause)) return String(cause);
   // A host with several addresses fails with an AggregateError, whose own message is empty.
-  const first = cause instanceof AggregateError && cause.errors[0] instanceof Error ? cause.errors[0] : cause;
+  const { errors } = cause as Partial<AggregateError>;
+  const first = isError(errors?.[0]) ? errors[0] : cause;
   return first.message || ('code' in first ? String(first.code) : first.name);
 }

@@ -1,4 +1,5 @@
 export { cacheDirectory } from './cache.js';
+export type { ClassNames } from './class-rows.js';
 export {
   type ExpectedTensor,
   matchWeights,
@@ -11,7 +12,7 @@ export {
   readMetadata,
   type TransformMetadata,
 } from './metadata.js';
-export { openWeights } from './open.js';
+export { openTensors, openWeights } from './open.js';
 export {
   DOWNLOAD_BASE,
   NAMED_WEIGHTS,
@@ -30,3 +31,4 @@ export type {
   TensorTable,
   WeightsFormat,
 } from './table.js';
+export { listNames } from './table.js';

@@ -1,7 +1,10 @@
 import { FileReader } from './file-reader.js';
 import { readSafetensors } from './safetensors.js';
+import { selectWeights, wholeGroup } from './select.js';
+import type { SourceReader, TensorSource } from './source.js';
 import { formatError, type TensorTable } from './table.js';
 import { readTorchArchive } from './torch-archive.js';
+import { isLegacyTorch, readLegacyTorch } from './torch-legacy.js';
 
 const EXPECTED = 'Expected a .safetensors file, or a .pth file of torch.save(model.state_dict()).';
 
@@ -20,10 +23,9 @@ const STRANGERS: readonly {
     fault: 'is a Git LFS pointer, not the weights themselves. Fetch them with `git lfs pull`.',
   },
   {
-    // The magic number 0x1950a86a20f9469cfc6c as a pickled integer of protocol 2.
-    test: (head) => head.subarray(2, 14).equals(Buffer.from('8a0a6cfc9c46f9206aa85019', 'hex')) || isTar(head),
+    test: (head) => head.subarray(257, 262).toString('latin1') === 'ustar',
     fault:
-      'was written by PyTorch before 1.6, or in its old format. Save it again with a newer one, in Python: ' +
+      'was written by the first versions of PyTorch, as a tar archive. Save it again with a newer one, in Python: ' +
       'torch.save(torch.load("old.pth", map_location="cpu"), "new.pth").',
   },
   {
@@ -40,27 +42,51 @@ const STRANGERS: readonly {
   },
 ];
 
-function isTar(head: Buffer): boolean {
-  return head.subarray(257, 262).toString('latin1') === 'ustar';
-}
+/** The reader of each format, told by the content, not by the file's name. */
+const READERS: readonly { readonly test: (head: Buffer) => boolean; readonly read: SourceReader }[] = [
+  { test: (head) => head.length >= 4 && head.readUInt32LE(0) === 0x04034b50, read: readTorchArchive },
+  { test: (head) => head[8] === 0x7b, read: readSafetensors },
+  { test: isLegacyTorch, read: readLegacyTorch },
+];
 
 /**
- * Reads where each tensor of a weights file lies. The format is told by the content, not by the name. Only headers are
- * read; a `.pth` file's pickle is interpreted without executing anything.
+ * Reads where each tensor of a network's weights lies. Only headers are read; a `.pth` file's pickle is interpreted
+ * without executing anything. The network is found wherever it is in the file, by what stands before torchvision's names;
+ * `notes` says what was taken where that is not plain.
  *
- * @param path a safetensors file, or a `.pth` file that `torch.save` (PyTorch 1.6 or newer) wrote from a state dict, at
- *   top level or under `state_dict`, `model_state_dict` or `model`.
- * @throws ResnetTorchError `ERR_FILE` when it cannot be read, `ERR_WEIGHTS_FORMAT` when it is not such a file.
+ * @param path a safetensors file, or a file of `torch.save` that holds a state dict, at top level or under any keys
+ * @throws ResnetTorchError `ERR_FILE` when it cannot be read, `ERR_WEIGHTS_FORMAT` when it is not such a file,
+ *   `ERR_SHAPE_MISMATCH` when it is of another member of the family; rejects with the signal's reason
  */
-export async function openWeights(path: string): Promise<TensorTable> {
+export function openWeights(path: string, signal?: AbortSignal): Promise<TensorTable> {
+  return withSource(path, selectWeights, signal);
+}
+
+/** The same for a file of tensors that are no network's, under their own names, such as an optimizer's state. */
+export function openTensors(path: string): Promise<TensorTable> {
+  return withSource(path, wholeGroup);
+}
+
+async function withSource<T>(
+  path: string,
+  use: (source: TensorSource) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  signal?.throwIfAborted();
   const file = await FileReader.open(path);
   try {
     if (file.size === 0) throw formatError(path, 'is empty. Download or copy it again.');
     const head = await file.read(0, Math.min(file.size, 512));
-    if (head.length >= 4 && head.readUInt32LE(0) === 0x04034b50) return await readTorchArchive(file);
-    if (head[8] === 0x7b) return await readSafetensors(file);
-    const stranger = STRANGERS.find(({ test }) => test(head));
-    throw formatError(path, stranger?.fault ?? `is not a weights file that can be read. ${EXPECTED}`);
+    const reader = READERS.find(({ test }) => test(head));
+    if (reader === undefined) {
+      const stranger = STRANGERS.find(({ test }) => test(head));
+      throw formatError(path, stranger?.fault ?? `is not a weights file that can be read. ${EXPECTED}`);
+    }
+    const source = await reader.read(file);
+    signal?.throwIfAborted();
+    const result = await use(source);
+    signal?.throwIfAborted();
+    return result;
   } finally {
     await file.close();
   }

@@ -43,5 +43,17 @@ export abstract class PickleOpaque {
   abstract readonly kind: string;
 }
 
+/**
+ * An object of a constructor that is not known here: an `argparse.Namespace`, a NumPy scalar, a class of the trainer's.
+ * It stands for its place alone. Nothing was imported or called for it, and what it was made of is dropped.
+ */
+export class PickleUnread extends PickleOpaque {
+  readonly kind = 'unread';
+  /** @param constructorName such as `argparse.Namespace` */
+  constructor(readonly constructorName: string) {
+    super();
+  }
+}
+
 /** What is wrong with a pickle, as the end of a sentence about the file. */
 export class PickleFault extends Error {}

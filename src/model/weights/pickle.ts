@@ -1,6 +1,7 @@
 /**
  * A machine for Python's pickle protocols 2 to 5 that builds plain values and executes nothing: a global is looked up by
- * name in a table of the caller's and never imported; what the table lacks is refused by name.
+ * name in a table of the caller's and never imported; for what the table lacks the caller refuses, or takes an object
+ * that is kept unread.
  *
  * Source: CPython's Lib/pickletools.py, which documents every opcode.
  */
@@ -14,12 +15,12 @@ import {
   PickleList,
   PickleSet,
   PickleTuple,
+  PickleUnread,
   type PickleValue,
 } from './pickle-values.js';
-import { printable } from './table.js';
 
 export interface PickleEnvironment {
-  /** The value of a global such as `collections.OrderedDict`; throws a `PickleFault` to refuse it. */
+  /** The value of a global such as `collections.OrderedDict`, or a `PickleUnread`; throws a `PickleFault` to refuse it. */
   global(name: string): PickleValue;
   /** The object behind a persistent id. */
   persistent(id: PickleValue): PickleValue;
@@ -33,14 +34,27 @@ const SLICE_OPCODES = 1024;
 
 /** @throws PickleFault when the pickle is damaged, too large, or asks for more than plain values and allowed globals. */
 export async function unpickle(bytes: Buffer, environment: PickleEnvironment): Promise<PickleValue> {
-  const machine = new Machine(bytes, environment);
+  return (await unpickleFrom(bytes, 0, environment)).value;
+}
+
+/**
+ * The same for a pickle that begins at `start`; `end` is behind its STOP.
+ *
+ * @throws PickleFault
+ */
+export async function unpickleFrom(
+  bytes: Buffer,
+  start: number,
+  environment: PickleEnvironment,
+): Promise<{ readonly value: PickleValue; readonly end: number }> {
+  const machine = new Machine(bytes.subarray(start), environment);
   let began = performance.now();
   while (machine.run(SLICE_OPCODES)) {
     if (performance.now() - began < SLICE_MS) continue;
     await turn();
     began = performance.now();
   }
-  return machine.result();
+  return { value: machine.result(), end: start + machine.cursor.position };
 }
 
 type Handler = (machine: Machine) => void;
@@ -154,18 +168,21 @@ class Machine {
 
   append(items: readonly PickleValue[]): void {
     const list = this.top();
+    if (list instanceof PickleUnread) return;
     if (!(list instanceof PickleList)) throw new PickleFault('is damaged: it appends to a value that is not a list');
     for (const item of items) list.items.push(item);
   }
 
   add(items: readonly PickleValue[]): void {
     const set = this.top();
+    if (set instanceof PickleUnread) return;
     if (!(set instanceof PickleSet)) throw new PickleFault('is damaged: it adds to a value that is not a set');
     for (const item of items) set.items.add(item);
   }
 
   setItems(items: readonly PickleValue[]): void {
     const dict = this.top();
+    if (dict instanceof PickleUnread) return;
     if (!(dict instanceof PickleDict)) throw new PickleFault('sets items of a value that is not a dict');
     if (items.length % 2 !== 0) throw new PickleFault('is damaged: it sets a key without a value');
     for (let at = 0; at < items.length; at += 2) {
@@ -176,6 +193,10 @@ class Machine {
   reduce(): void {
     const parameters = this.pop();
     const callee = this.pop();
+    if (callee instanceof PickleUnread) {
+      this.instance(callee);
+      return;
+    }
     if (!(callee instanceof PickleFunction)) throw new PickleFault('calls a value that is not a function');
     if (!(parameters instanceof PickleTuple))
       throw new PickleFault(`is damaged: it calls ${callee.name} without a tuple`);
@@ -183,10 +204,18 @@ class Machine {
     this.push(callee.call(parameters.items));
   }
 
+  /** NEWOBJ_EX and the opcodes of protocol 1 make objects of classes, of which none is known here. */
+  instance(constructed: PickleValue): void {
+    if (!(constructed instanceof PickleUnread)) throw new PickleFault('makes an object of a value that is not a class');
+    this.container();
+    this.push(constructed);
+  }
+
   /** BUILD gives attributes to an object. A state dict has one, `_metadata`, with version numbers, which nothing here reads. */
   build(): void {
     this.pop();
-    if (!(this.top() instanceof PickleDict))
+    const object = this.top();
+    if (!(object instanceof PickleDict || object instanceof PickleUnread))
       throw new PickleFault('sets attributes of a value that is not an OrderedDict');
   }
 }
@@ -257,7 +286,18 @@ const OPCODES: readonly (Handler | undefined)[] = table({
   Q: (m) => m.push(m.environment.persistent(m.pop())),
   i: (m) => {
     const module = m.cursor.line();
-    throw new PickleFault(`asks for ${printable(`${module}.${m.cursor.line()}`)}, which a state dict does not need`);
+    const made = m.environment.global(`${module}.${m.cursor.line()}`);
+    m.popMark();
+    m.instance(made);
+  },
+  o: (m) => {
+    const [made] = m.popMark();
+    m.instance(made ?? null);
+  },
+  '\x92': (m) => {
+    m.pop();
+    m.pop();
+    m.instance(m.pop());
   },
 });
 

@@ -6,6 +6,7 @@ import { nearest } from '../../options.js';
 import { cacheDirectory } from './cache.js';
 import { download, Unavailable } from './download.js';
 import { DOWNLOAD_BASE, hashPrefixOf, NAMED_WEIGHTS, type NamedWeights, type Preprocessing } from './registry.js';
+import { recordHash, verifyCached } from './verify.js';
 
 /** Published weights by name, `none` for random ones, or the path of a `.safetensors` or `.pth` file. */
 export type WeightsSource = 'imagenet-v1' | 'imagenet-v2' | 'none' | (string & {});
@@ -25,19 +26,22 @@ export interface ResolveOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Where named weights come from and go to; only tests choose. */
+/** Where named weights come from and go to, and which there are; only tests choose. */
 export interface WeightsStore {
   readonly baseUrl: string;
   readonly cache: string;
+  /** Default: torchvision's. */
+  readonly named?: readonly NamedWeights[];
   readonly retryMs?: number;
 }
 
 /**
  * The file of some weights. Named ones are downloaded once, checked against the SHA-256 digits in their name, and kept
- * in the cache directory. A proxy is used where Node.js' `fetch` uses one.
+ * in the cache directory with their whole hash beside them, by which they are checked again when they were touched. A
+ * proxy is used where Node.js' `fetch` uses one.
  *
  * @throws ResnetTorchError `ERR_WEIGHTS_UNAVAILABLE` when named weights cannot be had, `ERR_DOWNLOAD` when they arrive
- *   damaged, `ERR_FILE` when there is no such file; rejects with the signal's reason when it is aborted.
+ *   damaged, `ERR_WEIGHTS_FORMAT` when those in the cache are others by now, `ERR_FILE` when there is no such file; rejects with the signal's reason when it is aborted.
  */
 export async function resolveWeights(
   source: WeightsSource,
@@ -45,10 +49,11 @@ export async function resolveWeights(
   store: WeightsStore = { baseUrl: DOWNLOAD_BASE, cache: cacheDirectory() },
 ): Promise<ResolvedWeights> {
   if (source === 'none') return { path: null, preprocessing: null, label: 'random' };
-  const named = NAMED_WEIGHTS.find(({ name }) => name === source);
+  const named = (store.named ?? NAMED_WEIGHTS).find(({ name }) => name === source);
   if (named === undefined) return resolveFile(source);
   const path = join(store.cache, named.file);
-  if (!(await exists(path))) await fetchNamed(named, path, options, store);
+  if (await exists(path)) await verifyCached(path, hashPrefixOf(named.file), options.signal);
+  else await fetchNamed(named, path, options, store);
   return { path, preprocessing: named.preprocessing, label: named.name };
 }
 
@@ -71,14 +76,8 @@ async function fetchNamed(
   const { onProgress, signal } = options;
   const retry = store.retryMs === undefined ? {} : { retryMs: store.retryMs };
   try {
-    await download({
-      url,
-      path,
-      sha256: hashPrefixOf(named.file),
-      onProgress,
-      signal,
-      ...retry,
-    });
+    const sha256 = await download({ url, path, sha256: hashPrefixOf(named.file), onProgress, signal, ...retry });
+    await recordHash(path, sha256);
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;
     throw new ResnetTorchError(

@@ -6,23 +6,15 @@
  */
 
 import type { FileReader } from './file-reader.js';
-import {
-  DTYPE_BYTES,
-  elementCount,
-  formatError,
-  printable,
-  type StoredDtype,
-  type StoredTensor,
-  type TensorTable,
-  unwrapNames,
-} from './table.js';
+import type { FoundTensor, TensorSource } from './source.js';
+import { DTYPE_BYTES, elementCount, formatError, printable, type StoredDtype, type StoredTensor } from './table.js';
 
 const LENGTH_BYTES = 8;
 /** The format allows 100 MB; a ResNet-50's header takes 40 kB, so this leaves room for a long list of classes. */
 const MAX_HEADER_BYTES = 16 * 1024 * 1024;
 
 /** @throws ResnetTorchError `ERR_WEIGHTS_FORMAT` when the file breaks the format in any way. */
-export async function readSafetensors(file: FileReader): Promise<TensorTable> {
+export async function readSafetensors(file: FileReader): Promise<TensorSource> {
   if (file.size < LENGTH_BYTES) throw formatError(file.path, 'is truncated: too short for a safetensors file.');
   const length = (await file.read(0, LENGTH_BYTES)).readBigUInt64LE();
   if (length > MAX_HEADER_BYTES) {
@@ -46,9 +38,13 @@ export async function readSafetensors(file: FileReader): Promise<TensorTable> {
   return {
     path: file.path,
     format: 'safetensors',
-    tensors: unwrapNames(file.path, tensors),
+    groups: [{ place: [], tensors: new Map(tensors.map((tensor) => [tensor.name, found(tensor)])) }],
     metadata,
   };
+}
+
+function found(tensor: StoredTensor): FoundTensor {
+  return { shape: tensor.shape, identity: null, locate: async (name) => ({ ...tensor, name }) };
 }
 
 function parseHeader(path: string, bytes: Buffer): Map<string, unknown> {

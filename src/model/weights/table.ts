@@ -1,17 +1,22 @@
 import { ResnetTorchError } from '../../errors.js';
-import type { StoredDtype, StoredTensor } from '../../native/binding.js';
+import type { StoredDtype, StoredTensor } from '../../native/contract/model.js';
+import type { Note } from '../../notes.js';
 
-export type { StoredDtype, StoredTensor } from '../../native/binding.js';
+export type { StoredDtype, StoredTensor } from '../../native/contract/model.js';
 
-/** `torch`: the zip that `torch.save` has written since PyTorch 1.6. */
+/** `torch`: what `torch.save` writes, the zip of PyTorch 1.6 and newer or the older form. */
 export type WeightsFormat = 'safetensors' | 'torch';
 
-/** Where each tensor of a weights file lies. Both formats end in this; native code maps the file and copies from it. */
+/** Where each tensor of a weights file lies. All formats end in this; native code maps the file and copies from it. */
 export interface TensorTable {
   readonly path: string;
   readonly format: WeightsFormat;
-  /** By name, without the `module.` of `DataParallel` and the `_orig_mod.` of `torch.compile`. */
+  /** By torchvision's name, whatever stands before it in the file. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** Names, as the file has them, of tensors beside the network that are no part of it. */
+  readonly others: readonly string[];
+  /** What was taken from the file, where that is not plain. */
+  readonly notes: readonly Note[];
   /** `__metadata__` of a safetensors file; empty for a `torch` file. Has no prototype. */
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -62,23 +67,4 @@ export function listNames(names: readonly string[], limit = 10): string {
   const rest = names.length - limit;
   const shown = names.slice(0, limit).map(printable).join(', ');
   return rest > 0 ? `${shown} and ${rest} more` : shown;
-}
-
-const WRAPPERS = /^(?:module\.|_orig_mod\.)+/;
-
-/**
- * Removes the prefixes that `DataParallel`, `DistributedDataParallel`, `AveragedModel` (`module.`) and `torch.compile`
- * (`_orig_mod.`) put before every name.
- *
- * @throws ResnetTorchError `ERR_WEIGHTS_FORMAT` when two names become one.
- */
-export function unwrapNames(path: string, tensors: Iterable<StoredTensor>): ReadonlyMap<string, StoredTensor> {
-  const result = new Map<string, StoredTensor>();
-  for (const tensor of tensors) {
-    const name = tensor.name.replace(WRAPPERS, '');
-    if (result.has(name))
-      throw formatError(path, `holds the tensor ${printable(name)} twice, once as ${printable(tensor.name)}.`);
-    result.set(name, name === tensor.name ? tensor : { ...tensor, name });
-  }
-  return result;
 }
