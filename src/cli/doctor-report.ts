@@ -1,4 +1,4 @@
-import type { NativeCudaStatus } from '../native/binding.js';
+import type { NativeCudaStatus } from '../native/contract/device.js';
 import { type CudaMachine, cudaProblem, cudaVersion, cudnnVersion } from '../native/cuda.js';
 import { setupCommand } from '../native/explain.js';
 import { type CudaHost, chooseVariant, unknownVariant, VARIANTS, type Variant } from '../native/variants.js';

@@ -1,3 +1,5 @@
+import { showPath } from '../data/path-bytes.js';
+
 /** How a command speaks: results on standard output, everything else on standard error. */
 export interface Output {
   /** A line for people. With `--json` it goes to standard error, so that standard output holds JSON alone. */
@@ -48,7 +50,7 @@ export function createOutput(o: OutputOptions = {}): Output {
   };
   const line = (sink: Sink, text: string): void => {
     clear();
-    sink.write(`${text}\n`);
+    sink.write(`${showPath(text)}\n`);
   };
 
   return {

@@ -1,6 +1,7 @@
 import yargs, { type Argv, type CommandModule } from 'yargs';
 import { packageVersion } from '../version.js';
 import { cacheCommand } from './commands/cache.js';
+import { completionCommand } from './commands/completion.js';
 import { doctorCommand } from './commands/doctor.js';
 import { evalCommand } from './commands/eval.js';
 import { exportCommand } from './commands/export.js';
@@ -22,10 +23,14 @@ const COMMANDS: CommandModule[] = [
   cacheCommand,
   doctorCommand,
   setupCommand,
+  completionCommand,
 ] as CommandModule[];
 
 /** What a command takes many of. */
-const MANY: Readonly<Record<string, readonly string[]>> = { predict: ['images'], serve: ['runs', 'model'] };
+const MANY: Readonly<Record<string, readonly string[]>> = {
+  predict: ['images'],
+  serve: ['runs', 'model', 'cors', 'allowedHosts', 'allowed-hosts'],
+};
 
 /** Of an option that is given twice the last one counts, but for those that are many. */
 function takeLast(args: Record<string, unknown>): void {
@@ -47,13 +52,13 @@ export function parser(args: readonly string[]): Argv {
     .command(COMMANDS)
     .demandCommand(
       1,
-      'Name a command: train, eval, predict, serve, export, inspect, cache, doctor or setup. `resnet-torch --help` lists them.',
+      'Name a command: train, eval, predict, serve, export, inspect, cache, doctor, setup or completion. `resnet-torch --help` lists them.',
     )
     .strict()
     .locale('en')
     .version(packageVersion())
     .alias({ help: 'h', version: 'v' })
-    .epilogue('Exit codes: 0 done, 1 failure, 2 wrong usage, 130 stopped by Ctrl-C.')
+    .epilogue('Exit codes: 0 done, 1 failure, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.')
     .wrap(Math.min(HELP_WIDTH, process.stdout.columns ?? HELP_WIDTH))
     // Numbers stay text until `number()` reads them: the parser takes a second 1 for one more, and 2024 may be a folder.
     .parserConfiguration({ 'greedy-arrays': false, 'parse-numbers': false, 'parse-positional-numbers': false })

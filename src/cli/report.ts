@@ -1,19 +1,24 @@
 import { dirname } from 'node:path';
 import { type FreezePlan, resolveFreeze } from '../model/freeze.js';
+import type { HeadShape } from '../model/head-shape.js';
 import type { ModelSource } from '../model/model-source.js';
 import type { PrecisionName } from '../model/precision.js';
 import { describeUnits } from '../model/units.js';
 import type { CheckpointMetadata } from '../model/weights/metadata.js';
-import type { HeadShape } from '../native/binding.js';
+import type { Note } from '../notes.js';
 import { buildGroups, type ParameterGroup } from '../optim/groups.js';
 import type { OptimizerSpec } from '../optim/optimizers.js';
 import type { ScheduleSpec } from '../optim/schedules.js';
-import { type LossScale, lossScaleOf } from '../training/loss-scale.js';
+import type { LossScale } from '../training/loss-scale.js';
+import { type NamesOf, namesOf, pick } from '../training/option-values.js';
 import type { RunConfig } from '../training/run-config.js';
 import { RunDirectory } from '../training/run-directory.js';
-import type { RunSettings } from '../training/settings.js';
+import { type RunSettings, settingsOfRun } from '../training/settings.js';
 import { describePlan, type Strategy, type UnitPlan } from '../training/strategies.js';
+import { flagOf } from './flags.js';
 import { grouped, rate, table } from './table.js';
+
+type PlainSettings = Readonly<Pick<RunSettings, NamesOf<'settings'>>>;
 
 export interface PlanReport {
   readonly strategy: string;
@@ -26,6 +31,8 @@ export interface PlanReport {
   readonly precision: PrecisionName | null;
   /** Of a run in fp16. */
   readonly lossScale: LossScale | null;
+  /** Of a run: what `config.json` has of each option that is a plain setting; null for a strategy, which has none. */
+  readonly settings: PlainSettings | null;
   readonly head: HeadShape;
   readonly units: readonly UnitPlan[];
   readonly parameters: number;
@@ -39,20 +46,20 @@ export function planReport(strategy: Strategy, head: HeadShape): PlanReport {
   const units = describeUnits(head);
   const freeze = resolveFreeze(units, strategy.freeze, { batchNorm: strategy.batchNorm });
   const groups = buildGroups(units, strategy.groups, freeze.trainable);
-  const how = { ...strategy, strategy: strategy.name, precision: null, lossScale: null };
+  const how = { ...strategy, strategy: strategy.name, precision: null, lossScale: null, settings: null };
   return report(how, 'strategy', head, freeze, groups);
 }
 
 /** What a run was trained with, unit by unit. */
 export function runPlanReport(settings: RunSettings, head: HeadShape): PlanReport {
   const freeze = resolveFreeze(describeUnits(head), settings.freeze, { batchNorm: settings.batchNorm });
-  // A run of an earlier version had the one loss scale that there was.
-  const { precision, lossScale = lossScaleOf(undefined, precision) } = settings;
-  return report({ ...settings, lossScale }, 'run', head, freeze, settings.groups);
+  const all = settingsOfRun(settings);
+  const plain = pick(all, namesOf('settings')) as PlainSettings;
+  return report({ ...all, settings: plain }, 'run', head, freeze, settings.groups);
 }
 
 function report(
-  how: Pick<PlanReport, 'strategy' | 'optimizer' | 'schedule' | 'augment' | 'precision' | 'lossScale'>,
+  how: Pick<PlanReport, 'strategy' | 'optimizer' | 'schedule' | 'augment' | 'precision' | 'lossScale' | 'settings'>,
   from: PlanReport['from'],
   head: HeadShape,
   freeze: FreezePlan,
@@ -67,6 +74,7 @@ function report(
     augment: how.augment,
     precision: how.precision,
     lossScale: how.lossScale,
+    settings: how.settings,
     head,
     units: rows,
     parameters: sum(rows.map(({ parameters }) => parameters)),
@@ -98,16 +106,31 @@ export function showPlan(plan: PlanReport): string {
   ]);
   const { optimizer, schedule, augment, precision, lossScale } = plan;
   const arithmetic = precision === null ? '' : `, ${precision}${lossScale === null ? '' : `, loss scale ${lossScale}`}`;
-  const warmup =
-    'warmupEpochs' in schedule && schedule.warmupEpochs ? `, warm-up over ${schedule.warmupEpochs} epochs` : '';
   return [
-    `${plan.from === 'run' ? 'Trained with' : 'Strategy'} ${plan.strategy}: ${optimizer.kind}, ${schedule.kind} schedule${warmup}, augmentation ${augment}${arithmetic}`,
+    `${plan.from === 'run' ? 'Trained with' : 'Strategy'} ${plan.strategy}: ${optimizer.kind}, ${describeSchedule(schedule)}, augmentation ${augment}${arithmetic}`,
+    ...(plan.settings === null ? [] : [describeSettings(plan.settings)]),
     '',
     table(['unit', 'parameters', '', 'BatchNorm', 'group', 'rate', 'weight decay'], rows, ['left', 'right']),
     '',
     `${grouped(plan.trainable)} of ${grouped(plan.parameters)} parameters train. ` +
       `Frozen from the input: ${plan.frozenPrefixUnits} of ${plan.units.length} units.`,
   ].join('\n');
+}
+
+/** Such as `--epochs 10 --seed 0`: what the run was told, or took where it was not told. */
+function describeSettings(settings: PlainSettings): string {
+  const flags = Object.entries(settings).flatMap(([name, value]) => {
+    if (value === null || value === false) return [];
+    return [value === true ? `--${flagOf(name)}` : `--${flagOf(name)} ${value}`];
+  });
+  return `Settings: ${flags.join(' ')}`;
+}
+
+function describeSchedule(schedule: PlanReport['schedule']): string {
+  const { kind, warmupEpochs, ...rest } = schedule as ScheduleSpec;
+  const parts = Object.entries(rest).map(([name, value]) => `${name} ${value}`);
+  const warmup = warmupEpochs ? `, warm-up over ${warmupEpochs} epochs` : '';
+  return `${kind} schedule${parts.length === 0 ? '' : ` (${parts.join(', ')})`}${warmup}`;
 }
 
 export interface ModelReport {
@@ -118,10 +141,12 @@ export interface ModelReport {
   readonly classes: readonly string[] | null;
   readonly metadata: CheckpointMetadata | null;
   readonly tensors: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] }[];
+  /** Where in the file the network was, and what in it is not used. */
+  readonly notes: readonly Note[];
 }
 
 /** What is in a file. */
-export function modelReport(source: ModelSource): ModelReport {
+export function modelReport(source: ModelSource, notes: readonly Note[]): ModelReport {
   return {
     kind: source.kind,
     path: source.path,
@@ -130,6 +155,7 @@ export function modelReport(source: ModelSource): ModelReport {
     classes: source.metadata?.classes ?? null,
     metadata: source.metadata,
     tensors: [...source.table.tensors.values()].map(({ name, dtype, shape }) => ({ name, dtype, shape })),
+    notes,
   };
 }
 
@@ -142,6 +168,7 @@ export function showModel(model: ModelReport, listTensors: boolean): string {
     `${model.path}: ${model.kind === 'weights' ? 'weights' : 'checkpoint'}, ${model.format}, ${model.tensors.length} tensors (${kinds})`,
     `head: ${hidden} to ${model.head.classes} classes`,
   ];
+  for (const { message } of model.notes) lines.push(`note: ${message}`);
   if (model.classes !== null) lines.push(`classes: ${model.classes.join(', ')}`);
   if (model.metadata !== null) {
     const { transform, strategy, versions } = model.metadata;

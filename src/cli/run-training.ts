@@ -1,106 +1,102 @@
 import { join } from 'node:path';
 import type { ArgumentsCamelCase } from 'yargs';
 import { type Dataset, openDataset } from '../data/dataset.js';
+import { refuseOutputInside } from '../data/output-place.js';
 import { ResNet50 } from '../model/resnet50.js';
 import { native } from '../native/load.js';
 import { invalidArgument } from '../options.js';
-import type { TrainingRun } from '../training/run.js';
+import { openLast } from '../training/checkpoint.js';
+import { OPTIONS } from '../training/option-table.js';
+import { namesByResume, namesOf, pick } from '../training/option-values.js';
+import type { TrainOptions } from '../training/options.js';
 import type { RunConfig } from '../training/run-config.js';
 import { RunDirectory } from '../training/run-directory.js';
 import type { Strategy } from '../training/strategies.js';
-import { train } from '../training/train.js';
-import { type TrainArguments, trainOptions } from './commands/train.js';
+import { startRun } from '../training/train.js';
+import { flagOf } from './flags.js';
 import { given } from './given.js';
 import { createOutput, type Output } from './output.js';
 import { strategyFromArguments } from './plan.js';
+import { outliveReaders } from './readers.js';
+import { tellNotes } from './tell-notes.js';
+import type { TrainArguments } from './train-options.js';
 import { trainingTeller } from './training-output.js';
 
 type Arguments = ArgumentsCamelCase<TrainArguments>;
 
 /** `resnet-torch train`: opens the data, makes the model, trains, and tells what happens. */
 export async function runTraining(args: Arguments, signal: AbortSignal): Promise<void> {
+  outliveReaders();
   const output = createOutput({ json: args.json === true });
   if (args.threads !== undefined) native().setThreads(args.threads);
-  if (args.resume === true) await continueRun(args, args.out ?? '', signal, output);
-  else await beginRun(args, signal, output);
+  const strategy = strategyFromArguments(args);
+  const directory = new RunDirectory(args.out ?? defaultOut(new Date(), strategy.name));
+  const resume = args.resume === true;
+  if (resume) refuseSettings(args);
+  try {
+    // Before the images are read and the weights are fetched, which may take long.
+    if (!resume) await refuseOutputInside(args.data, directory.path);
+    await directory.claim({ resume, overwrite: args.overwrite === true });
+    if (resume) await continueRun(args, directory, signal, output);
+    else await beginRun(args, strategy, directory, signal, output);
+  } finally {
+    await directory.close();
+  }
 }
 
-async function beginRun(args: Arguments, signal: AbortSignal, output: Output): Promise<void> {
-  const strategy = strategyFromArguments(args);
-  const out = args.out ?? defaultOut(new Date(), strategy.name);
-  // Before the images are read and the weights are fetched, which may take long.
-  await new RunDirectory(out).check(args.overwrite === true);
+async function beginRun(
+  args: Arguments,
+  strategy: Strategy,
+  directory: RunDirectory,
+  signal: AbortSignal,
+  output: Output,
+): Promise<void> {
   using data = await openData(args, signal, output);
   using model = await makeModel(args, strategy, data, signal, output);
-  const run = train(model, data, {
-    strategy,
-    out,
-    ...given({
-      overwrite: args.overwrite,
-      epochs: args.epochs,
-      batchSize: args.batchSize,
-      imageSize: args.imageSize,
-      resize: args.resize,
-      seed: args.seed,
-      workers: args.workers,
-      cacheImages: args.cacheImages,
-      precision: args.precision,
-      lossScale: args.lossScale,
-      cudaGraph: args.cudaGraph,
-      skipCorrupt: args.skipCorrupt,
-      cache: args.cache,
-      cacheViews: args.cacheViews,
-      signal,
-    }),
-  });
-  await tell(run, args, output);
+  const told = pick(args, namesOf('settings', 'conditions'));
+  const options: TrainOptions = { ...told, strategy, out: directory.path, signal };
+  await tell(model, data, options, directory, args, output);
 }
 
-/** What may be said of a run that goes on; `val-split`, `seed` and `skip-corrupt` open the same data again. */
-const CONTINUABLE = [
-  'data',
-  'out',
-  'resume',
-  'json',
-  'valSplit',
-  'seed',
-  'skipCorrupt',
-  'workers',
-  'cacheImages',
-  'cudaGraph',
-  'threads',
-  'device',
-];
+function refuseSettings(args: Arguments): void {
+  const also = namesByResume('kept').find((name) => args[name] !== undefined);
+  if (also === undefined) return;
+  throw invalidArgument(`--resume continues a run with its own settings. Leave --${flagOf(also)} out.`);
+}
 
-async function continueRun(args: Arguments, out: string, signal: AbortSignal, output: Output): Promise<void> {
-  const options = Object.keys(trainOptions).filter((name) => !CONTINUABLE.includes(camelCase(name)));
-  const also = options.find((name) => args[name] !== undefined);
-  if (also !== undefined) throw invalidArgument(`--resume continues a run with its own settings. Leave --${also} out.`);
-  const directory = new RunDirectory(out);
+/** Conditions of a run that may be other ones when it goes on. */
+const CONDITIONS = namesOf('conditions').filter((name) => OPTIONS[name].resume === 'free');
+
+async function continueRun(
+  args: Arguments,
+  directory: RunDirectory,
+  signal: AbortSignal,
+  output: Output,
+): Promise<void> {
+  await openLast(directory);
   const { settings } = (await directory.readConfig()) as Partial<RunConfig>;
   const seed = args.seed ?? settings?.seed;
   const skipCorrupt = args.skipCorrupt ?? settings?.skipCorrupt;
   const { data: path, valSplit, workers } = args;
   using data = await openData({ data: path, valSplit, seed, workers, skipCorrupt }, signal, output);
   using model = await ResNet50.load(directory.last.weights, given({ device: args.device, signal }));
-  const run = train(model, data, {
-    out,
-    resume: true,
-    ...given({ workers: args.workers, cacheImages: args.cacheImages, cudaGraph: args.cudaGraph, signal }),
-  });
-  await tell(run, args, output);
+  const options: TrainOptions = { ...pick(args, CONDITIONS), out: directory.path, resume: true, signal };
+  await tell(model, data, options, directory, args, output);
 }
 
-async function tell(run: TrainingRun, args: Arguments, output: Output): Promise<void> {
+async function tell(
+  model: ResNet50,
+  data: Dataset,
+  options: TrainOptions,
+  directory: RunDirectory,
+  args: Arguments,
+  output: Output,
+): Promise<void> {
   const show = trainingTeller(output);
-  for await (const event of run) {
+  for await (const event of startRun(model, data, options, directory)) {
     show(event);
     if (args.json === true) output.json(event);
   }
-}
-
-function camelCase(name: string): string {
-  return name.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
 type DataArguments = Pick<Arguments, 'data' | 'valSplit' | 'seed' | 'workers' | 'skipCorrupt'>;
@@ -118,7 +114,7 @@ async function openData(args: DataArguments, signal: AbortSignal, output: Output
     }),
   );
   output.endProgress();
-  for (const note of data.notes) output.note(note);
+  tellNotes(data.notes, output);
   return data;
 }
 
@@ -142,7 +138,7 @@ async function makeModel(
     }),
   });
   output.endProgress();
-  for (const note of model.notes) output.note(note);
+  tellNotes(model.notes, output);
   return model;
 }
 

@@ -1,6 +1,6 @@
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { ResnetTorchError } from '../errors.js';
-import type { NativeInfo } from '../native/binding.js';
+import type { NativeInfo } from '../native/contract/device.js';
 import { native } from '../native/load.js';
 import { packageVersion } from '../version.js';
 

@@ -1,43 +1,32 @@
+import { quoted } from '../data/quoted.js';
+import { type BestMetric, DEFAULT_BEST_METRIC, figureOf, titleOf } from '../metrics/best.js';
+import type { Metrics } from '../metrics/registry.js';
 import type { EpochEvent, ResultEvent, StartEvent, TrainingEvent } from '../training/events.js';
 import type { Output } from './output.js';
 import { grouped, percent, rate } from './table.js';
+import { tellNotes } from './tell-notes.js';
+import { follow, type TrainingView, UNSEEN } from './training-view.js';
 
 /** Tells people what a run tells, event by event. */
 export function trainingTeller(output: Output): (event: TrainingEvent) => void {
-  const run: Told = { stepsPerEpoch: 0, fills: false };
+  let view = UNSEEN;
   return (event) => {
-    if (event.type === 'start') {
-      run.stepsPerEpoch = event.stepsPerEpoch;
-      run.fills = event.cache !== null && event.cache.found < event.cache.entries;
-    }
-    showEvent(event, run, output);
-    if (event.type === 'epoch' || event.type === 'cache') run.fills = false;
+    view = follow(view, event);
+    showEvent(event, view, output);
   };
 }
 
-/** What was told of a run, and how far it is: `fills` in the first epoch with a cache. */
-interface Told {
-  stepsPerEpoch: number;
-  fills: boolean;
-}
-
-function showEvent(event: TrainingEvent, { stepsPerEpoch, fills }: Told, output: Output): void {
+function showEvent(event: TrainingEvent, { bar, bestMetric, drift, notes }: TrainingView, output: Output): void {
   switch (event.type) {
     case 'start':
       output.print(describeStart(event));
       return;
-    case 'step': {
-      const { epoch, step, steps, loss, imagesPerSecond } = event;
-      // The last step of an epoch is followed by the evaluation, which has no events of its own.
-      const doing = step % stepsPerEpoch === 0 ? '  validating' : '';
-      const filling = fills ? '  filling the cache' : '';
-      const detail = `loss ${loss.toFixed(4)}  ${imagesPerSecond.toFixed(1)} img/s${filling}${doing}`;
-      output.progress(`epoch ${epoch}`, step, steps, detail, doing !== '');
+    case 'step':
+      if (bar !== null) output.progress(bar.task, bar.done, bar.total, bar.detail, bar.must);
       return;
-    }
     case 'epoch':
       output.endProgress();
-      output.print(describeEpoch(event));
+      output.print(describeEpoch(event, bestMetric));
       return;
     case 'skipped':
       output.note(`Left out ${event.path}: ${event.message}`);
@@ -45,13 +34,17 @@ function showEvent(event: TrainingEvent, { stepsPerEpoch, fills }: Told, output:
     case 'cache':
       output.note(`The feature cache takes no more: ${event.message}. The run goes on, and computes the rest anew.`);
       return;
+    case 'note':
+      output.note(`Note: ${event.message}`);
+      return;
     case 'aborted':
       output.endProgress();
       output.note(describeAborted(event.epoch, event.step, event.checkpoint));
       return;
     case 'result':
       output.endProgress();
-      output.print(describeResult(event));
+      output.print(describeResult(event, bestMetric, drift));
+      tellNotes(notes, output);
       return;
     // Checkpoints are named by the result, and an error is printed as what the command ends with.
     case 'checkpoint':
@@ -64,7 +57,7 @@ function describeStart(event: StartEvent): string {
   const rates = event.groups.map(({ name, lr }) => `${name} ${rate(lr)}`).join(', ');
   const scale = event.lossScale === null ? '' : ` (loss scale ${event.lossScale})`;
   const lines = [
-    `${event.classes.length} classes, ${grouped(event.images.train)} images to train on, ${grouped(event.images.val)} to validate`,
+    `${event.classes.length} classes (${quoted(event.classes)}), ${grouped(event.images.train)} images to train on, ${grouped(event.images.val)} to validate`,
     `${event.strategy}: ${grouped(event.trainable)} of ${grouped(event.parameters)} parameters train; ${event.optimizer}, rates: ${rates}`,
     `${event.epochs} epochs of ${event.stepsPerEpoch} steps, batch ${event.batchSize}, ` +
       `${event.imageSize}×${event.imageSize} px, ${event.precision}${scale} on ${event.device}`,
@@ -86,20 +79,53 @@ function megabytes(bytes: number): string {
   return `${grouped(Math.ceil(bytes / 1e6))} MB`;
 }
 
-/** Such as `epoch 2/10  train 0.4113  val 0.3525  top-1 91.50%  drift layer4 0.5%, head 12%  14.1 img/s  best`. */
-function describeEpoch(event: EpochEvent): string {
+/** Metrics of every run that lines tell. */
+const TOLD: readonly BestMetric[] = ['top1', 'top5', 'loss'];
+
+/** Columns of a terminal that nobody has made wider. */
+const COLUMNS = 80;
+
+/** Such as `epoch 2/10  train 0.4113  val 0.3525  top-1 91.50%  best  14.1 img/s`. */
+function describeEpoch(event: EpochEvent, bestMetric: BestMetric): string {
   const { val, train } = event;
-  return [
+  const accuracy =
+    val.top5 === undefined ? `top-1 ${percent(val.top1)}` : `top-1/5 ${percent(val.top1)}/${percent(val.top5)}`;
+  return inColumns([
     `epoch ${event.epoch}/${event.epochs}`,
-    `train ${train.loss.toFixed(4)}`,
-    `val ${val.loss.toFixed(4)}`,
-    `top-1 ${percent(val.top1)}`,
-    ...(val.top5 === undefined ? [] : [`top-5 ${percent(val.top5)}`]),
-    `drift ${describeDrift(event.drift)}`,
-    `${event.imagesPerSecond.toFixed(1)} img/s`,
-    ...waited(event.seconds),
+    `train ${figure(train.loss)}`,
+    `val ${figure(val.loss)}`,
+    accuracy,
+    ...chosenBy(val, bestMetric),
     ...(event.best ? ['best'] : []),
-  ].join('  ');
+    speed(event.imagesPerSecond),
+    ...waited(event.seconds),
+  ]);
+}
+
+/** The share that the best epoch is chosen by, where it is none of those that are told anyway. */
+function chosenBy(figures: Partial<Metrics>, bestMetric: BestMetric): readonly string[] {
+  if (TOLD.includes(bestMetric)) return [];
+  return [`${titleOf(bestMetric)} ${percent(figureOf(bestMetric, figures) ?? Number.NaN)}`];
+}
+
+/** Parts with two spaces between them, on a further line that is set in where a line would grow too long. */
+function inColumns(parts: readonly string[]): string {
+  const lines: string[] = [];
+  for (const part of parts) {
+    const line = lines.at(-1);
+    if (line !== undefined && line.length + 2 + part.length <= COLUMNS) lines[lines.length - 1] = `${line}  ${part}`;
+    else lines.push(line === undefined ? part : `  ${part}`);
+  }
+  return lines.join('\n');
+}
+
+/** A loss in few characters, however large. */
+function figure(value: number): string {
+  return Math.abs(value) < 10 ? value.toFixed(4) : value.toPrecision(5);
+}
+
+function speed(imagesPerSecond: number): string {
+  return `${imagesPerSecond < 100 ? imagesPerSecond.toFixed(1) : Math.round(imagesPerSecond)} img/s`;
 }
 
 /** Where it is a twentieth of the time or more: then more workers, or smaller files, would make the run faster. */
@@ -124,13 +150,16 @@ function describeAborted(epoch: number, step: number, checkpoint: string | null)
   return `Stopped in epoch ${epoch}, after step ${step}${kept}.`;
 }
 
-function describeResult(event: ResultEvent): string {
+function describeResult(event: ResultEvent, bestMetric: BestMetric, drift: EpochEvent['drift'] | null): string {
   const { best } = event;
   const fifth = best.top5 === undefined ? '' : `, top-5 ${percent(best.top5)}`;
+  const chosen = chosenBy(best, bestMetric).map((text) => `, ${text}`);
+  const by = bestMetric === DEFAULT_BEST_METRIC ? '' : ` by ${titleOf(bestMetric)}`;
   const lines = [
-    `\nBest: epoch ${best.epoch}, top-1 ${percent(best.top1)}${fifth}, loss ${best.loss.toFixed(4)}; ` +
+    `\nBest${by}: epoch ${best.epoch}, top-1 ${percent(best.top1)}${fifth}${chosen.join('')}, loss ${figure(best.loss)}; ` +
       `${event.seconds.toFixed(0)} s in all, ${event.imagesPerSecond.toFixed(1)} img/s`,
   ];
+  if (drift !== null) lines.push(`Moved since the start: ${describeDrift(drift)}`);
   if (event.skipped > 0) lines.push(`Files left out: ${event.skipped}`);
   if (event.out !== null) lines.push(`Results are in ${event.out}`);
   return lines.join('\n');

@@ -3,6 +3,7 @@ import { basename, dirname, extname, join, resolve } from 'node:path';
 import { ResnetTorchError } from '../errors.js';
 import { fileError, writeFileAtomic } from '../files.js';
 import { ResNet50 } from '../model/resnet50.js';
+import type { Note } from '../notes.js';
 import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
 import { onnxMetadata } from './metadata.js';
 import { OPSETS, onnxFile } from './onnx/file.js';
@@ -51,6 +52,8 @@ export interface WeightsExport<F extends ExportFormat = ExportFormat> {
   readonly path: string;
   /** Size of the file. */
   readonly bytes: number;
+  /** How the weights were loaded, where it is not plain. */
+  readonly notes: readonly Note[];
 }
 
 /** What was written as ONNX, and how the network in it is called. */
@@ -192,7 +195,7 @@ async function write(
       await writeFileAtomic(path, watched(file.parts(model.handle), file.bytes, options));
       const output = settings.softmax ? 'probabilities' : 'logits';
       const { fold: folded, opset } = settings;
-      return { format, path, bytes: file.bytes, input: 'images', output, folded, opset };
+      return { format, path, bytes: file.bytes, notes: model.notes, input: 'images', output, folded, opset };
     }
     case 'torchvision': {
       const file = stateDictFile(model.handle.tensors());
@@ -205,7 +208,7 @@ async function write(
       await model.handle.save(path, metadata, dtype);
     }
   }
-  return { format, path, bytes: (await stat(path)).size };
+  return { format, path, bytes: (await stat(path)).size, notes: model.notes };
 }
 
 /** Says how far it has come, and ends when it is told to. */

@@ -1,34 +1,35 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { fastify } from './fastify.js';
+import { isAllowedHost } from './hosts.js';
 import type { ServerMetrics } from './metrics.js';
-import type { ServerSettings } from './options.js';
-import { PROBLEM_TYPE, Problem, problemOf, shuttingDown } from './problem.js';
+import { harmless, type ServerSettings } from './options.js';
+import { corsHeaders, isForeign, isPreflight, preflightHeaders } from './origins.js';
+import { clip, PROBLEM_TYPE, Problem, problemOf, shuttingDown } from './problem.js';
+import { refuseConnection, refuseExpectation } from './refuse.js';
 import { addRoutes, type RequestNotes, type RouteContext } from './routes.js';
+
+/** What a page of a stranger may make of an answer that it embeds: nothing. */
+const SAFETY_HEADERS = { 'x-content-type-options': 'nosniff', 'cross-origin-resource-policy': 'same-origin' };
 
 /** The status that is counted where the client went away before its answer. */
 const CLIENT_CLOSED = 499;
 
 /** The web application: routes, problem documents, and what is counted and told of each request. */
 export function createApp(context: RouteContext): FastifyInstance {
-  const { settings, metrics } = context;
-  const { timeoutMs, onError } = settings;
+  const { settings, metrics, connections } = context;
+  const { onError, cors } = settings;
+  const onAccess = settings.onAccess === undefined ? undefined : harmless(settings.onAccess, onError);
   const sendProblem = (error: unknown, reply: FastifyReply): FastifyReply => {
     const problem = problemOf(error);
-    if (problem.problem === 'internal-error') onError(error);
+    if (problem.status === 500) onError(error);
     return reply.code(problem.status).headers(problem.headers).type(PROBLEM_TYPE).send(problem.toDocument());
   };
   const app = fastify({
     logger: false,
     return503OnClosing: false,
-    requestTimeout: 2 * timeoutMs + 1000,
-    http: {
-      headersTimeout: timeoutMs,
-      // Refused below, with a document.
-      requireHostHeader: false,
-      requestTimeout: 2 * timeoutMs + 1000,
-      connectionsCheckingInterval: Math.min(1000, Math.max(50, timeoutMs / 4)),
-    },
+    serverFactory: (handler) => connections.openServer(handler),
     clientErrorHandler: (error, socket) => refuseConnection(error, socket as Socket, metrics),
     // Among them a URL with a broken escape, for which there is no route.
     frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) => sendProblem(error, reply),
@@ -45,15 +46,25 @@ export function createApp(context: RouteContext): FastifyInstance {
   });
   app.setNotFoundHandler((request, reply) => sendProblem(nothingAt(request, answered), reply));
   app.addHook('onRequest', (request, reply, done) => {
-    const notes: RequestNotes = { start: performance.now(), images: 0 };
+    const exchange = connections.begin(request.raw, reply.raw);
+    const notes: RequestNotes = { start: performance.now(), exchange, images: 0 };
     request.setDecorator('notes', notes);
-    reply.raw.once('close', () => observe(request, reply.raw, notes, settings, metrics));
-    done(context.isClosing() ? shuttingDown() : lackOfHost(request));
+    exchange.onOver((wasSent) => observe(request, reply.raw, wasSent, notes, onAccess, metrics));
+    done(context.isClosing() ? shuttingDown() : (hostProblem(request, context) ?? originProblem(request, context)));
   });
-  app.addHook('onSend', (_request, reply, payload, done) => {
-    reply.header('x-content-type-options', 'nosniff');
+  app.addHook('onRequest', (request, reply, done) => {
+    const methods = answered.get(pathOf(request));
+    if (cors.length > 0 && methods !== undefined && isPreflight(request.method, request.headers)) {
+      void reply.code(204).headers(preflightHeaders(methods)).send();
+    } else done();
+  });
+  app.addHook('onSend', (request, reply, payload, done) => {
+    reply.headers({ ...SAFETY_HEADERS, ...corsHeaders(cors, request.headers.origin) });
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
     if (context.isClosing()) reply.header('connection', 'close');
+    // What is no request, such as a broken address, has none.
+    const notes = request.getDecorator<RequestNotes | undefined>('notes');
+    if (notes !== undefined) connections.sending(request.raw, notes.exchange);
     done(null, payload);
   });
   app.server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
@@ -63,15 +74,44 @@ export function createApp(context: RouteContext): FastifyInstance {
   return app;
 }
 
-function lackOfHost({ raw }: FastifyRequest): Problem | undefined {
-  if (raw.headers.host !== undefined || raw.httpVersion !== '1.1') return undefined;
-  return new Problem('bad-request', 'A request of HTTP/1.1 needs a Host.');
+function hostProblem({ raw }: FastifyRequest, { settings, connections }: RouteContext): Problem | undefined {
+  const { host = '' } = raw.headers;
+  const given = raw.headersDistinct.host?.length ?? 0;
+  // Browsers and whatever else follows the standard send exactly one.
+  if (given > 1) return new Problem('bad-request', 'A request has one Host.');
+  if (given === 0) {
+    return raw.httpVersion === '1.1' ? new Problem('bad-request', 'A request of HTTP/1.1 needs a Host.') : undefined;
+  }
+  const allowed = settings.allowedHosts ?? (connections.isOfLoopback(raw.socket) ? [] : undefined);
+  if (allowed === undefined || isAllowedHost(host, allowed, raw.socket.localAddress)) return undefined;
+  return new Problem(
+    'wrong-host',
+    `The Host ${JSON.stringify(clip(host, 100))} is none of those that it is called by. Who runs it allows names with ` +
+      '--allowed-hosts, or allowedHosts.',
+  );
 }
 
-function nothingAt({ method, url }: FastifyRequest, answered: ReadonlyMap<string, readonly string[]>): Problem {
-  const allowed = answered.get(url.split('?')[0] ?? '');
+function originProblem({ method, headers }: FastifyRequest, { settings: { cors } }: RouteContext): Problem | undefined {
+  const isRefused =
+    cors.length > 0 && isPreflight(method, headers)
+      ? corsHeaders(cors, headers.origin)['access-control-allow-origin'] === undefined
+      : isForeign(method, headers, cors);
+  if (!isRefused) return undefined;
+  const origin = headers.origin === undefined ? 'another origin' : JSON.stringify(clip(headers.origin, 100));
+  return new Problem(
+    'cross-origin',
+    `Pages of ${origin} may not use this server. Who runs it allows origins with --cors, or cors.`,
+  );
+}
+
+function pathOf({ url }: FastifyRequest): string {
+  return url.split('?')[0] ?? '';
+}
+
+function nothingAt(request: FastifyRequest, answered: ReadonlyMap<string, readonly string[]>): Problem {
+  const allowed = answered.get(pathOf(request));
   if (allowed === undefined) return new Problem('not-found', 'The addresses are listed in /openapi.json.');
-  return new Problem('method-not-allowed', `${method} is not answered here.`, {
+  return new Problem('method-not-allowed', `${request.method} is not answered here.`, {
     headers: { allow: allowed.join(', ') },
   });
 }
@@ -79,42 +119,14 @@ function nothingAt({ method, url }: FastifyRequest, answered: ReadonlyMap<string
 function observe(
   request: FastifyRequest,
   response: ServerResponse,
+  wasSent: boolean,
   { start, images }: RequestNotes,
-  { onAccess }: ServerSettings,
+  onAccess: ServerSettings['onAccess'],
   metrics: ServerMetrics,
 ): void {
   const milliseconds = performance.now() - start;
-  const status = response.writableFinished ? response.statusCode : CLIENT_CLOSED;
+  const status = wasSent ? response.statusCode : CLIENT_CLOSED;
   // Only routes that there are become labels: strangers must not make metrics.
   metrics.countRequest({ route: request.routeOptions.url ?? 'none', status, seconds: milliseconds / 1000 });
   onAccess?.({ method: request.method, url: request.url, status, milliseconds, images });
-}
-
-/** Node answers `Expect: 100-continue` by itself; this is for what else a client may expect. */
-function refuseExpectation(response: ServerResponse, metrics: ServerMetrics): void {
-  const problem = new Problem('expectation-failed', 'Nothing but 100-continue may be expected.');
-  metrics.countRequest({ route: 'none', status: problem.status, seconds: 0 });
-  response.writeHead(problem.status, { 'content-type': PROBLEM_TYPE }).end(JSON.stringify(problem.toDocument()));
-}
-
-/** Answers what never became a request: garbage, headers that are too long, or headers that did not arrive. */
-function refuseConnection(error: NodeJS.ErrnoException, socket: Socket, metrics: ServerMetrics): void {
-  const isAnswered = (socket as { _httpMessage?: ServerResponse })._httpMessage?.headersSent === true;
-  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable || isAnswered) {
-    socket.destroy();
-    return;
-  }
-  const problem = connectionProblem(error);
-  metrics.countRequest({ route: 'none', status: problem.status, seconds: 0 });
-  const body = JSON.stringify(problem.toDocument());
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
-}
-
-function connectionProblem({ code }: NodeJS.ErrnoException): Problem {
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new Problem('slow-request', 'The request did not arrive in time.');
-  if (code === 'HPE_HEADER_OVERFLOW') return new Problem('headers-too-large', 'The headers are longer than 16 KiB.');
-  return new Problem('bad-request', 'What was sent is no HTTP request.');
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Busboy, type BusboyConfig, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
-import { Problem } from './problem.js';
+import { clip, Problem } from './problem.js';
 import { type ReceiveLimits, receive } from './receive.js';
 import { IMAGE_FORMATS, sniffFormat } from './sniff.js';
 
@@ -21,12 +21,13 @@ export const ACCEPTED_TYPES = 'multipart/form-data, image/*, application/octet-s
 export function bodyKind(headers: IncomingMessage['headers']): BodyKind {
   const encoding = headers['content-encoding'] ?? 'identity';
   if (encoding !== 'identity') {
-    throw new Problem('unsupported-media-type', `Bodies are taken as they are, not as ${JSON.stringify(encoding)}.`);
+    const sent = JSON.stringify(clip(encoding, 100));
+    throw new Problem('unsupported-media-type', `Bodies are taken as they are, not as ${sent}.`);
   }
   const type = (headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
   if (type === 'multipart/form-data') return 'multipart';
   if (type === 'application/octet-stream' || (type.startsWith('image/') && type !== 'image/svg+xml')) return 'raw';
-  const sent = type === '' ? 'A body without a content type' : `The content type ${JSON.stringify(type.slice(0, 100))}`;
+  const sent = type === '' ? 'A body without a content type' : `The content type ${JSON.stringify(clip(type, 100))}`;
   throw new Problem('unsupported-media-type', `${sent} is not taken: send one of ${ACCEPTED_TYPES}.`, {
     headers: { 'accept-post': ACCEPTED_TYPES },
   });
@@ -54,6 +55,9 @@ export async function readImages(
 function checkImage(bytes: Buffer, image: number): void {
   if (bytes.length === 0) throw new Problem('no-image', 'The image is empty.', { image });
   if (sniffFormat(bytes) === undefined) {
+    if (bytes.subarray(0, 5).toString('latin1').toLowerCase() === 'data:') {
+      throw new Problem('undecodable-image', 'A data: URL is not taken: send the bytes that it stands for.', { image });
+    }
     const formats = IMAGE_FORMATS.join(', ');
     throw new Problem('undecodable-image', `The bytes do not begin like an image of ${formats}.`, { image });
   }

@@ -11,15 +11,26 @@ export interface ServerMetrics {
   readonly contentType: string;
   countRequest(figures: RequestFigures): void;
   countImages(model: string, images: number): void;
+  /** Connections that are open now. */
+  setConnections(count: number): void;
+  countClosed(reason: ClosedReason): void;
   /** All figures in Prometheus' text format. */
   render(): Promise<string>;
 }
+
+/** Why the server closed a connection: there were too many, or its client did not read an answer in time. */
+export type ClosedReason = (typeof CLOSED_REASONS)[number];
+
+const CLOSED_REASONS = ['limit', 'slow-reader'] as const;
 
 /** What metrics read when they are asked for. */
 export interface MetricSources {
   readonly models: readonly string[];
   counts(model: string): ModelCounts;
   bodyBytes(): number;
+  answerBytes(): number;
+  /** Images of a model whose answers have not gone out. */
+  heldImages(model: string): number;
 }
 
 /** Seconds: from a small picture on a GPU to a request that meets its deadline. */
@@ -91,12 +102,37 @@ export async function createMetrics(sources: MetricSources): Promise<ServerMetri
   addSum('resnet_torch_batched_images_total', 'Images of these batches; over them, the mean size.', (c) => c.images);
   new client.Gauge({
     name: 'resnet_torch_body_bytes',
-    help: 'Bytes of request bodies that are held in memory.',
+    help: 'Bytes of the bodies of requests whose answers have not gone out.',
     registers,
     collect() {
       this.set(sources.bodyBytes());
     },
   });
+  new client.Gauge({
+    name: 'resnet_torch_answer_bytes',
+    help: 'Bytes of answers to predictions that have not gone out.',
+    registers,
+    collect() {
+      this.set(sources.answerBytes());
+    },
+  });
+  new client.Gauge({
+    name: 'resnet_torch_unanswered_images',
+    help: 'Images of requests whose answers have not gone out.',
+    labelNames,
+    registers,
+    collect() {
+      for (const model of sources.models) this.set({ model }, sources.heldImages(model));
+    },
+  });
+  const connections = new client.Gauge({ name: 'resnet_torch_connections', help: 'Open connections.', registers });
+  const closed = new client.Counter({
+    name: 'resnet_torch_connections_closed_total',
+    help: 'Connections closed because there were too many, or because an answer was not read in time.',
+    labelNames: ['reason'] as const,
+    registers,
+  });
+  for (const reason of CLOSED_REASONS) closed.inc({ reason }, 0);
 
   const all = client.Registry.merge([processMetrics(client), own]);
   return {
@@ -106,6 +142,8 @@ export async function createMetrics(sources: MetricSources): Promise<ServerMetri
       requests.inc(labels);
       durations.observe(labels, seconds);
     },
+    setConnections: (count) => connections.set(count),
+    countClosed: (reason) => closed.inc({ reason }),
     countImages: (model, count) => images.inc({ model }, count),
     render: () => all.metrics(),
   };

@@ -1,7 +1,7 @@
 import { ResnetTorchError } from '../errors.js';
 import { nearest } from '../options.js';
 import type { LoadPredictor, ServedPredictor } from './predictor.js';
-import { Problem, RETRY_AFTER } from './problem.js';
+import { clip, Problem, RETRY_AFTER } from './problem.js';
 
 /** A predictor that requests use, and that goes when the last of them is done and another has taken its place. */
 class Generation {
@@ -194,11 +194,17 @@ export type { Generation };
 async function warmUp(predictor: ServedPredictor, signal: AbortSignal): Promise<void> {
   const side = predictor.input.imageSize;
   const grey = { data: new Uint8Array(side * side * 3).fill(128), width: side, height: side, channels: 3 } as const;
-  await predictor.predict(grey, { topK: 1, signal });
+  const { predictions } = await predictor.predict(grey, { topK: 1, signal });
+  if (!predictions.every(({ probability }) => Number.isFinite(probability))) {
+    throw new ResnetTorchError(
+      'ERR_NON_FINITE',
+      'The model computes values that are not finite: its weights are broken.',
+    );
+  }
 }
 
 function unknownModel(name: string, known: readonly string[]): string {
   const near = nearest(name, known);
   const hint = near === undefined ? `There are ${known.join(', ')}.` : `Did you mean ${near}?`;
-  return `There is no model ${JSON.stringify(name.slice(0, 100))}. ${hint}`;
+  return `There is no model ${JSON.stringify(clip(name, 100))}. ${hint}`;
 }

@@ -10,7 +10,8 @@ const reference = (name: string): Json => ({ $ref: `#/components/schemas/${name}
 const PREDICT_PROBLEMS: readonly ProblemName[] = PROBLEM_NAMES.filter(
   (name) => !['not-found', 'method-not-allowed', 'expectation-failed', 'headers-too-large'].includes(name),
 );
-const MODEL_PROBLEMS: readonly ProblemName[] = ['bad-query', 'unknown-model', 'not-ready', 'shutting-down'];
+const ANY_PROBLEMS: readonly ProblemName[] = ['bad-request', 'wrong-host', 'shutting-down'];
+const MODEL_PROBLEMS: readonly ProblemName[] = [...ANY_PROBLEMS, 'bad-query', 'unknown-model', 'not-ready'];
 
 /** What the server takes and answers, in OpenAPI 3.1. */
 export function openApiDocument(limits: Required<ServerLimits>): Json {
@@ -28,14 +29,17 @@ export function openApiDocument(limits: Required<ServerLimits>): Json {
       '/healthz': { get: plainOperation('isAlive', 'Whether the process answers', 'Status') },
       '/readyz': {
         get: {
-          ...plainOperation('isReady', 'Whether all models are loaded', 'Status', ['not-ready', 'shutting-down']),
+          ...plainOperation('isReady', 'Whether all models are loaded', 'Status', ['not-ready']),
         },
       },
       '/metrics': {
         get: {
           operationId: 'metrics',
           summary: 'Figures for Prometheus',
-          responses: { 200: { description: 'Its text format', content: { 'text/plain': text } } },
+          responses: {
+            200: { description: 'Its text format', content: { 'text/plain': text } },
+            ...problems(ANY_PROBLEMS),
+          },
         },
       },
     },
@@ -105,7 +109,8 @@ function modelOperation(): Json {
 }
 
 function plainOperation(operationId: string, summary: string, schema: string, failures: ProblemName[] = []): Json {
-  return { operationId, summary, responses: { 200: jsonResponse('It does', schema), ...problems(failures) } };
+  const responses = { 200: jsonResponse('It does', schema), ...problems([...ANY_PROBLEMS, ...failures]) };
+  return { operationId, summary, responses };
 }
 
 function jsonResponse(description: string, schema: string): Json {

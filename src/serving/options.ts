@@ -1,5 +1,8 @@
 import { MOST_PIXELS } from '../data/image-input.js';
+import { isError } from '../kinds.js';
 import { checkOptions, invalidArgument, requireNumber } from '../options.js';
+import { readAllowedHosts } from './hosts.js';
+import { readOrigins } from './origins.js';
 import type { ServedPredictorOptions } from './predictor.js';
 
 /** One request, as it is told when it was answered. */
@@ -20,10 +23,17 @@ export interface ServerLimits {
   readonly maxPixels?: number;
   /** Images of a request, at most `maxQueue`. Default 32, or `maxQueue` where that is less. */
   readonly maxImages?: number;
-  /** Milliseconds that a request may take to arrive, and again to be answered. Default 10,000. */
+  /** Milliseconds that a request may take to arrive, again to be answered, and its answer to be read. Default 10,000. */
   readonly timeoutMs?: number;
-  /** Images of a model that may wait; beyond, requests are told to come back later. Default 256. */
+  /** Images of a model whose answers have not gone out; beyond, requests are told to come back later. Default 256. */
   readonly maxQueue?: number;
+  /** Connections at once; beyond, they are closed unheard. Not of a server that calls `handler`. Default 1000. */
+  readonly maxConnections?: number;
+  /**
+   * Milliseconds that a connection may wait for its next request. Default 72,000: longer than most proxies keep one. Not
+   * of a server that calls `handler`.
+   */
+  readonly keepAliveMs?: number;
   /** Milliseconds that `close()` waits for requests that run, before it cuts them off. Default 10,000. */
   readonly shutdownMs?: number;
 }
@@ -34,7 +44,15 @@ export interface ServerOptions extends ServerLimits {
   readonly models: Readonly<Record<string, string>>;
   /** The same for all models. */
   readonly predictor?: ServedPredictorOptions;
-  /** Told of every request when it is answered. */
+  /**
+   * Names that requests may call the server by in `Host`, beside `localhost`, 127.x.x.x, `[::1]` and the address that they
+   * came to: `vision.example.com`; `.example.com`, which is that and all below it; or `*`, any. Default: none where the
+   * server listens on this machine alone, so that no page can reach it by a name of its own (DNS rebinding); else any.
+   */
+  readonly allowedHosts?: readonly string[];
+  /** Origins whose pages may use the server, such as `https://app.example.com`, or `*`, any. Default: its own alone. */
+  readonly cors?: readonly string[];
+  /** Told of every request when it is answered. What it throws goes to `onError`. */
   readonly onAccess?: (entry: AccessEntry) => void;
   /** Told of failures that clients see as status 500 alone. Default: a line on standard error. */
   readonly onError?: (error: unknown) => void;
@@ -42,7 +60,11 @@ export interface ServerOptions extends ServerLimits {
 
 export interface ServerSettings extends Required<ServerLimits> {
   readonly models: ReadonlyMap<string, string>;
+  /** `undefined`: by the address that the server listens on. */
+  readonly allowedHosts: readonly string[] | undefined;
+  readonly cors: readonly string[];
   readonly onAccess: ((entry: AccessEntry) => void) | undefined;
+  /** Never throws. */
   readonly onError: (error: unknown) => void;
 }
 
@@ -52,10 +74,12 @@ const LIMITS = {
   maxImages: { default: 32, min: 1, max: 10_000 },
   timeoutMs: { default: 10_000, min: 1, max: 3_600_000 },
   maxQueue: { default: 256, min: 1, max: 1_000_000 },
+  maxConnections: { default: 1000, min: 1, max: 1_000_000 },
+  keepAliveMs: { default: 72_000, min: 1, max: 3_600_000 },
   shutdownMs: { default: 10_000, min: 0, max: 3_600_000 },
 } as const satisfies Record<keyof ServerLimits, { default: number; min: number; max: number }>;
 
-const OPTION_NAMES = ['models', 'predictor', 'onAccess', 'onError', ...Object.keys(LIMITS)];
+const OPTION_NAMES = ['models', 'predictor', 'allowedHosts', 'cors', 'onAccess', 'onError', ...Object.keys(LIMITS)];
 
 /** Names are told to clients, in metrics and in queries. */
 const MODEL_NAME = /^[^\p{Cc}\p{Cs}]{1,100}$/u;
@@ -67,8 +91,10 @@ export function resolveSettings(options: ServerOptions): ServerSettings {
   return {
     ...limits,
     models: resolveModels(options.models),
+    allowedHosts: options.allowedHosts === undefined ? undefined : readAllowedHosts(options.allowedHosts),
+    cors: readOrigins(options.cors ?? []),
     onAccess: options.onAccess,
-    onError: options.onError ?? writeError,
+    onError: options.onError === undefined ? writeError : harmless(options.onError, writeError),
   };
 }
 
@@ -90,6 +116,8 @@ function resolveLimits(options: ServerLimits): Required<ServerLimits> {
     maxImages,
     timeoutMs: read('timeoutMs'),
     maxQueue,
+    maxConnections: read('maxConnections'),
+    keepAliveMs: read('keepAliveMs'),
     shutdownMs: read('shutdownMs'),
   };
 }
@@ -109,6 +137,18 @@ function resolveModels(models: unknown): ReadonlyMap<string, string> {
   return new Map(entries as [string, string][]);
 }
 
+/** A callback that was handed in, whose failure, or its promise's, goes elsewhere instead of to whoever calls it. */
+export function harmless<T>(callback: (value: T) => unknown, failed: (error: unknown) => void): (value: T) => void {
+  return (value) => {
+    try {
+      // An async function is one, too, though its promise is not waited for.
+      Promise.resolve(callback(value)).catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+  };
+}
+
 function writeError(error: unknown): void {
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.stderr.write(`${isError(error) ? (error.stack ?? error.message) : String(error)}\n`);
 }

@@ -1,11 +1,8 @@
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { packageRoot } from '../package-root.js';
 
 /** The text of a file that the package brings along. @param path from the folder of package.json */
-export function readPackageFile(path: string): Promise<string> {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return readFile(join(folder, path), 'utf8');
+export async function readPackageFile(path: string): Promise<string> {
+  return readFile(join(packageRoot(), path), 'utf8');
 }

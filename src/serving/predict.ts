@@ -1,6 +1,6 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import type { ServedPrediction, ServedPredictOptions, ServedPredictor } from './predictor.js';
-import { predictionProblem } from './problem.js';
+import { nonFinite, predictionProblem } from './problem.js';
 
 /** What a client is told of one image. */
 export interface ImageAnswer {
@@ -24,7 +24,9 @@ export async function predictImages(
   const found = await Promise.all(
     images.map(async (bytes, image) => {
       try {
-        return await predictor.predict(bytes, { ...options, signal: request.signal });
+        const found = await predictor.predict(bytes, { ...options, signal: request.signal });
+        if (!isAnswer(found)) throw nonFinite(image);
+        return found;
       } catch (error) {
         failures.push(predictionProblem(error, image, maxPixels));
         request.abort();
@@ -41,6 +43,14 @@ export async function predictImages(
     if (prediction.features !== undefined) await immediate();
   }
   return answers;
+}
+
+/** JSON has no word for what is not finite: it would become `null`. */
+function isAnswer({ predictions, features }: ServedPrediction): boolean {
+  return (
+    predictions.every(({ probability }) => Number.isFinite(probability)) &&
+    (features === undefined || features.every(Number.isFinite))
+  );
 }
 
 function answer({ predictions, features }: ServedPrediction): ImageAnswer {

@@ -1,11 +1,6 @@
-import {
-  type Prediction,
-  type PredictOptions,
-  Predictor,
-  type PredictorInput,
-  type PredictorOptions,
-  type PredictorQueue,
-} from '../inference/predictor.js';
+import type { Prediction } from '../inference/prediction.js';
+import { Predictor, type PredictorQueue } from '../inference/predictor.js';
+import type { PredictOptions, PredictorInput, PredictorOptions } from '../inference/predictor-options.js';
 
 /** How the models of a server are loaded, and how images are gathered into batches. */
 export type ServedPredictorOptions = Omit<

@@ -1,4 +1,5 @@
 import { ResnetTorchError } from '../errors.js';
+import { isError } from '../kinds.js';
 
 /** Every failure that a client can meet: its status, and a title that does not change. */
 const PROBLEMS = {
@@ -6,6 +7,7 @@ const PROBLEMS = {
   'bad-query': [400, 'The query is not understood'],
   'bad-multipart': [400, 'The multipart body is not well formed'],
   'no-image': [400, 'The request holds no image'],
+  'cross-origin': [403, 'Pages of this origin may not ask this'],
   'not-found': [404, 'There is nothing at this address'],
   'unknown-model': [404, 'There is no model of this name'],
   'method-not-allowed': [405, 'The method is not allowed here'],
@@ -15,10 +17,12 @@ const PROBLEMS = {
   'image-too-large': [413, 'The image has too many pixels'],
   'unsupported-media-type': [415, 'The content type is not supported'],
   'expectation-failed': [417, 'The expectation cannot be met'],
+  'wrong-host': [421, 'The server is not called by this name'],
   'undecodable-image': [422, 'The image cannot be decoded'],
   overloaded: [429, 'The server is busy'],
   'headers-too-large': [431, 'The headers are too large'],
   'internal-error': [500, 'The server failed'],
+  'non-finite': [500, 'The model has no answer'],
   'not-ready': [503, 'The server is starting'],
   'shutting-down': [503, 'The server is shutting down'],
   deadline: [504, 'The prediction took too long'],
@@ -29,6 +33,9 @@ export type ProblemName = keyof typeof PROBLEMS;
 export const PROBLEM_NAMES = Object.keys(PROBLEMS) as readonly ProblemName[];
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
+
+/** Characters of a detail: what a client sent is never told back whole. */
+const MOST_DETAIL = 400;
 
 /** A problem document as RFC 9457 has it. */
 export interface ProblemDocument {
@@ -70,10 +77,15 @@ export class Problem extends Error {
       type: problemType(this.problem),
       title: PROBLEMS[this.problem][1],
       status: this.status,
-      detail: this.message,
+      detail: clip(this.message, MOST_DETAIL),
       ...(this.image === undefined ? {} : { image: this.image }),
     };
   }
+}
+
+/** The beginning of a text that may be of any length. */
+export function clip(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
 }
 
 export function problemType(name: ProblemName): string {
@@ -91,6 +103,12 @@ export function overloaded(): Problem {
   return new Problem('overloaded', 'More requests wait than the server can answer in time. Try again later.', {
     headers: RETRY_AFTER,
   });
+}
+
+/** An answer that is no number would be read as none. */
+export function nonFinite(image: number, cause?: unknown): Problem {
+  const detail = 'The model computed values that are not finite for this image. Its weights may be broken.';
+  return new Problem('non-finite', detail, { image, cause });
 }
 
 export function shuttingDown(): Problem {
@@ -115,6 +133,8 @@ export function predictionProblem(error: unknown, image: number, maxPixels: numb
       return overloaded();
     case 'ERR_DEADLINE':
       return new Problem('deadline', error.message, { cause: error });
+    case 'ERR_NON_FINITE':
+      return nonFinite(image, error);
     case 'ERR_INVALID_ARGUMENT':
       return new Problem('bad-query', error.message, { cause: error });
     default:
@@ -127,7 +147,7 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   const { statusCode } = error as { readonly statusCode?: unknown };
   // The web framework's own refusals, such as of a URL with a broken escape.
-  if (error instanceof Error && typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
+  if (isError(error) && typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
     return new Problem(statusCode === 415 ? 'unsupported-media-type' : 'bad-request', error.message, { cause: error });
   }
   return new Problem('internal-error', 'The request could not be answered. The log of the server has more.', {

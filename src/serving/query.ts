@@ -1,5 +1,5 @@
 import { nearest } from '../options.js';
-import { Problem } from './problem.js';
+import { clip, Problem } from './problem.js';
 
 /** What the query of a request asks for. */
 export interface PredictQuery {
@@ -27,7 +27,7 @@ function readQuery<T extends string>(query: unknown, known: readonly T[]): { rea
     if (!(known as readonly string[]).includes(name)) {
       const near = nearest(name, known);
       const hint = near === undefined ? `It takes ${known.join(', ')}.` : `Did you mean ${near}?`;
-      throw new Problem('bad-query', `The query has no ${JSON.stringify(name.slice(0, 100))}. ${hint}`);
+      throw new Problem('bad-query', `The query has no ${JSON.stringify(clip(name, 100))}. ${hint}`);
     }
     if (typeof value !== 'string') throw new Problem('bad-query', `${name} is given more than once.`);
   }
@@ -37,10 +37,7 @@ function readQuery<T extends string>(query: unknown, known: readonly T[]): { rea
 function readTopK(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (!/^[1-9]\d{0,5}$/.test(text)) {
-    throw new Problem(
-      'bad-query',
-      `topK takes a whole number of 1 or more, not ${JSON.stringify(text.slice(0, 100))}.`,
-    );
+    throw new Problem('bad-query', `topK takes a whole number of 1 or more, not ${JSON.stringify(clip(text, 100))}.`);
   }
   return Number(text);
 }
@@ -48,5 +45,5 @@ function readTopK(text: string | undefined): number | undefined {
 function readFlag(name: string, text: string | undefined): boolean {
   if (text === undefined || text === 'false') return false;
   if (text === 'true') return true;
-  throw new Problem('bad-query', `${name} takes true or false, not ${JSON.stringify(text.slice(0, 100))}.`);
+  throw new Problem('bad-query', `${name} takes true or false, not ${JSON.stringify(clip(text, 100))}.`);
 }

@@ -1,35 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { overloaded, Problem } from './problem.js';
-
-/** Bytes that the bodies of all requests together may hold in memory. */
-export class ByteBudget {
-  readonly limit: number;
-  #held = 0;
-
-  constructor(limit: number) {
-    this.limit = limit;
-  }
-
-  get held(): number {
-    return this.#held;
-  }
-
-  /** Books bytes that are to be released together. */
-  open(): { take(bytes: number): void; release(): void } {
-    let own = 0;
-    return {
-      take: (bytes) => {
-        if (this.#held + bytes > this.limit) throw overloaded();
-        own += bytes;
-        this.#held += bytes;
-      },
-      release: () => {
-        this.#held -= own;
-        own = 0;
-      },
-    };
-  }
-}
+import { Problem } from './problem.js';
 
 export interface ReceiveLimits {
   readonly maxBodyBytes: number;

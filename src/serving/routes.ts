@@ -1,4 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Budgets } from './budgets.js';
+import type { Connections, Exchange } from './connections.js';
 import { type BodyKind, bodyKind, readImages } from './images.js';
 import type { ServerMetrics } from './metrics.js';
 import type { Generation, ModelRegistry } from './models.js';
@@ -7,11 +9,12 @@ import type { Page } from './page.js';
 import { predictImages } from './predict.js';
 import { overloaded, Problem, RETRY_AFTER, shuttingDown } from './problem.js';
 import { type PredictQuery, readModelQuery, readPredictQuery } from './query.js';
-import { type ByteBudget, bodyTooLarge } from './receive.js';
+import { bodyTooLarge } from './receive.js';
 
 /** What is noted of a request while it is answered. */
 export interface RequestNotes {
   readonly start: number;
+  readonly exchange: Exchange;
   /** Images that were answered. */
   images: number;
 }
@@ -20,7 +23,8 @@ export interface RouteContext {
   readonly settings: ServerSettings;
   readonly registry: ModelRegistry;
   readonly metrics: ServerMetrics;
-  readonly budget: ByteBudget;
+  readonly connections: Connections;
+  readonly budgets: Budgets;
   readonly page: Page;
   readonly openapi: object;
   isClosing(): boolean;
@@ -49,9 +53,10 @@ function addPredict(app: FastifyInstance, context: RouteContext): void {
       const kind = bodyKind(request.headers);
       const length = Number(request.headers['content-length'] ?? 0);
       if (length > context.settings.maxBodyBytes) throw bodyTooLarge(context.settings.maxBodyBytes);
-      const { generation } = context.registry.find(query.model);
+      const { name, generation } = context.registry.find(query.model);
       checkTopK(query, generation);
-      if (generation.predictor.queue.waiting >= context.settings.maxQueue) throw overloaded();
+      const held = context.budgets.images.get(name)?.held ?? 0;
+      if (Math.max(held, generation.predictor.queue.waiting) >= context.settings.maxQueue) throw overloaded();
       request.setDecorator('plan', { query, kind } satisfies PredictPlan);
     },
     handler: (request, reply) => predict(request, reply, context),
@@ -68,18 +73,27 @@ function checkTopK({ topK }: PredictQuery, { predictor }: Generation): void {
 async function predict(
   request: FastifyRequest,
   reply: FastifyReply,
-  { settings, registry, metrics, budget, running, isClosing }: RouteContext,
+  { settings, registry, metrics, budgets, running, isClosing }: RouteContext,
 ): Promise<unknown> {
   const { query, kind } = request.getDecorator<PredictPlan>('plan');
-  const booked = budget.open();
+  const notes = request.getDecorator<RequestNotes>('notes');
+  const body = budgets.bodies.open();
+  const answer = budgets.answers.open();
   const own = new AbortController();
-  const leave = () => own.abort(new Problem('bad-request', 'The client did not wait for the answer.'));
-  reply.raw.once('close', leave);
+  // Memory is free again when the answer has gone out, not when it is written: its client may be slow to read it.
+  notes.exchange.onOver((wasSent) => {
+    body.release();
+    answer.release();
+    if (!wasSent) own.abort(new Problem('bad-request', 'The client did not wait for the answer.'));
+  });
   running.add(own);
   try {
-    const images = await readImages(request.raw, kind, settings, booked.take);
+    const images = await readImages(request.raw, kind, settings, body.take);
     if (isClosing() && !registry.isReady) throw shuttingDown();
     const { name, generation } = registry.find(query.model);
+    const places = budgets.images.get(name)?.open();
+    notes.exchange.onOver(() => places?.release());
+    places?.take(images.length);
     const options = {
       ...(query.topK === undefined ? {} : { topK: query.topK }),
       features: query.features,
@@ -88,13 +102,13 @@ async function predict(
     const answers = await generation.use((predictor) =>
       predictImages(predictor, images, options, own, settings.maxPixels),
     );
+    const text = JSON.stringify({ model: name, images: answers });
+    answer.take(Buffer.byteLength(text));
     metrics.countImages(name, answers.length);
-    request.getDecorator<RequestNotes>('notes').images = answers.length;
-    return { model: name, images: answers };
+    notes.images = answers.length;
+    return reply.type('application/json; charset=utf-8').send(text);
   } finally {
-    reply.raw.off('close', leave);
     running.delete(own);
-    booked.release();
   }
 }
 

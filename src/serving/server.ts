@@ -3,7 +3,10 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { ResnetTorchError } from '../errors.js';
 import { systemCode } from '../files.js';
+import { isError } from '../kinds.js';
 import { checkOptions, requireNumber } from '../options.js';
+import { Budget, type Budgets } from './budgets.js';
+import { Connections } from './connections.js';
 import { createMetrics } from './metrics.js';
 import { ModelRegistry, type ReloadResult } from './models.js';
 import { openApiDocument } from './openapi.js';
@@ -11,7 +14,6 @@ import { resolveSettings, type ServerOptions, type ServerSettings } from './opti
 import { loadPage } from './page.js';
 import { type LoadPredictor, predictorLoader } from './predictor.js';
 import { shuttingDown } from './problem.js';
-import { ByteBudget } from './receive.js';
 
 /** Options of `PredictionServer.listen()`. */
 export interface ListenOptions {
@@ -33,12 +35,16 @@ export interface ServerAddress {
 /** Bodies that may be in memory at once, in bodies of the largest size. */
 const BODIES_HELD = 16;
 
+/** Bytes of answers that may be in memory at once: ten thousand with features. */
+const ANSWERS_HELD = 256 * 2 ** 20;
+
 /** Predictions over HTTP. Made by `createServer()`. */
 export class PredictionServer {
   /** Resolves when all models are loaded; until then requests for them are answered with 503. */
   readonly ready: Promise<void>;
   readonly #app: FastifyInstance;
   readonly #registry: ModelRegistry;
+  readonly #connections: Connections;
   readonly #shutdownMs: number;
   readonly #running = new Set<AbortController>();
   #closed: Promise<void> | undefined;
@@ -46,9 +52,11 @@ export class PredictionServer {
   private constructor(parts: {
     readonly app: (isClosing: () => boolean, running: Set<AbortController>) => FastifyInstance;
     readonly registry: ModelRegistry;
+    readonly connections: Connections;
     readonly settings: ServerSettings;
   }) {
     this.#registry = parts.registry;
+    this.#connections = parts.connections;
     this.#shutdownMs = parts.settings.shutdownMs;
     this.#app = parts.app(() => this.#closed !== undefined, this.#running);
     this.ready = this.#registry.loadAll();
@@ -64,20 +72,29 @@ export class PredictionServer {
       settings.models,
       load ?? predictorLoader({ ...options.predictor, maxPixels, maxQueue }),
     );
-    const budget = new ByteBudget(BODIES_HELD * settings.maxBodyBytes);
-    const [{ createApp }, page, metrics] = await Promise.all([
+    const budgets: Budgets = {
+      bodies: new Budget(BODIES_HELD * settings.maxBodyBytes),
+      answers: new Budget(ANSWERS_HELD),
+      images: new Map(registry.names.map((name) => [name, new Budget(maxQueue)])),
+    };
+    // First, since it says what to do where the code was bundled; what comes then would fail in words of its own.
+    const page = await loadPage();
+    const [{ createApp }, metrics] = await Promise.all([
       import('./app.js'),
-      loadPage(),
       createMetrics({
         models: registry.names,
         counts: (model) => registry.counts(model),
-        bodyBytes: () => budget.held,
+        bodyBytes: () => budgets.bodies.held,
+        answerBytes: () => budgets.answers.held,
+        heldImages: (model) => budgets.images.get(model)?.held ?? 0,
       }),
     ]);
-    const context = { settings, registry, metrics, budget, page, openapi: openApiDocument(settings) };
+    const connections = new Connections(settings, metrics);
+    const openapi = openApiDocument(settings);
+    const context = { settings, registry, metrics, connections, budgets, page, openapi };
     const app = (isClosing: () => boolean, running: Set<AbortController>) =>
       createApp({ ...context, isClosing, running });
-    const server = new PredictionServer({ app, registry, settings });
+    const server = new PredictionServer({ app, registry, connections, settings });
     await server.#app.ready();
     return server;
   }
@@ -118,6 +135,7 @@ export class PredictionServer {
 
   async #close(): Promise<void> {
     this.#registry.stopLoading();
+    this.#connections.close();
     const bound = setTimeout(() => {
       for (const request of this.#running) request.abort(shuttingDown());
       // Those whose bodies are still on their way are not waited for; the others hear that they were cut off.
@@ -125,6 +143,8 @@ export class PredictionServer {
     }, this.#shutdownMs);
     try {
       await this.#app.close();
+      // One that never listened is not closed by that.
+      this.#app.server.close(() => undefined);
       await this.#registry.dispose();
     } finally {
       clearTimeout(bound);
@@ -145,7 +165,7 @@ const SYMPTOMS: Readonly<Record<string, string>> = {
 };
 
 function listenError(host: string, port: number, error: unknown): ResnetTorchError {
-  const symptom = SYMPTOMS[systemCode(error) ?? ''] ?? (error instanceof Error ? error.message : String(error));
+  const symptom = SYMPTOMS[systemCode(error) ?? ''] ?? (isError(error) ? error.message : String(error));
   return new ResnetTorchError('ERR_FILE', `Cannot listen on ${host}, port ${port}: ${symptom}.`, { cause: error });
 }
 

@@ -1,5 +1,6 @@
 import type { Argv, CommandModule } from 'yargs';
-import { jsonOption, number } from '../options.js';
+import { number } from '../../option-text.js';
+import { jsonOption, withRanges } from '../options.js';
 import { createOutput } from '../output.js';
 import { table } from '../table.js';
 
@@ -27,14 +28,16 @@ const clearCommand: CommandModule<object, ClearArguments> = {
   describe: 'Remove the caches on disk',
   builder: (cli) =>
     cli
-      .options({
-        'older-than': {
-          requiresArg: true,
-          description: 'Only those that no run has used for so many days',
-          coerce: number('older-than', { min: 0 }),
-        },
-        ...jsonOption,
-      })
+      .options(
+        withRanges({
+          'older-than': {
+            requiresArg: true,
+            description: 'Only those that no run has used for so many days',
+            coerce: number('older-than', { min: 0 }),
+          },
+          ...jsonOption,
+        }),
+      )
       .example('$0 cache clear', 'all of them')
       .example('$0 cache clear --older-than 30', 'those that were not used for a month')
       .epilogue('A run that uses one goes on undisturbed. Downloaded weights are not touched.') as Argv<ClearArguments>,

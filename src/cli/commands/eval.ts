@@ -1,17 +1,13 @@
 import type { ArgumentsCamelCase, Argv, CommandModule, InferredOptionTypes } from 'yargs';
+import { number } from '../../option-text.js';
+import { OPTIONS } from '../../training/option-table.js';
 import { given } from '../given.js';
 import { interruptible } from '../interrupt.js';
-import {
-  classesOption,
-  computeOptions,
-  corruptOption,
-  imageOptions,
-  jsonOption,
-  modelArgument,
-  number,
-} from '../options.js';
+import { LeftOut } from '../left-out.js';
+import { type InferenceArguments, inferenceOptions, jsonOption, modelArgument, withRanges } from '../options.js';
 import { createOutput } from '../output.js';
 import { percent, table } from '../table.js';
+import { tellNotes } from '../tell-notes.js';
 
 const options = {
   split: {
@@ -23,39 +19,38 @@ const options = {
   'val-split': {
     requiresArg: true,
     description: 'Of a folder without parts, the share that `train` held back with this value and seed',
-    coerce: number('val-split', { above: 0, max: 0.9 }),
+    coerce: number('val-split', OPTIONS.valSplit.type.range),
   },
   seed: {
     requiresArg: true,
     description: 'The seed of the run whose --val-split this is; default 0',
-    coerce: number('seed', { integer: true, min: 0, max: Number.MAX_SAFE_INTEGER }),
+    coerce: number('seed', OPTIONS.seed.type.range),
   },
   ...jsonOption,
-  ...classesOption,
-  ...imageOptions,
-  ...corruptOption,
-  ...computeOptions,
 } as const;
 
-interface EvalArguments extends InferredOptionTypes<typeof options> {
+interface EvalArguments extends InferredOptionTypes<typeof options>, InferenceArguments {
   readonly model: string;
   readonly data: string;
 }
 
 export const evalCommand: CommandModule<object, EvalArguments> = {
   command: 'eval <model> <data>',
-  describe: 'Measure a model on a folder of labelled images',
+  describe: 'Measure a model on labelled images',
   builder: (cli) =>
     cli
       .positional('model', modelArgument)
       .positional('data', {
         type: 'string',
         demandOption: true,
-        description: 'A folder with train/ and val/, or one folder of class folders',
+        description: 'A folder with train/ and val/, one folder of class folders, or a list of images (.csv, .jsonl)',
       })
-      .options(options)
+      .options({ ...withRanges(options), ...inferenceOptions })
       .example('$0 eval runs/bees data/bees', "a run's best checkpoint on val/")
-      .example('$0 eval runs/bees data/bees --split train --json', '{ top1, top5, loss, images }')
+      .example(
+        '$0 eval runs/bees data/bees --split train --json',
+        '{ loss, top1, top5, balancedAccuracy, images, notes }',
+      )
       .example('$0 eval resnet50.pth photos --classes names.txt', 'a weights file, its outputs named one a line')
       .epilogue('Labels are matched by class name, never by position.') as Argv<EvalArguments>,
   handler: (args) => interruptible((signal) => evaluateModel(args, signal)),
@@ -82,8 +77,11 @@ async function evaluateModel(args: ArgumentsCamelCase<EvalArguments>, signal: Ab
     }),
   });
   output.endProgress();
-  for (const note of data.notes) output.note(note);
-  using model = await loadNamed(args, names, data, signal, output);
+  tellNotes(data.notes, output);
+  const loaded = await loadNamed(args, names, data, signal);
+  using model = loaded.model;
+  tellNotes(loaded.notes, output);
+  const leftOut = new LeftOut(output, 'files-left-out', 'Left out, since they could not be decoded');
   const result = await evaluate(
     model,
     data,
@@ -96,18 +94,22 @@ async function evaluateModel(args: ArgumentsCamelCase<EvalArguments>, signal: Ab
       workers: args.workers,
       skipCorrupt: args.skipCorrupt,
       signal,
-      onSkipped: (path: string, message: string) => output.note(`Left out ${path}: ${message}`),
+      onSkipped: (path: string, message: string) => leftOut.add(path, message),
       onProgress: (done: number, total: number) => output.progress('evaluate', done, total),
     }),
   );
   output.endProgress();
-  const { top1, top5, loss, images, split } = result;
+  const { split, perClass, ...metrics } = result;
+  const { top1, top5, balancedAccuracy, loss, images } = metrics;
   if (args.json === true) {
-    output.json({ top1, top5, loss, images });
+    output.json({ ...metrics, notes: [...data.notes, ...loaded.notes, ...leftOut.notes()] });
     return;
   }
-  const rows = result.perClass.map((row) => [row.name, String(row.images), row.images === 0 ? '–' : percent(row.top1)]);
+  const rows = perClass.map((row) => [row.name, String(row.images), row.images === 0 ? '–' : percent(row.top1)]);
   output.print(table(['class', 'images', 'top-1'], rows, ['left', 'right', 'right']));
   const fifth = top5 === undefined ? '' : `, top-5 ${percent(top5)}`;
-  output.print(`\n${images} images (${split}): top-1 ${percent(top1)}${fifth}, loss ${loss.toFixed(4)}`);
+  output.print(
+    `\n${images} images (${split}): top-1 ${percent(top1)}${fifth}, balanced accuracy ${percent(balancedAccuracy)}, loss ${loss.toFixed(4)}`,
+  );
+  if (leftOut.count > 0) output.print(`Files left out: ${leftOut.count}`);
 }

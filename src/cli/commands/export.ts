@@ -1,7 +1,8 @@
 import type { ArgumentsCamelCase, Argv, CommandModule, InferredOptionTypes } from 'yargs';
+import { number } from '../../option-text.js';
 import { given } from '../given.js';
 import { interruptible } from '../interrupt.js';
-import { classesOption, jsonOption, modelArgument, number } from '../options.js';
+import { classesOption, jsonOption, modelArgument, withRanges } from '../options.js';
 import { createOutput } from '../output.js';
 
 const ONNX_GROUP = 'ONNX:';
@@ -48,11 +49,11 @@ export const exportCommand: CommandModule<object, ExportArguments> = {
   builder: (cli) =>
     cli
       .positional('model', modelArgument)
-      .options(options)
+      .options(withRanges(options))
       .example('$0 export runs/bees --format onnx', 'runs/bees/model.onnx, for any batch and image size')
       .example('$0 export runs/bees --format onnx --softmax --out bees.onnx', 'probabilities instead of logits')
       .example('$0 export runs/bees --format torchvision', 'runs/bees/model.pth, a state dict for torchvision')
-      .example('$0 export runs/bees --format fp16 --json', '{ format, path, bytes }')
+      .example('$0 export runs/bees --format fp16 --json', '{ format, path, bytes, notes }')
       .epilogue(
         'A run directory stands for its best checkpoint. What each format holds: docs/export.md.',
       ) as Argv<ExportArguments>,
@@ -80,6 +81,7 @@ async function exportTo(args: ArgumentsCamelCase<ExportArguments>, signal: Abort
     }),
   });
   output.endProgress();
+  for (const { message } of result.notes) output.note(message);
   if (args.json === true) output.json(result);
   else output.print(`Wrote ${result.path}, ${formatBytes(result.bytes)}.`);
 }

@@ -1,6 +1,8 @@
 import type { ArgumentsCamelCase, Argv, CommandModule, InferredOptionTypes } from 'yargs';
+import { number } from '../../option-text.js';
+import { type FlagArguments, flags, flagsIn } from '../flags.js';
 import { interruptible } from '../interrupt.js';
-import { jsonOption, number, planOptions } from '../options.js';
+import { jsonOption, withRanges } from '../options.js';
 import { createOutput } from '../output.js';
 
 const options = {
@@ -11,10 +13,11 @@ const options = {
   },
   tensors: { type: 'boolean', description: "List every tensor of the model's file" },
   ...jsonOption,
-  ...planOptions,
 } as const;
 
-interface InspectArguments extends InferredOptionTypes<typeof options> {
+const PLAN = flagsIn('plan');
+
+interface InspectArguments extends InferredOptionTypes<typeof options>, FlagArguments<(typeof PLAN)[number]> {
   readonly model?: string | undefined;
 }
 
@@ -24,7 +27,7 @@ export const inspectCommand: CommandModule<object, InspectArguments> = {
   builder: (cli) =>
     cli
       .positional('model', { type: 'string', description: 'A run directory, a checkpoint or a weights file' })
-      .options(options)
+      .options({ ...withRanges(options), ...flags(PLAN) })
       .example('$0 inspect', 'the default strategy by unit, versions, and what a report of a fault needs')
       .example('$0 inspect --strategy partial --head-lr 1e-3', 'what flags of train would do')
       .example('$0 inspect runs/bees', 'classes, tensors and metadata of a run')
@@ -34,6 +37,7 @@ export const inspectCommand: CommandModule<object, InspectArguments> = {
 
 async function inspect(args: ArgumentsCamelCase<InspectArguments>): Promise<void> {
   const { readModelSource } = await import('../../model/model-source.js');
+  const { checkWeights } = await import('../../model/check-weights.js');
   const { modelReport, planReport, readRunSettings, runPlanReport, showModel, showPlan } = await import('../report.js');
   const { headShape } = await import('../../model/head.js');
   const { strategyFromArguments } = await import('../plan.js');
@@ -41,7 +45,8 @@ async function inspect(args: ArgumentsCamelCase<InspectArguments>): Promise<void
 
   const output = createOutput({ json: args.json === true });
   const source = args.model === undefined ? undefined : await readModelSource(args.model);
-  const asked = Object.keys(planOptions).some((name) => args[name] !== undefined);
+  const notes = source === undefined ? [] : await checkWeights(source);
+  const asked = PLAN.some((name) => args[name] !== undefined);
   const settings = asked || source === undefined ? null : await readRunSettings(source);
   const strategy = strategyFromArguments(args);
   // A file's head is what it is; without one, and with flags for another, it is the strategy's.
@@ -51,7 +56,7 @@ async function inspect(args: ArgumentsCamelCase<InspectArguments>): Promise<void
     ...(own === undefined ? {} : { hidden: own.hidden, dropout: args.dropout ?? own.dropout }),
   });
   const plan = settings === null ? planReport(strategy, head) : runPlanReport(settings, head);
-  const model = source === undefined ? null : modelReport(source);
+  const model = source === undefined ? null : modelReport(source, notes);
   const system = systemInfo();
   if (args.json === true) {
     output.json({ model, plan, system });

@@ -1,18 +1,16 @@
 import type { ArgumentsCamelCase, Argv, CommandModule, InferredOptionTypes } from 'yargs';
-import { csvRow } from '../csv.js';
+import { ResnetTorchError } from '../../errors.js';
+import type { FailedPrediction } from '../../inference/prediction.js';
+import type { Predictor } from '../../inference/predictor.js';
+import type { Note } from '../../notes.js';
+import { number } from '../../option-text.js';
 import { given } from '../given.js';
 import { interruptible } from '../interrupt.js';
-import {
-  classesOption,
-  computeOptions,
-  corruptOption,
-  imageOptions,
-  jsonOption,
-  modelArgument,
-  number,
-} from '../options.js';
-import { createOutput } from '../output.js';
-import { percent } from '../table.js';
+import { LeftOut } from '../left-out.js';
+import { type InferenceArguments, inferenceOptions, jsonOption, modelArgument, withRanges } from '../options.js';
+import { createOutput, type Output } from '../output.js';
+import { csv, json, lines, type PredictionsWriter } from '../predictions-output.js';
+import { tellNotes } from '../tell-notes.js';
 
 const options = {
   'top-k': {
@@ -21,14 +19,19 @@ const options = {
     coerce: number('top-k', { integer: true, min: 1 }),
   },
   ...jsonOption,
-  csv: { type: 'boolean', conflicts: ['json'], description: 'Print CSV: file, rank, label, index, probability' },
-  ...classesOption,
-  ...imageOptions,
-  ...corruptOption,
-  ...computeOptions,
+  csv: {
+    type: 'boolean',
+    conflicts: ['json'],
+    description: 'Print CSV: file, rank, label, index, probability, error',
+  },
+  strict: {
+    type: 'boolean',
+    conflicts: ['skip-corrupt'],
+    description: 'Stop at the first image that cannot be read, instead of going on and exiting with 1 at the end',
+  },
 } as const;
 
-interface PredictArguments extends InferredOptionTypes<typeof options> {
+interface PredictArguments extends InferredOptionTypes<typeof options>, InferenceArguments {
   readonly model: string;
   readonly images: string[];
 }
@@ -45,11 +48,13 @@ export const predictCommand: CommandModule<object, PredictArguments> = {
         demandOption: true,
         description: 'Images, and folders, which are searched for images',
       })
-      .options(options)
+      .options({ ...withRanges(options), ...inferenceOptions })
       .example('$0 predict runs/bees photo.jpg', 'the likeliest classes of one photograph')
       .example('$0 predict runs/bees photos --top-k 1 --csv > labels.csv', 'a folder, one line an image')
-      .example('$0 predict runs/bees photo.jpg --json', '[{ file, predictions: [{ label, index, probability }] }]')
-      .epilogue('A run directory stands for its best checkpoint.') as Argv<PredictArguments>,
+      .example('$0 predict runs/bees photos --json', '{ images: [{ file, predictions | error }], notes }')
+      .epilogue(
+        'A run directory stands for its best checkpoint. An image that cannot be read has its error in --json and --csv; the exit code is then 1.',
+      ) as Argv<PredictArguments>,
   handler: (args) => interruptible((signal) => predict(args, signal)),
 };
 
@@ -72,31 +77,92 @@ async function predict(args: ArgumentsCamelCase<PredictArguments>, signal: Abort
       signal,
     }),
   );
-  for (const note of predictor.notes) output.note(note);
-  const found = await predictor.predict(
-    args.images,
-    given({
-      topK: args.topK,
-      skipCorrupt: args.skipCorrupt,
-      signal,
-      onProgress: (done: number, total: number) => output.progress('predict', done, total),
-      onSkipped: (path: string, message: string) => output.note(`Left out ${path}: ${message}`),
-    }),
+  const listed = await list(args.images, args.strict === true);
+  const notes: Note[] = [...predictor.notes, ...listed.notes];
+  tellNotes(notes, output);
+  const writer = args.json === true ? json(output) : args.csv === true ? csv(output) : lines(output);
+  await label(predictor, listed.files, args, { output, writer, notes, signal });
+}
+
+interface Means {
+  readonly output: Output;
+  readonly writer: PredictionsWriter;
+  readonly notes: readonly Note[];
+  readonly signal: AbortSignal;
+}
+
+async function label(
+  predictor: Predictor,
+  files: readonly string[],
+  args: ArgumentsCamelCase<PredictArguments>,
+  { output, writer, notes, signal }: Means,
+): Promise<void> {
+  const entries = predictor.stream(
+    files,
+    given({ topK: args.topK, stopOnError: args.strict === true, signal }) as { readonly stopOnError: boolean },
   );
-  output.endProgress();
-  if (args.json === true) {
-    output.json(found);
-  } else if (args.csv === true) {
-    process.stdout.write(csvRow(['file', 'rank', 'label', 'index', 'probability']));
-    for (const { file, predictions } of found) {
-      predictions.forEach(({ label, index, probability }, rank) => {
-        process.stdout.write(csvRow([file ?? '', rank + 1, label, index, probability]));
-      });
+  const failed = { count: 0, code: undefined as FailedPrediction['error']['code'] | undefined };
+  const leftOut = new LeftOut(output, 'broken-files-left-out', 'Left out as broken');
+  let done = 0;
+  const ending = (): readonly Note[] => [...notes, ...leftOut.notes()];
+  output.progress('predict', 0, files.length);
+  try {
+    for await (const entry of entries) {
+      if ('error' in entry && args.skipCorrupt === true && entry.error.code === 'ERR_IMAGE_DECODE') {
+        leftOut.add(entry.file ?? '', entry.error.message);
+      } else {
+        if ('error' in entry) {
+          failed.count++;
+          failed.code ??= entry.error.code;
+          output.note(entry.error.message);
+        }
+        await writer.entry(entry);
+      }
+      output.progress('predict', ++done, Math.max(done, files.length));
     }
-  } else {
-    for (const { file, predictions } of found) {
-      const likeliest = predictions.map(({ label, probability }) => `${label} ${percent(probability)}`);
-      output.print(`${file}: ${likeliest.join(', ')}`);
+  } catch (error) {
+    output.endProgress();
+    await writer.end({ notes: ending(), error: reasonOf(error) });
+    throw error;
+  }
+  output.endProgress();
+  await writer.end({ notes: ending() });
+  if (failed.code === undefined) return;
+  throw new ResnetTorchError(
+    failed.code,
+    `${failed.count} of ${done} images could not be labelled; what is wrong with each is said above. ` +
+      'To stop at the first add --strict.',
+  );
+}
+
+/** The files that the arguments stand for. What is not there stands for itself, and fails in its turn. */
+async function list(
+  paths: readonly string[],
+  strict: boolean,
+): Promise<{ readonly files: readonly string[]; readonly notes: readonly Note[] }> {
+  const { findImages } = await import('../../data/images.js');
+  const { describeSkipped } = await import('../../data/skipped.js');
+  const { Turns } = await import('../../data/turns.js');
+  const turns = new Turns();
+  const files: string[] = [];
+  const notes: Note[] = [];
+  for (const path of paths) {
+    try {
+      const found = await findImages([path]);
+      for (const file of found.files) files.push(file);
+      for (const { code, message } of await describeSkipped({ ignored: found.ignored, corrupt: [] }, path, turns)) {
+        notes.push({ code, message: `In ${path}: ${message}` });
+      }
+    } catch (error) {
+      if (strict || !(error instanceof ResnetTorchError) || error.code !== 'ERR_DATASET') throw error;
+      files.push(path);
     }
   }
+  return { files, notes };
+}
+
+function reasonOf(error: unknown): { readonly code: string; readonly message: string } {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof ResnetTorchError) return { code: error.code, message };
+  return { code: error instanceof Error && error.name === 'AbortError' ? 'ERR_ABORTED' : 'ERR_INTERNAL', message };
 }

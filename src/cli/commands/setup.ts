@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { ArgumentsCamelCase, Argv, CommandModule, InferredOptionTypes } from 'yargs';
 import { ResnetTorchError } from '../../errors.js';
+import { number } from '../../option-text.js';
 import { Interrupted } from '../interrupt.js';
-import { number } from '../options.js';
+import { withRanges } from '../options.js';
 
 const options = {
   device: {
@@ -18,6 +19,13 @@ const options = {
     requiresArg: true,
     description: "Where to download libtorch from in place of PyTorch's host: a base address, or that of one .zip",
   },
+  sha256: {
+    type: 'string',
+    requiresArg: true,
+    description: 'SHA-256 that the archive of libtorch must have, 64 hexadecimal digits',
+  },
+  'allow-unverified': { type: 'boolean', description: 'Take an archive or a wheel whose SHA-256 is not known' },
+  'allow-http': { type: 'boolean', description: 'Let --libtorch-url be an address of http' },
   'libtorch-only': { type: 'boolean', description: 'Get libtorch and stop' },
   jobs: {
     requiresArg: true,
@@ -34,7 +42,7 @@ export const setupCommand: CommandModule<object, SetupArguments> = {
   describe: 'Get libtorch and build the native part',
   builder: (cli) =>
     cli
-      .options(options)
+      .options(withRanges(options))
       .example('$0 setup', 'libtorch for the CPU; a second run has nothing to do and ends at once')
       .example('$0 setup --device cuda', 'the CUDA variant beside it: 2.7 GB to download, and nvcc to build it')
       .example('RESNET_TORCH_LIBTORCH=/opt/libtorch $0 setup', 'with a libtorch that is there already')
@@ -48,6 +56,9 @@ async function setup(args: ArgumentsCamelCase<SetupArguments>): Promise<void> {
   const flags = [
     ...(args.device === undefined ? [] : ['--device', args.device]),
     ...(args.libtorchUrl === undefined ? [] : ['--libtorch-url', args.libtorchUrl]),
+    ...(args.sha256 === undefined ? [] : ['--sha256', args.sha256]),
+    ...(args.allowUnverified === true ? ['--allow-unverified'] : []),
+    ...(args.allowHttp === true ? ['--allow-http'] : []),
     ...(args.libtorchOnly === true ? ['--libtorch-only'] : []),
     ...(args.jobs === undefined ? [] : ['--jobs', String(args.jobs)]),
     ...(args.force === true ? ['--force'] : []),

@@ -1,4 +1,4 @@
-import type { NativeModel } from '../../native/binding.js';
+import type { NativeModel } from '../../native/contract/model.js';
 import { invalidArgument } from '../../options.js';
 import { packageVersion } from '../../version.js';
 import type { Graph } from './graph.js';

@@ -1,5 +1,6 @@
+import type { HeadShape } from '../../model/head-shape.js';
 import { CONVOLUTIONS, type ConvolutionPlan, describeUnits, UNIT_NAMES } from '../../model/units.js';
-import type { HeadShape, NativeModel } from '../../native/binding.js';
+import type { NativeModel } from '../../native/contract/model.js';
 import type { Node, Value } from './messages.js';
 
 /** Weights that are read in one call, as float32. */

@@ -1,4 +1,4 @@
-import type { NativeModel } from '../../native/binding.js';
+import type { NativeModel } from '../../native/contract/model.js';
 import { invalidArgument } from '../../options.js';
 import { type PickledTensor, pickleStateDict } from './pickle.js';
 import { MOST_ZIP_BYTES, type ZipMember, zipArchive, zipBytesAtMost } from './zip.js';
