@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * Sets the package up: `node scripts/setup.mjs [--device cpu|cuda] [--libtorch-only | --native | --typescript]
- * [--libtorch-url URL] [--jobs N] [--force]`. Plain JavaScript over Node alone, since it runs before anything is installed or compiled.
+ * [--libtorch-url URL] [--sha256 HEX] [--allow-unverified] [--allow-http] [--jobs N] [--force]`. Plain JavaScript over Node alone, since it runs before anything is installed or compiled.
  *
  * `npx resnet-torch setup` spawns this file with the same flags. It writes to standard error only, ends with code 0 when
  * all is in place, 1 when a step failed (the message says which and what to do), 2 for a wrong flag.
@@ -20,12 +20,12 @@ import { buildTypeScript } from './setup/typescript.mjs';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** @param {import('./setup/arguments.mjs').Options} options */
-async function setup({ device, part, url, jobs, force }) {
+async function setup({ device, part, trust, jobs, force }) {
   const start = Date.now();
   const fromSource = isCheckout(root);
   if (fromSource && (part === 'all' || part === 'typescript')) await installDependencies(root);
   if (part !== 'typescript') {
-    const libtorch = await provideLibtorch(root, device, url);
+    const libtorch = await provideLibtorch(root, device, trust);
     if (part !== 'libtorch') await buildNative(root, device, libtorch, { jobs, force });
   }
   if (fromSource && (part === 'all' || part === 'typescript')) await buildTypeScript(root, { force });

@@ -4,14 +4,15 @@ import { existsSync, lstatSync, realpathSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { checkLibraries, listLibraries } from './contents.mjs';
-import { download } from './download.mjs';
+import { download, HashMismatch } from './download.mjs';
 import { reasonOf, SetupError } from './errors.mjs';
 import { inspectLibtorch, libtorchWithin } from './inspect.mjs';
-import { byteProgress, say, step } from './output.mjs';
-import { officialArchive, officialBase, pinnedLibtorch, sha256 } from './pins.mjs';
+import { byteProgress, step, warn } from './output.mjs';
+import { officialArchive, officialBase, pinnedLibtorch } from './pins.mjs';
 import { installedTorch } from './python.mjs';
-import { listZip, unzip } from './unzip.mjs';
+import { unzip } from './unzip.mjs';
 import { fetchWheel } from './wheel.mjs';
+import { listZip } from './zip-directory.mjs';
 
 /** @typedef {import('./pins.mjs').Variant} Variant */
 
@@ -22,22 +23,35 @@ import { fetchWheel } from './wheel.mjs';
  */
 
 /**
+ * @typedef {object} Trust what may be downloaded
+ * @property {string | undefined} url base address in place of the official one, or a whole archive's
+ * @property {string | undefined} sha256 of the archive, in hex
+ * @property {boolean} allowUnverified whether a file is taken whose hash is not known
+ * @property {boolean} allowHttp whether an address may be one of http
+ */
+
+/**
  * @param {string} root the package's folder
  * @param {Variant} variant
- * @param {string | undefined} url base address in place of the official one, or a whole archive's
+ * @param {Trust} trust
  * @returns {Promise<Libtorch>}
  */
-export async function provideLibtorch(root, variant, url) {
+export async function provideLibtorch(root, variant, trust) {
   const folder = join(root, 'vendor', `libtorch-${variant}`);
   const pinned = pinnedLibtorch[variant];
   const own = process.env.RESNET_TORCH_LIBTORCH;
   if (own) return useOwn(folder, variant, own);
 
+  const downloads = [
+    { what: 'wheel through pip', find: () => store(root, variant, (partial) => fetchWheel(variant, partial, trust)) },
+    { what: 'archive', find: () => fetchArchive(root, variant, trust) },
+  ];
+  // An archive that was named goes first; else the wheels, whose hashes are known.
+  if (trust.url !== undefined || trust.sha256 !== undefined) downloads.reverse();
   /** @type {readonly { what: string, find: () => Promise<string> }[]} */
   const sources = [
     { what: relative(root, folder), find: async () => folder },
-    { what: 'official archive', find: () => fetchArchive(root, variant, url) },
-    { what: 'wheel through pip', find: () => store(root, variant, (partial) => fetchWheel(variant, partial)) },
+    ...downloads,
     { what: "Python's own torch", find: findInstalled },
   ];
   const tried = [];
@@ -51,7 +65,7 @@ export async function provideLibtorch(root, variant, url) {
       step('libtorch', `${version} (${variant}), ${found === folder ? 'there already' : `from: ${what}`}`);
       return { folder, version };
     } catch (error) {
-      if (!(error instanceof SetupError) && !isSystemError(error)) throw error;
+      if (error instanceof HashMismatch || (!(error instanceof SetupError) && !isSystemError(error))) throw error;
       const reason = reasonOf(error);
       tried.push(`  ${what}: ${reason}`);
       step('libtorch', `${what}: ${reason}`);
@@ -98,16 +112,22 @@ async function findInstalled() {
   return folder;
 }
 
-/** @param {string} root @param {Variant} variant @param {string | undefined} url */
-async function fetchArchive(root, variant, url) {
+/** @param {string} root @param {Variant} variant @param {Trust} trust */
+async function fetchArchive(root, variant, { url, sha256, allowUnverified, allowHttp }) {
   const address = archiveAddress(variant, url);
-  const name = decodeURIComponent(new URL(address).pathname.split('/').at(-1) ?? '');
+  if (sha256 === undefined && !allowUnverified) {
+    throw new SetupError(
+      `the SHA-256 of ${address} is not known: --sha256 HEX says what it must be, --allow-unverified takes it without`,
+    );
+  }
   return store(root, variant, async (partial) => {
     step('libtorch', `downloading ${address}`);
     const archive = join(partial, 'archive.zip');
-    await download(address, archive, sha256[name]);
-    if (sha256[name] === undefined) {
-      say('             no SHA-256 is recorded for it: checked by its length and the CRC-32 of every member');
+    await download(address, archive, { sha256, allowHttp });
+    if (sha256 === undefined) {
+      warn(
+        'The archive is taken without a known SHA-256, as --allow-unverified says: it is native code of unproven origin.',
+      );
     }
     const total = (await listZip(archive)).reduce((sum, member) => sum + member.compressedSize, 0);
     const progress = byteProgress('             unpack', total);

@@ -1,7 +1,7 @@
 /** Builds addons/<variant>/build/Release/resnet_torch.node with cmake-js. */
 
 import { existsSync, realpathSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism, freemem } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -51,7 +51,16 @@ export async function buildNative(root, variant, libtorch, { jobs = defaultJobs(
   });
   await requireLoadable(addon);
   await writeStamp(stamp, hash);
+  // In a clone they make the next build a short one; an installed package is built once.
+  if (!isCheckout(root)) await dropIntermediates(build);
   step('native', `built in ${seconds(Date.now() - start)}: ${addon}`);
+}
+
+/** Leaves the addon and its stamp, of some 380 MB. @param {string} build */
+export async function dropIntermediates(build) {
+  for (const name of await readdir(build)) {
+    if (name !== 'Release' && name !== '.setup-stamp') await rm(join(build, name), { recursive: true, force: true });
+  }
 }
 
 /**
@@ -63,20 +72,33 @@ export async function buildNative(root, variant, libtorch, { jobs = defaultJobs(
  * @param {import('./libtorch.mjs').Libtorch} libtorch
  */
 async function configure(root, variant, build, libtorch) {
-  const args = [
-    ...cmakeJs(root, 'configure', build),
-    `--CDRESNET_TORCH_VARIANT=${variant}`,
-    `--CDRESNET_TORCH_LIBTORCH=${libtorch.folder}`,
-  ];
-  if (variant === 'cuda') args.push(`--CDCMAKE_CUDA_COMPILER=${join(findToolkit() ?? '', 'bin', 'nvcc')}`);
-  const prefix = jpegPrefix();
-  if (prefix !== null) args.push(`--CDCMAKE_PREFIX_PATH=${prefix}`);
+  const args = [...cmakeJs(root, 'configure', build), ...definitions(root, variant, libtorch)];
   if (existsSync(join(build, 'CMakeCache.txt'))) {
     const { code } = await tryRun(process.execPath, args, { cwd: root });
     if (code === 0) return;
     await rm(build, { recursive: true, force: true });
   }
   await run('Configuring the native build', process.execPath, args, { cwd: root });
+}
+
+/**
+ * What CMake is told.
+ *
+ * @param {string} root
+ * @param {string} variant
+ * @param {Pick<import('./libtorch.mjs').Libtorch, 'folder'>} libtorch
+ */
+export function definitions(root, variant, libtorch) {
+  const values = [
+    `RESNET_TORCH_VARIANT=${variant}`,
+    `RESNET_TORCH_LIBTORCH=${libtorch.folder}`,
+    // Whoever works on the sources is stopped by a warning; whoever installs the package is not.
+    `RESNET_TORCH_WARNINGS_AS_ERRORS=${isCheckout(root) ? 'ON' : 'OFF'}`,
+  ];
+  if (variant === 'cuda') values.push(`CMAKE_CUDA_COMPILER=${join(findToolkit() ?? '', 'bin', 'nvcc')}`);
+  const prefix = jpegPrefix();
+  if (prefix !== null) values.push(`CMAKE_PREFIX_PATH=${prefix}`);
+  return values.map((value) => `--CD${value}`);
 }
 
 /** @param {string} root @param {string} command @param {string} build */

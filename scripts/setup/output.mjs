@@ -15,6 +15,12 @@ export function step(step, text) {
   say(`${step.padEnd(12)} ${text}`);
 }
 
+/** What must not be passed over: between lines of its own. @param {string} text */
+export function warn(text) {
+  const line = '!'.repeat(Math.min(100, text.length + 9));
+  say(`${line}\nWARNING: ${text}\n${line}`);
+}
+
 /** @param {number} milliseconds */
 export function seconds(milliseconds) {
   return `${(milliseconds / 1000).toFixed(milliseconds < 10_000 ? 1 : 0)} s`;

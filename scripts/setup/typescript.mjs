@@ -6,6 +6,8 @@ import { seconds, step } from './output.mjs';
 import { run } from './run.mjs';
 import { hashInputs, isCurrent, writeStamp } from './stamp.mjs';
 
+const bundleFastify = join('scripts', 'bundle-fastify.mjs');
+
 /**
  * Compiles src/ and test/ into dist/; the published package brings dist/ with it.
  *
@@ -16,7 +18,8 @@ export async function buildTypeScript(root, { force = false }) {
   const stamp = join(root, 'dist', '.setup-stamp');
   const require = createRequire(join(root, 'package.json'));
   const compiler = require('typescript/package.json').version;
-  const hash = hashInputs(root, ['src', 'test', 'tsconfig.json', 'package.json'], [compiler]);
+  const inputs = ['src', 'test', 'tsconfig.json', 'package.json', 'package-lock.json', bundleFastify];
+  const hash = hashInputs(root, inputs, [compiler]);
   const written = existsSync(join(root, 'dist', 'src', 'index.js'));
   if (!force && written && isCurrent(stamp, hash)) {
     step('typescript', 'built already');
@@ -27,6 +30,7 @@ export async function buildTypeScript(root, { force = false }) {
   const start = Date.now();
   const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
   await run('The TypeScript build', process.execPath, [tsc, '-p', 'tsconfig.json'], { cwd: root, show: true });
+  await run('Bundling fastify', process.execPath, [join(root, bundleFastify)], { cwd: root });
   await storeHelp(root);
   await writeStamp(stamp, hash);
   step('typescript', `built in ${seconds(Date.now() - start)}`);

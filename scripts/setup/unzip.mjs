@@ -1,41 +1,22 @@
-/** A reader of zip archives (wheels are zips too) that checks the CRC-32 of every member; nothing need be installed for it. */
+/**
+ * Unpacks zip archives and checks the CRC-32 of every member; nothing need be installed for it. Nothing is written outside
+ * the folder that was named: no member goes through a link, and a link names a neighbour of its own.
+ */
 
 import { createReadStream, createWriteStream } from 'node:fs';
-import { chmod, mkdir, open, symlink } from 'node:fs/promises';
-import { dirname, join, posix } from 'node:path';
+import { chmod, lstat, mkdir, open, rm, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { crc32, createInflateRaw } from 'node:zlib';
 import { SetupError } from './errors.mjs';
+import { damaged, listZip, read } from './zip-directory.mjs';
 
-/**
- * @typedef {object} Member
- * @property {string} name
- * @property {number} method 0 stored, 8 deflated
- * @property {number} crc
- * @property {number} compressedSize
- * @property {number} size
- * @property {number} offset of the local header
- * @property {number} mode Unix mode, 0 where the archive does not say
- */
+/** @typedef {import('./zip-directory.mjs').Member} Member */
+/** @typedef {import('./zip-directory.mjs').FileHandle} FileHandle */
 
-/**
- * The members of an archive, from its central directory.
- *
- * @param {string} archive
- * @returns {Promise<Member[]>}
- */
-export async function listZip(archive) {
-  const file = await open(archive);
-  try {
-    const { size } = await file.stat();
-    const { offset, length } = await findDirectory(file, size, archive);
-    const directory = await read(file, offset, length);
-    return parseDirectory(directory, archive);
-  } finally {
-    await file.close();
-  }
-}
+/** A link's target is a file name: the longest that a file system takes. */
+const longestName = 255;
 
 /**
  * Extracts the members that `place` gives a path for, below `folder`.
@@ -48,8 +29,9 @@ export async function listZip(archive) {
 export async function unzip(archive, folder, place, onBytes = () => {}) {
   const members = await listZip(archive);
   const file = await open(archive);
-  const folders = new Set();
-  let extracted = 0;
+  const folders = new Set(['.']);
+  const written = new Set();
+  await mkdir(folder, { recursive: true });
   try {
     for (const member of members) {
       const path = member.name.endsWith('/') ? null : place(member.name);
@@ -57,45 +39,79 @@ export async function unzip(archive, folder, place, onBytes = () => {}) {
         onBytes(member.compressedSize);
         continue;
       }
-      const target = join(folder, safePath(path, archive));
-      if (!folders.has(dirname(target))) await mkdir(dirname(target), { recursive: true });
-      folders.add(dirname(target));
-      await extract(file, archive, member, target, onBytes);
-      extracted++;
+      checkPath(path, archive);
+      if (written.has(path)) throw new SetupError(`${archive} holds ${path} twice`);
+      written.add(path);
+      await makeFolders(folder, dirname(path), folders, archive);
+      await makeRoom(join(folder, path), path, archive);
+      await extract(file, archive, member, join(folder, path), onBytes);
     }
   } finally {
     await file.close();
   }
-  return extracted;
+  return written.size;
 }
 
-/** @param {string} path @param {string} archive */
-function safePath(path, archive) {
-  const normal = posix.normalize(path);
-  if (normal.startsWith('../') || normal === '..' || posix.isAbsolute(normal)) {
-    throw new SetupError(`${archive} holds a path that leaves its folder: ${path}`);
+/** Only plain relative paths are taken: what needs to be normalised is not made by an honest archiver. @param {string} path @param {string} archive */
+function checkPath(path, archive) {
+  const plain = path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+  if (!plain || /[\\\0]|^[a-z]:/i.test(path)) {
+    throw new SetupError(
+      `${archive} holds a path that leaves its folder, or is no plain path: ${JSON.stringify(path)}`,
+    );
   }
-  return normal;
 }
 
 /**
- * @param {import('node:fs/promises').FileHandle} file
+ * Each folder on the way is made, or is a real folder: a link there would lead out.
+ *
+ * @param {string} folder
+ * @param {string} path
+ * @param {Set<string>} made paths that are known to be folders
+ * @param {string} archive
+ */
+async function makeFolders(folder, path, made, archive) {
+  if (made.has(path)) return;
+  await makeFolders(folder, dirname(path), made, archive);
+  const there = await lstat(join(folder, path)).catch(() => null);
+  if (there === null) await mkdir(join(folder, path));
+  else if (!there.isDirectory()) throw new SetupError(`${archive} holds a path through ${path}, which is no folder`);
+  made.add(path);
+}
+
+/** What an earlier archive put in a member's place goes, as long as it is a file. @param {string} target @param {string} path @param {string} archive */
+async function makeRoom(target, path, archive) {
+  const there = await lstat(target).catch(() => null);
+  if (there === null) return;
+  if (!there.isFile()) throw new SetupError(`${archive} holds ${path}, where there is a folder or a link already`);
+  await rm(target);
+}
+
+/**
+ * @param {FileHandle} file
  * @param {string} archive
  * @param {Member} member
  * @param {string} target
  * @param {(bytes: number) => void} onBytes
  */
 async function extract(file, archive, member, target, onBytes) {
-  const local = await read(file, member.offset, 30);
-  if (local.readUInt32LE(0) !== 0x04034b50) throw damaged(archive, member.name);
-  const start = member.offset + 30 + local.readUInt16LE(26) + local.readUInt16LE(28);
+  const kind = member.mode & 0o170000;
+  const isLink = kind === 0o120000;
+  if (kind !== 0 && kind !== 0o100000 && !isLink) {
+    throw new SetupError(`${archive}: ${member.name} is neither a file nor a link`);
+  }
+  if (member.flags & 1) throw new SetupError(`${archive}: ${member.name} is encrypted`);
+  if (isLink && member.size > longestName) throw linkOut(archive, member, `a target of ${member.size} bytes`);
+  const start = await startOf(file, archive, member);
   let crc = 0;
   let size = 0;
   const check = new Transform({
     transform(chunk, _encoding, done) {
       crc = crc32(chunk, crc);
       size += chunk.length;
-      done(null, chunk);
+      // Else a small member could fill the disk.
+      if (size > member.size) done(damaged(archive, member.name));
+      else done(null, chunk);
     },
   });
   const count = new Transform({
@@ -104,8 +120,8 @@ async function extract(file, archive, member, target, onBytes) {
       done(null, chunk);
     },
   });
-  const isLink = (member.mode & 0o170000) === 0o120000;
-  const sink = isLink ? textSink() : createWriteStream(target);
+  // A file that is there is not opened, and a link not followed.
+  const sink = isLink ? textSink() : createWriteStream(target, { flags: 'wx' });
   const source =
     member.compressedSize === 0
       ? /** @type {Iterable<Buffer>} */ ([])
@@ -121,9 +137,31 @@ async function extract(file, archive, member, target, onBytes) {
   if (crc !== member.crc || size !== member.size) throw damaged(archive, member.name);
   if (isLink) {
     const to = /** @type {ReturnType<typeof textSink>} */ (sink).text();
-    if (to.includes('/')) throw new SetupError(`${archive}: ${member.name} is a link that leaves its folder (${to})`);
+    if (to === '' || to === '.' || to === '..' || /[/\\\0]/.test(to))
+      throw linkOut(archive, member, JSON.stringify(to));
     await symlink(to, target);
   } else if (member.mode & 0o111) await chmod(target, 0o755);
+}
+
+/**
+ * Where a member's bytes begin: behind its local header, which has a name of its own.
+ *
+ * @param {FileHandle} file
+ * @param {string} archive
+ * @param {Member} member
+ */
+async function startOf(file, archive, member) {
+  const local = await read(file, member.offset, 30);
+  if (local.readUInt32LE(0) !== 0x04034b50) throw damaged(archive, member.name);
+  const nameLength = local.readUInt16LE(26);
+  const name = await read(file, member.offset + 30, nameLength);
+  if (name.toString() !== member.name) throw damaged(archive, member.name);
+  return member.offset + 30 + nameLength + local.readUInt16LE(28);
+}
+
+/** @param {string} archive @param {Member} member @param {string} to */
+function linkOut(archive, member, to) {
+  return new SetupError(`${archive}: ${member.name} is a link that leaves its folder (${to})`);
 }
 
 function textSink() {
@@ -136,85 +174,4 @@ function textSink() {
   });
   sink.resume();
   return Object.assign(sink, { text: () => text });
-}
-
-/**
- * @param {import('node:fs/promises').FileHandle} file
- * @param {number} size
- * @param {string} archive
- */
-async function findDirectory(file, size, archive) {
-  const length = Math.min(size, 0xffff + 22);
-  const end = await read(file, size - length, length);
-  for (let at = end.length - 22; at >= 0; at--) {
-    if (end.readUInt32LE(at) !== 0x06054b50) continue;
-    const directory = { offset: end.readUInt32LE(at + 16), length: end.readUInt32LE(at + 12) };
-    if (directory.offset !== 0xffffffff && directory.length !== 0xffffffff) return directory;
-    const locator = await read(file, size - length + at - 20, 20);
-    if (locator.readUInt32LE(0) !== 0x07064b50) break;
-    const record = await read(file, Number(locator.readBigUInt64LE(8)), 56);
-    return { offset: Number(record.readBigUInt64LE(48)), length: Number(record.readBigUInt64LE(40)) };
-  }
-  throw new SetupError(`${archive} is not a zip archive, or was cut short`);
-}
-
-/**
- * @param {Buffer} directory
- * @param {string} archive
- * @returns {Member[]}
- */
-function parseDirectory(directory, archive) {
-  const members = [];
-  for (let at = 0; at + 46 <= directory.length; ) {
-    if (directory.readUInt32LE(at) !== 0x02014b50) throw damaged(archive, 'its directory');
-    const nameLength = directory.readUInt16LE(at + 28);
-    const extraLength = directory.readUInt16LE(at + 30);
-    const name = directory.toString('utf8', at + 46, at + 46 + nameLength);
-    const extra = directory.subarray(at + 46 + nameLength, at + 46 + nameLength + extraLength);
-    const [size, compressedSize, offset] = wideFields(extra, [
-      directory.readUInt32LE(at + 24),
-      directory.readUInt32LE(at + 20),
-      directory.readUInt32LE(at + 42),
-    ]);
-    members.push({
-      name,
-      method: directory.readUInt16LE(at + 10),
-      crc: directory.readUInt32LE(at + 16),
-      compressedSize,
-      size,
-      offset,
-      // The upper half holds a Unix mode where the archive was made on Unix (3).
-      mode: directory.readUInt8(at + 5) === 3 ? directory.readUInt32LE(at + 38) >>> 16 : 0,
-    });
-    at += 46 + nameLength + extraLength + directory.readUInt16LE(at + 32);
-  }
-  return members;
-}
-
-/** Fields of all ones are in the zip64 extra field instead, in their order. @param {Buffer} extra @param {number[]} fields */
-function wideFields(extra, fields) {
-  if (!fields.includes(0xffffffff)) return fields;
-  for (let at = 0; at + 4 <= extra.length; at += 4 + extra.readUInt16LE(at + 2)) {
-    if (extra.readUInt16LE(at) !== 1) continue;
-    let next = at + 4;
-    return fields.map((value) => {
-      if (value !== 0xffffffff) return value;
-      next += 8;
-      return Number(extra.readBigUInt64LE(next - 8));
-    });
-  }
-  return fields;
-}
-
-/** @param {import('node:fs/promises').FileHandle} file @param {number} position @param {number} length */
-async function read(file, position, length) {
-  const buffer = Buffer.alloc(length);
-  const { bytesRead } = await file.read(buffer, 0, length, Math.max(0, position));
-  if (bytesRead !== length) throw new SetupError('A zip archive ended early');
-  return buffer;
-}
-
-/** @param {string} archive @param {string} what */
-function damaged(archive, what) {
-  return new SetupError(`${archive} is damaged: ${what} is not what its directory says`);
 }

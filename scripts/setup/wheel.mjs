@@ -2,12 +2,14 @@
 
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { HashMismatch, hashFile } from './download.mjs';
 import { SetupError } from './errors.mjs';
-import { byteProgress, say } from './output.mjs';
-import { pipIndex, wheelRequirement } from './pins.mjs';
+import { byteProgress, say, warn } from './output.mjs';
+import { pinnedWheels, pipIndex, wheelRequirement, wheelTarget } from './pins.mjs';
 import { pythonWithPip } from './python.mjs';
 import { tail, tryRun } from './run.mjs';
-import { listZip, unzip } from './unzip.mjs';
+import { unzip } from './unzip.mjs';
+import { listZip } from './zip-directory.mjs';
 
 /** Fails soon where an index does not answer, and goes on with those that do. */
 const pipOptions = [
@@ -24,12 +26,56 @@ const pipOptions = [
 /**
  * @param {import('./pins.mjs').Variant} variant
  * @param {string} folder gets `torch/`, and `nvidia/` beside it for CUDA
+ * @param {{ allowUnverified: boolean }} options
  */
-export async function fetchWheel(variant, folder) {
+export async function fetchWheel(variant, folder, { allowUnverified }) {
+  const pinned = pinnedWheels(variant);
+  if (pinned === null && !allowUnverified) {
+    throw new SetupError(
+      `no SHA-256 of a wheel for ${process.platform}-${process.arch} is recorded; --allow-unverified takes one without`,
+    );
+  }
   const python = await pythonWithPip();
   if (python === null) throw new SetupError('there is no python3 with pip (RESNET_TORCH_PYTHON names another)');
   const wheels = join(folder, 'wheels');
   await mkdir(wheels, { recursive: true });
+  if (pinned === null) await fetchUnverified(python, variant, folder, wheels);
+  else await fetchPinned(python, variant, pinned, folder, wheels);
+  await rm(wheels, { recursive: true });
+}
+
+/**
+ * @param {string} python
+ * @param {import('./pins.mjs').Variant} variant
+ * @param {import('./pins.mjs').PinnedWheels} pinned
+ * @param {string} folder
+ * @param {string} wheels
+ */
+async function fetchPinned(python, variant, { file, hashes }, folder, wheels) {
+  const flags = ['--no-deps', '--require-hashes', ...wheelTarget, '--requirement', file];
+  await pipDownload(python, variant, flags, wheels);
+  const brought = await wheelsIn(wheels);
+  if (brought.length !== hashes.size) {
+    throw new SetupError(`pip brought ${brought.length} of the ${hashes.size} wheels that ${file} lists`);
+  }
+  for (const wheel of brought) {
+    // pip has looked too; what RESNET_TORCH_PYTHON names need not be it.
+    const hash = await hashFile(wheel);
+    if (!hashes.has(hash)) throw new HashMismatch(basename(wheel), hash, `one of those in ${file}`);
+    await extract(wheel, folder, basename(wheel).startsWith('torch-') ? placeTorch : placeNvidia);
+  }
+}
+
+/**
+ * What pip brings is taken as it is.
+ *
+ * @param {string} python
+ * @param {import('./pins.mjs').Variant} variant
+ * @param {string} folder
+ * @param {string} wheels
+ */
+async function fetchUnverified(python, variant, folder, wheels) {
+  warn('The wheel is taken without a known SHA-256, as --allow-unverified says: it is native code of unproven origin.');
   await pipDownload(python, variant, ['--no-deps', wheelRequirement(variant)], wheels);
   const [wheel] = await wheelsIn(wheels);
   if (wheel === undefined) throw new SetupError('pip brought no wheel');
@@ -40,7 +86,6 @@ export async function fetchWheel(variant, folder) {
     // The libraries look for each other at $ORIGIN/../../nvidia, so beside the real torch folder.
     for (const part of await wheelsIn(wheels)) await extract(part, folder, placeNvidia);
   }
-  await rm(wheels, { recursive: true });
 }
 
 /** Where a file of torch's wheel goes, or null for what serves Python alone. @param {string} name */
@@ -82,7 +127,8 @@ async function pipDownload(python, variant, what, folder) {
   ];
   say(`             ${python} -m pip download ${what.join(' ')}`);
   const { code, output } = await tryRun(python, args, { show: process.stderr.isTTY === true });
-  if (code !== 0) throw new SetupError(`pip found no ${what.at(-1)}:\n${tail(output, 6).replace(/^/gm, '    ')}`);
+  if (code !== 0)
+    throw new SetupError(`pip could not bring ${what.at(-1)}:\n${tail(output, 6).replace(/^/gm, '    ')}`);
 }
 
 /** @param {string} folder */
