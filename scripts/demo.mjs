@@ -141,7 +141,7 @@ cli([
   '64',
   ...training[weights],
 ]);
-const predicted = JSON.parse(cli(['predict', run, join(data, 'unseen'), '--json'], 'pipe'));
+const { images: predicted } = JSON.parse(cli(['predict', run, join(data, 'unseen'), '--json'], 'pipe'));
 const right = showPredictions(predicted);
 
 const { best } = resultOf();

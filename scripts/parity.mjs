@@ -130,7 +130,8 @@ function compare(python) {
     // Threads that wait by spinning take the cores from whatever else runs.
     OMP_WAIT_POLICY: 'passive',
   };
-  const { status } = spawnSync(process.execPath, ['--test', '--test-concurrency=1', ...files], {
+  const reporter = `--test-reporter=${join(root, 'scripts', 'test-reporter.mjs')}`;
+  const { status } = spawnSync(process.execPath, ['--test', '--test-concurrency=1', reporter, ...files], {
     stdio: 'inherit',
     env,
   });

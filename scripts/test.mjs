@@ -3,19 +3,20 @@
  * `npm test`: sets up what is missing, then runs the unit tests with Node's runner, whose summary comes last.
  *
  *   node scripts/test.mjs                        all but the slow suites
- *   node scripts/test.mjs --suite install ...    the slow suites named (sanitize, cuda, gpu, prebuild, install, soak), in this order
+ *   node scripts/test.mjs --suite install ...    the slow suites named (sanitize, cuda, gpu, prebuild, install, kit, soak), in this order
  *   node scripts/test.mjs test/optim test/files.test.ts      files, or all below folders
  */
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const compiled = join(root, 'dist', 'test');
 /** Suites that build, install or need what the others do not: folders of test/, each run by a command of its own. */
-const slowSuites = ['install', 'prebuild', 'parity', 'sanitize', 'cuda', 'gpu', 'soak'];
+const slowSuites = ['install', 'kit', 'prebuild', 'parity', 'sanitize', 'cuda', 'gpu', 'soak'];
 
 /** @param {string} folder @returns {string[]} */
 function testsBelow(folder) {
@@ -67,5 +68,7 @@ if (tests.length === 0) {
   process.stderr.write(`No test matches: ${process.argv.slice(2).join(' ')}\n`);
   process.exit(1);
 }
-// Tests train on all cores: files beside each other would only slow one another down.
-runNode(['--test', '--test-concurrency=1', ...tests]);
+// Tests train on all cores, so more than two files beside each other would only slow one another down; two fill the time in
+// which one starts a process or waits. Builds and installations fill the machine by themselves.
+const files = process.argv[2] === '--suite' ? 1 : Math.min(2, availableParallelism());
+runNode(['--test', `--test-concurrency=${files}`, '--test-reporter=./scripts/test-reporter.mjs', ...tests]);

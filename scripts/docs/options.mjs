@@ -1,0 +1,91 @@
+#!/usr/bin/env node
+/** Writes docs/options.md from the option table: `node scripts/docs/options.mjs`, after `npm run build:typescript`. */
+
+import { writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { argv } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { flagOf, GROUPS } from '../../dist/src/cli/flags.js';
+import { OPTION_ROWS } from '../../dist/src/training/option-values.js';
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+export const PAGE = join(root, 'docs', 'options.md');
+
+const HEAD = `# Every option of a training run
+
+<!-- Written by scripts/docs/options.mjs from src/training/option-table.ts. -->
+
+The options of \`train()\` in TypeScript and of the command \`train\`. Both are checked by the same table, which this page is made
+from: an unknown option is an error that names the nearest one, and so is a value out of range. What a group means is told in
+[fine-tuning](fine-tuning.md), [data](data.md) and [cache](cache.md).
+
+- *Default*: what holds without it. Where there is none, the strategy decides.
+- *In TypeScript*: where it is given. Those of \`ResNet50.create()\` and \`openDataset()\` make what \`train()\` is called with; \`–\` is an
+  option of the command alone. \`train()\` writes nothing without \`out\`.
+- *With \`--resume\`*: a run that goes on keeps its own settings. \`own\`: the option is refused. \`free\`: it may be another than before.
+  \`data\`: \`train()\` refuses it; the command takes it to open the same data again.
+`;
+
+/** @type {Readonly<Record<string, string>>} */
+const GIVEN_TO = {
+  model: 'ResNet50.create()',
+  data: 'openDataset()',
+  command: '–',
+};
+/** @type {Readonly<Record<string, string>>} */
+const SPELLED = {
+  freezeUntil: "`freeze: { until: 'layer3' }`",
+  freezeFraction: '`freeze: { fraction: 0.5 }`',
+  freezeMatch: '`freeze: { match: /bn/ }`',
+  head: '`head: { hidden }` of ResNet50.create()',
+  dropout: '`head: { dropout }` of ResNet50.create()',
+};
+const RESUME = { kept: 'own', free: 'free', excluded: 'refused', data: 'data' };
+
+/** @typedef {(typeof OPTION_ROWS)[number]} Entry */
+
+/** @param {string} text */
+const cell = (text) => text.replaceAll('|', '\\|');
+
+/** @param {Entry} entry */
+function inTypeScript([name, { part }]) {
+  if (SPELLED[name] !== undefined) return SPELLED[name];
+  const to = GIVEN_TO[part];
+  if (to === undefined) return `\`${name}\``;
+  return to === '–' ? to : `\`${name}\` of ${to}`;
+}
+
+/** @param {Entry} entry */
+function row([name, option]) {
+  const { type, help, otherwise, resume, noFlag } = option;
+  const fixed = option.default;
+  const cells = [
+    noFlag === undefined ? `\`--${flagOf(name)}\`` : `none: ${noFlag}`,
+    inTypeScript([name, option]),
+    type.takes,
+    fixed === undefined ? (otherwise ?? '') : String(fixed),
+    RESUME[resume],
+    help,
+  ];
+  return `| ${cells.map(cell).join(' | ')} |`;
+}
+
+/** The page as it should be. */
+export function optionsPage() {
+  const groups = Object.entries(GROUPS).map(([group, title]) => {
+    // What has no group of its own is said with the run.
+    const rows = OPTION_ROWS.filter(([, option]) => (option.group ?? 'run') === group).map(row);
+    return [
+      `## ${title.replace(/:$/, '')}`,
+      '',
+      '| On the command line | In TypeScript | Takes | Default | With `--resume` | What it does |',
+      '|---|---|---|---|---|---|',
+      ...rows,
+      '',
+    ].join('\n');
+  });
+  return `${HEAD}\n${groups.join('\n')}`;
+}
+
+if (argv[1] !== undefined && resolve(argv[1]) === fileURLToPath(import.meta.url)) writeFileSync(PAGE, optionsPage());
