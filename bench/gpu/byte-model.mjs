@@ -100,6 +100,37 @@ export function bytesOf(size, valueBytes) {
   return bytes;
 }
 
+/** Channels of an image on a device: the fourth is zero. */
+const imageChannels = 4;
+
+/**
+ * Bytes of one image through the whole backbone without gradients, which is feature extraction, and prediction but for
+ * the head: BatchNorm is folded into the convolutions, and bias, ReLU and addition go with their outputs. cuDNN fuses
+ * them where a ReLU follows. The two biases that none follows, the stem's and a shortcut's, are added by what reads
+ * next: pooling, and the convolution that the shortcut is added to. An operation of its own would read and write those
+ * outputs once more, which is what `separateBiases` counts.
+ *
+ * @param {number} size pixels of the images' sides
+ * @param {number} valueBytes of a value: 2, or 4 in float32
+ * @param {{ separateBiases?: boolean }} [options]
+ * @returns {Bytes} `norm` is what biases and pooling move beside the convolutions
+ */
+export function inferenceBytesOf(size, valueBytes, { separateBiases = false } = {}) {
+  const bytes = { convolution: 0, norm: 0, rest: 0 };
+  const layers = layersOf(size);
+  for (const { inputs, outputs, ends } of layers) {
+    const read = ends === 'stem' ? imageChannels * size * size : inputs;
+    // The last convolution of a block reads the shortcut too.
+    bytes.convolution += (read + outputs + (ends === 'add' ? outputs : 0)) * valueBytes;
+    if (ends === 'stem') bytes.norm += (outputs + outputs / 4) * valueBytes;
+    if (separateBiases && (ends === 'stem' || ends === 'downsample')) bytes.norm += 2 * outputs * valueBytes;
+  }
+  // The image as bytes, read, and as values, written; the last output, read for its averages.
+  const last = layers.at(-1)?.outputs ?? 0;
+  bytes.rest = size * size * (3 + imageChannels * valueBytes) + last * valueBytes;
+  return bytes;
+}
+
 /**
  * Milliseconds of a step where memory, or for convolutions the arithmetic where that takes longer, is the limit.
  *

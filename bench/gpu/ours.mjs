@@ -8,13 +8,13 @@
 
 import { built } from '../lib/places.mjs';
 
-/** Sessions are given images of so many channels, which no option of the package says. @param {any} addon @param {3 | 4} imageChannels */
-function takeChannels(addon, imageChannels) {
+/** Sessions are given what no option of the package says. @param {any} addon @param {object} more */
+function giveSessions(addon, more) {
   const { Session } = addon;
   addon.Session = class extends Session {
     /** @param {unknown} model @param {object} options */
     constructor(model, options) {
-      super(model, { ...options, imageChannels });
+      super(model, { ...options, ...more });
     }
   };
 }
@@ -23,7 +23,9 @@ function takeChannels(addon, imageChannels) {
 async function measure(job) {
   const { openDataset, ResNet50, train } = await import(built('index.js'));
   const { native } = await import(built('native/load.js'));
-  if (job.imageChannels !== undefined) takeChannels(native(), job.imageChannels);
+  if (job.imageChannels !== undefined) giveSessions(native(), { imageChannels: job.imageChannels });
+  // A run of so few images does not search by itself, and the peer does.
+  if (job.search === true) giveSessions(native(), { searchedBatch: job.batchSize });
   const data = await openDataset(job.data);
   const model = await ResNet50.create({ classes: data.classes, weights: 'none', device: job.device, seed: 0 });
   let ended = 0;
@@ -62,6 +64,8 @@ async function measure(job) {
   return {
     imagesPerSecond: total((event) => event.train.images) / total((event) => event.seconds.train),
     startSeconds: firstStep / 1000,
+    firstEpochSeconds: epochs[0].seconds.train,
+    waitingShare: total((event) => event.seconds.waiting) / total((event) => event.seconds.train),
     recorded: { images: last.train.images, seconds: last.seconds.train, profile },
   };
 }

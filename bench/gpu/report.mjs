@@ -8,6 +8,7 @@ import { cardOf, publishedOf } from './cards.mjs';
  * @property {number} convolution
  * @property {number} norm
  * @property {number} rest
+ * @property {number} copies between host and device, which run beside the others
  * @property {number} idle
  */
 
@@ -19,6 +20,8 @@ import { cardOf, publishedOf } from './cards.mjs';
  * @property {string | null} notRun why, or null
  * @property {number} [imagesPerSecond]
  * @property {number} [startSeconds] of the process until its first step was told of
+ * @property {number} [firstEpochSeconds] in which kernels are chosen and, with cuDNN's search, searched for
+ * @property {number} [waitingShare] of the measured time, in which no step was under way for want of images
  * @property {Step} [step] of ours, recorded apart
  * @property {readonly { name: string, class: string, count: number, ms: number }[]} [longest] kernels, in the recorded epoch
  */
@@ -39,13 +42,15 @@ function table(lines) {
 /** @param {Results} results */
 function speed({ rows }) {
   return table([
-    ['what', 'precision', 'batch', 'images a second', 'first step after, s'],
+    ['what', 'precision', 'batch', 'images a second', 'waited for images', 'first step after, s', 'first epoch, s'],
     ...rows.map((row) => [
       row.what,
       row.precision,
       row.batch,
       row.notRun === null ? figure(row.imagesPerSecond, 0) : `not run: ${row.notRun}`,
+      row.waitingShare === undefined ? '' : `${figure(100 * row.waitingShare)}%`,
       figure(row.startSeconds),
+      figure(row.firstEpochSeconds),
     ]),
   ]);
 }
@@ -58,7 +63,18 @@ function steps({ device, size, rows }) {
     const bound = card === null ? null : boundsOf({ size, batch, valueBytes: 2, ...card });
     const beside = (/** @type {'convolution' | 'norm' | 'rest'} */ name) =>
       bound === null ? figure(step[name]) : `${figure(step[name])} (${figure(bound[name])})`;
-    return [[what, precision, batch, beside('convolution'), beside('norm'), beside('rest'), figure(step.idle)]];
+    return [
+      [
+        what,
+        precision,
+        batch,
+        beside('convolution'),
+        beside('norm'),
+        beside('rest'),
+        figure(step.idle),
+        figure(step.copies),
+      ],
+    ];
   });
   const limit =
     card === null
@@ -66,9 +82,9 @@ function steps({ device, size, rows }) {
       : `In brackets is what a card with ${(card.bandwidth / 1e12).toFixed(2)} TB/s and ${(card.operations / 1e12).toFixed(0)} TFLOP/s needs at least, by bench/gpu/byte-model.mjs.`;
   return [
     `Milliseconds of a step on the device, from an epoch that was recorded after those that were measured. ${limit}`,
-    'Idle is when the device had nothing to do: it waited for data, or for the host to launch.',
+    'Idle is when no kernel ran: the device waited for data, or for the host to launch. Copies between host and device run beside kernels.',
     '',
-    table([['what', 'precision', 'batch', 'convolution', 'BatchNorm, ReLU, add', 'rest', 'idle'], ...shares]),
+    table([['what', 'precision', 'batch', 'convolution', 'BatchNorm, ReLU, add', 'rest', 'idle', 'copies'], ...shares]),
   ].join('\n');
 }
 

@@ -31,6 +31,7 @@ process.on('exit', () => {
 /**
  * @typedef {object} Finished
  * @property {number | null} code
+ * @property {boolean} stopped because it took longer than it may
  * @property {string} stdout
  * @property {string} stderr
  * @property {number} seconds from the start to the end of the process
@@ -40,10 +41,12 @@ process.on('exit', () => {
 /**
  * @param {string} program
  * @param {readonly string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, watchMemory?: boolean, show?: boolean, signal?: AbortSignal }} [options]
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, watchMemory?: boolean, show?: boolean, limitSeconds?: number, signal?: AbortSignal }} [options] `limitSeconds`: it is stopped
+ *   after so long, with all that it started
  * @returns {Promise<Finished>}
  */
-export async function runChild(program, args, { cwd, env = {}, watchMemory = false, show = false, signal } = {}) {
+export async function runChild(program, args, options = {}) {
+  const { cwd, env = {}, watchMemory = false, show = false, limitSeconds, signal } = options;
   signal?.throwIfAborted();
   const start = process.hrtime.bigint();
   const child = spawn(program, args, {
@@ -67,6 +70,12 @@ export async function runChild(program, args, { cwd, env = {}, watchMemory = fal
   let end;
   /** @type {number | null} */
   let code = null;
+  let stopped = false;
+  const stop = () => {
+    stopped = true;
+    signalGroup(child, 'SIGKILL');
+  };
+  const timer = limitSeconds === undefined ? undefined : setTimeout(stop, 1000 * limitSeconds);
   try {
     await new Promise((resolve) => {
       child.on('exit', () => {
@@ -83,12 +92,13 @@ export async function runChild(program, args, { cwd, env = {}, watchMemory = fal
       });
     });
   } finally {
+    clearTimeout(timer);
     watch?.stop();
     running.delete(child);
   }
   signal?.throwIfAborted();
   const seconds = Number((end ?? process.hrtime.bigint()) - start) / 1e9;
-  return { code, stdout, stderr, seconds, peakBytes: watch === null ? null : watch.peak() };
+  return { code, stopped, stdout, stderr, seconds, peakBytes: watch === null ? null : watch.peak() };
 }
 
 /**

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pinnedLibtorch, pipIndex, wheelRequirement } from '../../scripts/setup/pins.mjs';
+import { pipIndex } from '../../scripts/setup/pins.mjs';
 import { pythonNames } from '../../scripts/setup/python.mjs';
 import { runChild } from './children.mjs';
 import { nodePeers, python, root, venv } from './places.mjs';
@@ -11,16 +11,19 @@ import { say } from './say.mjs';
 
 const pip = ['-m', 'pip', 'install', '--retries', '0', '--timeout', '5', '--disable-pip-version-check', '--no-input'];
 
+/** The newest release is the peer, whatever this package is built against; torchvision's is the one that was made for it. */
+const torch = 'torch==2.14.1';
+const torchvision = 'torchvision==0.29.1';
+
 /**
  * What each peer needs. The sets are installed one by one, so that one that cannot be had does not take the others along.
- * torchvision asks for another torch than the pinned one; bench/peers/common.py makes them agree.
  *
  * @type {Readonly<Record<'torchvision' | 'keras', readonly (readonly string[])[]>>}
  */
 const pythonSets = {
   torchvision: [
-    [`torch==${pinnedLibtorch.cpu}`, 'numpy', 'pillow', 'safetensors', 'onnx'],
-    ['--no-deps', 'torchvision==0.29.1'],
+    [torch, torchvision],
+    ['numpy', 'pillow', 'safetensors', 'onnx'],
   ],
   keras: [['tensorflow-cpu==2.21.0', 'safetensors', 'pillow']],
 };
@@ -83,24 +86,40 @@ async function makeVenv(signal) {
   return 'there is no python3 (RESNET_TORCH_PYTHON names another)';
 }
 
+/** @param {readonly string[]} set @param {AbortSignal} signal @returns {Promise<string | null>} */
+async function install(set, signal) {
+  if (set.includes(torch)) return installTorch(signal);
+  return pipInstall(set, signal);
+}
+
 /**
- * The pinned build for the CPU is asked for by its own name, from PyTorch's index as well, where the plain one might bring
- * gigabytes of CUDA; then whatever pip finds under the plain one.
+ * PyTorch's own build for the CPU where its index can be reached, since the plain name brings gigabytes of CUDA on Linux.
+ * Elsewhere that build, and of what it asks for all but the packages that serve a GPU from Python alone: an index that lacks
+ * one of these would refuse all.
  *
- * @param {readonly string[]} set
  * @param {AbortSignal} signal
  */
-async function install(set, signal) {
-  const plain = `torch==${pinnedLibtorch.cpu}`;
-  const exact = set.map((item) => (item === plain ? wheelRequirement('cpu') : item));
-  const attempts = set.includes(plain) ? [[...exact], [...exact, '--extra-index-url', pipIndex.cpu], [...set]] : [set];
-  let problem = '';
-  for (const attempt of attempts) {
-    const { code, stderr } = await runChild(python, [...pip, '--quiet', ...attempt], { signal });
-    if (code === 0) return null;
-    problem = lastLine(stderr);
-  }
-  return `pip could not install ${set.filter((item) => !item.startsWith('-')).join(', ')}: ${problem}`;
+async function installTorch(signal) {
+  const small = await pipInstall([`${torch}+cpu`, `${torchvision}+cpu`, '--extra-index-url', pipIndex.cpu], signal);
+  if (small === null) return null;
+  const alone = await pipInstall(['--no-deps', torch, torchvision], signal);
+  if (alone !== null) return alone;
+  const code = [
+    'import importlib.metadata as m',
+    'for r in m.requires("torch") or []:',
+    '    name = r.split(";")[0].strip()',
+    '    if "extra ==" not in r and not name.startswith(("cuda-bindings", "triton")): print(name)',
+  ].join('\n');
+  const { code: status, stdout, stderr } = await runChild(python, ['-c', code], { signal });
+  if (status !== 0) return `what torch needs cannot be told: ${lastLine(stderr)}`;
+  return pipInstall(stdout.trim().split('\n'), signal);
+}
+
+/** @param {readonly string[]} what @param {AbortSignal} signal @returns {Promise<string | null>} */
+async function pipInstall(what, signal) {
+  const { code, stderr } = await runChild(python, [...pip, '--quiet', ...what], { signal });
+  if (code === 0) return null;
+  return `pip could not install ${what.filter((item) => !item.startsWith('-')).join(', ')}: ${lastLine(stderr)}`;
 }
 
 /** @param {readonly string[]} packages @param {AbortSignal} signal @returns {Promise<string | null>} */

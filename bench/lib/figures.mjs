@@ -7,24 +7,22 @@ import { pathToFileURL } from 'node:url';
 import { lastJson, runChild } from './children.mjs';
 import { makePhotographs } from './photographs.mjs';
 import { built, cli, python, root, script, work } from './places.mjs';
-import { ending } from './train-runs.mjs';
+import { onOneCore } from './taskset.mjs';
+import { ending, keptPages } from './train-runs.mjs';
 
 /** @typedef {import('./rows.mjs').FigureRow} FigureRow */
-/** @typedef {{ data: string, weights: string, size: number, seconds: number, passes: number, signal: AbortSignal }} Setting */
+/** @typedef {{ data: string, weights: string, size: number, seconds: number, passes: number, fastBf16: boolean, signal: AbortSignal }} Setting */
 
-/** @param {string} program @param {readonly string[]} args @param {Pick<Setting, 'signal'>} setting */
-async function finish(program, args, { signal }) {
-  const finished = await runChild(program, args, { cwd: root, signal });
+/**
+ * @param {string} program
+ * @param {readonly string[]} args
+ * @param {Pick<Setting, 'signal'>} setting
+ * @param {Readonly<Record<string, string>>} [env]
+ */
+async function finish(program, args, { signal }, env = {}) {
+  const finished = await runChild(program, args, { cwd: root, env, signal });
   if (finished.code !== 0) throw new Error(`${program} ${args.join(' ')} failed: ${ending(finished.stderr)}`);
   return finished;
-}
-
-/** Holds a program on one core, where the system can. @param {string} program @param {readonly string[]} args */
-function onOneCore(program, args) {
-  const taskset = '/usr/bin/taskset';
-  return existsSync(taskset)
-    ? /** @type {const} */ ([taskset, ['-c', '0', program, ...args]])
-    : /** @type {const} */ ([program, args]);
 }
 
 /** The network as ONNX, made once for a checkpoint and an image size. @param {Pick<Setting, 'weights' | 'size' | 'signal'>} setting */
@@ -57,7 +55,7 @@ export async function figureOfOurs(row, setting) {
     return lastJson((await finish(...onOneCore(process.execPath, args), setting)).stdout).imagesPerSecond;
   }
   if (row.kind === 'prediction') {
-    const args = [script('ours/predict.mjs'), weights, String(row.batch), String(seconds), String(size), 'bf16'];
+    const args = [script('ours/predict.mjs'), weights, String(row.batch), String(seconds), String(size)];
     return lastJson((await finish(process.execPath, args, setting)).stdout).imagesPerSecond;
   }
   if (row.start === 'help') return (await finish(process.execPath, [cli, '--help'], setting)).seconds;
@@ -75,29 +73,17 @@ export async function figureOfPeer(row, setting) {
     const args = ['-B', script('peers/loader.py'), images, '--size', String(size), '--passes', String(passes)];
     return lastJson((await finish(...onOneCore(python, args), setting)).stdout).imagesPerSecond;
   }
+  if (row.kind === 'prediction' && row.peer === 'torchvision') {
+    const amounts = ['--batch', String(row.batch), '--seconds', String(seconds), '--size', String(size)];
+    const precision = ['--precision', setting.fastBf16 ? 'bf16' : 'fp32'];
+    const args = ['-B', script('peers/torchvision_predict.py'), setting.weights, ...amounts, ...precision];
+    return lastJson((await finish(python, [...args, ...(row.args ?? [])], setting, keptPages)).stdout).imagesPerSecond;
+  }
   if (row.kind === 'prediction') {
     const args = [script('peers/onnx.mjs'), await onnxModel(setting), String(row.batch), String(seconds), String(size)];
     return lastJson((await finish(process.execPath, args, setting)).stdout).imagesPerSecond;
   }
-  return (await finish(python, ['-B', '-c', await peerImport(setting)], setting)).seconds;
-}
-
-/** @type {Promise<string> | undefined} */
-let importCode;
-
-/** @param {Setting} setting */
-function peerImport({ signal }) {
-  const plain = 'import torch, torchvision';
-  // As in peers/common.py, but only where torchvision does not load as it is: a first try that fails would take time.
-  const declared = [
-    'import torch',
-    'library = torch.library.Library("torchvision", "DEF")',
-    'for operator in ("nms", "qnms"):',
-    '    library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")',
-    'import torchvision',
-  ].join('\n');
-  importCode ??= runChild(python, ['-c', plain], { signal }).then(({ code }) => (code === 0 ? plain : declared));
-  return importCode;
+  return (await finish(python, ['-B', '-c', 'import torch, torchvision'], setting)).seconds;
 }
 
 /** Seconds are better when they are fewer. @param {FigureRow} row */

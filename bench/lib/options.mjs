@@ -22,6 +22,7 @@ bench/RESULTS.md, bench/results.json and bench/plots/. Installs what it needs be
 
   npm run bench                                            everything
   npm run bench -- --only loading,prediction,start         a few minutes
+  npm run bench -- --only decoding                         what one core decodes, by size, quality and kind
   npm run bench -- --only serve                            serving, and five minutes of overload
   npm run bench -- --only feature-extraction/best          one row, 10 epochs, 3 pairs
   npm run bench -- --only table --peer-epochs 2            the whole table, long peers for two epochs

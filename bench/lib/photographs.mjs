@@ -18,8 +18,8 @@ const tints = [
   [-30, 5, 30],
 ];
 
-/** @param {Random} random @param {number} width @param {number} height @param {number} label */
-export async function drawPhotograph(random, width, height, label) {
+/** @param {Random} random @param {number} width @param {number} height @param {number} label @param {number} [quality] */
+export async function drawPhotograph(random, width, height, label, quality = 88) {
   const [columns, rows] = [24, 18];
   const tint = tints[label] ?? [0, 0, 0];
   const byte = (/** @type {number} */ value) => Math.max(0, Math.min(255, Math.round(value)));
@@ -47,7 +47,7 @@ export async function drawPhotograph(random, width, height, label) {
     .toBuffer();
   return sharp(ground, { raw: { width, height, channels: 3 } })
     .composite([{ input: Buffer.from(svg) }, { input: grain, raw: { width, height, channels: 4 } }])
-    .jpeg({ quality: 88 })
+    .jpeg({ quality })
     .toBuffer();
 }
 

@@ -3,6 +3,9 @@
 /** @typedef {'feature-extraction' | 'partial' | 'layer4' | 'differential'} Job */
 /** @typedef {'torchvision' | 'keras' | 'onnxruntime' | 'fastify'} PeerName */
 
+/** Ratios of training were set on this machine; a slower rate of matrix products leaves less to win (limits.mjs). */
+export const targetsSetOn = 'amd-avx512-bf16-2-cores';
+
 /**
  * @typedef {object} TrainingRow
  * @property {'training'} kind
@@ -12,7 +15,7 @@
  * @property {'torchvision' | 'keras'} peer
  * @property {readonly string[]} args of the peer's script
  * @property {boolean} [keepPages] glibc is told to keep freed pages
- * @property {number | null} target ratio to beat
+ * @property {number | null} target ratio to beat on the machine that it was set on
  */
 
 /**
@@ -22,6 +25,7 @@
  * @property {string} what
  * @property {string} against
  * @property {PeerName | null} peer null where there is only a bound to keep
+ * @property {readonly string[]} [args] of the peer's script
  * @property {number | null} target
  * @property {number} [batch] images a call, in prediction
  * @property {'help' | 'import' | 'native'} [start]
@@ -38,23 +42,54 @@
  * @property {number | null} target
  */
 
-/** @typedef {TrainingRow | FigureRow | ServingRow} Row */
+/**
+ * @typedef {object} DecodingRow
+ * @property {'decoding'} kind
+ * @property {string} name
+ * @property {string} what
+ * @property {string} against
+ * @property {null} peer what one core does, with nobody beside it
+ * @property {null} target
+ * @property {number} width of the photographs
+ * @property {number} height
+ */
 
-/** Our flags of each job, and the frozen part as the peers' scripts name it. */
+/** @typedef {TrainingRow | FigureRow | ServingRow | DecodingRow} Row */
+
+/**
+ * Our flags of each job, the frozen part as the peers' scripts name it, and what the least work depends on: how many whole
+ * units are frozen, and how many views of an image there are (one an epoch where crops are random).
+ *
+ * @type {Readonly<Record<Job, { flags: readonly string[], freeze: string, frozen: number, views: number | 'epoch' }>>}
+ */
 export const jobs = {
-  'feature-extraction': { flags: ['--strategy', 'feature-extraction'], freeze: 'backbone' },
-  partial: { flags: ['--strategy', 'partial'], freeze: 'half' },
-  layer4: { flags: ['--strategy', 'partial', '--freeze-until', 'layer3'], freeze: 'until-layer3' },
-  differential: { flags: ['--strategy', 'differential'], freeze: 'none' },
+  'feature-extraction': {
+    flags: ['--strategy', 'feature-extraction'],
+    freeze: 'backbone',
+    frozen: 17,
+    views: 1,
+  },
+  partial: { flags: ['--strategy', 'partial'], freeze: 'half', frozen: 8, views: 2 },
+  layer4: {
+    flags: ['--strategy', 'partial', '--freeze-until', 'layer3'],
+    freeze: 'until-layer3',
+    frozen: 14,
+    views: 2,
+  },
+  differential: { flags: ['--strategy', 'differential'], freeze: 'none', frozen: 0, views: 'epoch' },
 };
 
 const words = {
   best: 'torchvision, best known settings',
   kept: 'torchvision, best known settings, pages kept',
+  compile: 'torchvision, best known settings, torch.compile, pages kept',
   once: 'torchvision, features computed once, pages kept',
   tutorial: 'torchvision, as the tutorial has it',
   keras: 'Keras',
 };
+
+/** @type {Partial<Record<keyof typeof words, readonly string[]>>} */
+const extra = { once: ['--features-once'], compile: ['--compile'] };
 
 /** @param {Job} job @param {keyof typeof words} how @param {number | null} target @returns {TrainingRow} */
 function training(job, how, target) {
@@ -66,8 +101,8 @@ function training(job, how, target) {
     job,
     against: words[how],
     peer: how === 'keras' ? 'keras' : 'torchvision',
-    args: how === 'keras' ? freeze : [...freeze, ...recipe, ...(how === 'once' ? ['--features-once'] : [])],
-    keepPages: how === 'kept' || how === 'once',
+    args: how === 'keras' ? freeze : [...freeze, ...recipe, ...(extra[how] ?? [])],
+    keepPages: how === 'kept' || how === 'compile' || how === 'once',
     target,
   };
 }
@@ -76,18 +111,22 @@ function training(job, how, target) {
 export const rows = [
   training('feature-extraction', 'best', 30),
   training('feature-extraction', 'kept', null),
+  training('feature-extraction', 'compile', null),
   training('feature-extraction', 'once', 1.5),
   training('feature-extraction', 'tutorial', null),
   training('feature-extraction', 'keras', 40),
   training('partial', 'best', 4),
   training('partial', 'kept', null),
+  training('partial', 'compile', null),
   training('partial', 'tutorial', null),
   training('partial', 'keras', 8),
   training('layer4', 'best', 8),
   training('layer4', 'kept', null),
+  training('layer4', 'compile', null),
   training('layer4', 'tutorial', null),
   training('differential', 'best', 3),
   training('differential', 'kept', 1.3),
+  training('differential', 'compile', null),
   training('differential', 'tutorial', null),
   training('differential', 'keras', 6),
   {
@@ -111,17 +150,49 @@ export const rows = [
     target: null,
   })),
   ...[
+    [64, 64],
+    [256, 192],
+    [500, 375],
+    [1024, 768],
+    [2048, 1536],
+    [4000, 3000],
+  ].map(([width = 0, height = 0]) => ({
+    kind: /** @type {const} */ ('decoding'),
+    name: `decoding/${width}x${height}`,
+    what: `views of JPEGs of ${width}×${height}`,
+    against: 'one core',
+    peer: null,
+    target: null,
+    width,
+    height,
+  })),
+  ...[
     { batch: 16, target: 1.7 },
     { batch: 1, target: 1.4 },
-  ].map(({ batch, target }) => ({
-    kind: /** @type {const} */ ('prediction'),
-    name: `prediction/batch-${batch}`,
-    what: `prediction, batch ${batch}: ours in bf16`,
-    against: 'onnxruntime-node in fp32',
-    peer: /** @type {const} */ ('onnxruntime'),
-    batch,
-    target,
-  })),
+  ].flatMap(({ batch, target }) => [
+    {
+      kind: /** @type {const} */ ('prediction'),
+      name: `prediction/batch-${batch}`,
+      what: `prediction, batch ${batch}`,
+      against: 'onnxruntime-node in fp32',
+      peer: /** @type {const} */ ('onnxruntime'),
+      batch,
+      target,
+    },
+    ...[
+      { how: 'eager', against: 'PyTorch, eager, pages kept', args: [] },
+      { how: 'compile', against: 'PyTorch, torch.compile, pages kept', args: ['--compile'] },
+    ].map(({ how, against, args }) => ({
+      kind: /** @type {const} */ ('prediction'),
+      name: `prediction/batch-${batch}/${how}`,
+      what: `prediction, batch ${batch}`,
+      against,
+      peer: /** @type {const} */ ('torchvision'),
+      args,
+      batch,
+      target: null,
+    })),
+  ]),
   {
     kind: 'serving',
     name: 'serve/rate',

@@ -2,12 +2,13 @@
 
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { lastJson, runChild } from './children.mjs';
+import { runChild } from './children.mjs';
+import { measureRates } from './machine.mjs';
 import { trainingOperations, units } from './network.mjs';
 import { makePhotographs } from './photographs.mjs';
-import { cli, python, script, work } from './places.mjs';
+import { cli, work } from './places.mjs';
 import { duration, say } from './say.mjs';
-import { ending, trainOurs, trainPeer } from './train-runs.mjs';
+import { trainOurs, trainPeer } from './train-runs.mjs';
 
 /** @typedef {import('./pairs.mjs').Plan} Plan */
 /** @typedef {import('./plot.mjs').Series} Series */
@@ -18,7 +19,7 @@ import { ending, trainOurs, trainPeer } from './train-runs.mjs';
  * @typedef {object} Curves
  * @property {ScalingName} name
  * @property {string} date
- * @property {import('./machine.mjs').Machine} machine
+ * @property {import('./machine.mjs').Conditions} conditions
  * @property {string | null} notRun
  * @property {string} title
  * @property {string} x
@@ -29,7 +30,7 @@ import { ending, trainOurs, trainPeer } from './train-runs.mjs';
  * @property {Record<string, string>} [ticks]
  * @property {readonly Series[]} series
  *
- * @typedef {Omit<Curves, 'name' | 'date' | 'machine' | 'notRun'>} Drawn
+ * @typedef {Omit<Curves, 'name' | 'date' | 'conditions' | 'notRun'>} Drawn
  */
 
 const differential = ['--strategy', 'differential'];
@@ -48,7 +49,13 @@ class Bench {
     this.quick = quick;
     this.hasCache = hasCache;
     this.hasPeer = plan.peers.torchvision === null;
-    this.setting = { weights: plan.material.weights, size: quick ? 64 : 224, resize: quick ? 73 : 256, batch: 32 };
+    this.setting = {
+      weights: plan.material.weights,
+      size: quick ? 64 : 224,
+      resize: quick ? 73 : 256,
+      batch: 32,
+      fastBf16: plan.machine.fastBf16,
+    };
   }
 
   /** Flags with the cache as named; as it is by default where `train` has no such option. @param {'auto' | 'off'} state */
@@ -81,15 +88,9 @@ class Bench {
     return run;
   }
 
-  /** Operations a second in matrix products. @param {number} threads @returns {Promise<{ bf16: number, fp32: number } | null>} */
-  async rates(threads) {
-    if (!this.hasPeer) return null;
-    const { signal } = this.plan;
-    const { code, stdout, stderr } = await runChild(python, ['-B', script('peers/rates.py'), String(threads)], {
-      signal,
-    });
-    if (code !== 0) throw new Error(`The rate of matrix products could not be measured: ${ending(stderr)}`);
-    return lastJson(stdout);
+  /** @param {number} threads */
+  rates(threads) {
+    return this.hasPeer ? measureRates(threads, this.plan.signal) : Promise.resolve(null);
   }
 
   /**
@@ -282,7 +283,7 @@ const curves = {
 export async function runCurves(name, plan, quick) {
   const { stdout } = await runChild(process.execPath, [cli, 'train', '--help'], { signal: plan.signal });
   const bench = new Bench(plan, quick, /--cache\s/.test(stdout));
-  const base = { name, date: new Date().toISOString(), machine: plan.machine };
+  const base = { name, date: new Date().toISOString(), conditions: plan.conditions };
   try {
     return { ...base, notRun: null, ...(await curves[name](bench)) };
   } catch (error) {

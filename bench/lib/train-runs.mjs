@@ -6,11 +6,11 @@ import { lastJson, runChild } from './children.mjs';
 import { cli, python, script, work } from './places.mjs';
 
 /** glibc gives large tensors back to the system at once unless told not to. */
-const keptPages = { MALLOC_MMAP_THRESHOLD_: '1073741824', MALLOC_TRIM_THRESHOLD_: '1073741824' };
+export const keptPages = { MALLOC_MMAP_THRESHOLD_: '1073741824', MALLOC_TRIM_THRESHOLD_: '1073741824' };
 
 /**
  * @typedef {{ seconds: number, top1: number, imagesPerSecond: number, lastImagesPerSecond: number, peakBytes: number | null }} TrainingRun
- * @typedef {{ data: string, weights: string, epochs: number, size: number, resize: number, batch: number }} Setting
+ * @typedef {{ data: string, weights: string, epochs: number, size: number, resize: number, batch: number, fastBf16: boolean }} Setting
  */
 
 /**
@@ -57,6 +57,7 @@ export function trainPeer({ peer, args, keepPages = false }, setting, seed, sign
     const sizes = ['--size', String(setting.size), '--resize', String(setting.resize), '--seed', String(seed)];
     const amounts = ['--batch-size', String(setting.batch), '--epochs', String(setting.epochs)];
     const what = [script(`peers/${peer}_train.py`), setting.data, '--weights', setting.weights, ...args];
+    if (peer === 'torchvision') what.push('--precision', setting.fastBf16 ? 'bf16' : 'fp32');
     const finished = await runChild(python, ['-B', ...what, ...sizes, ...amounts, '--out', join(folder, 'best.pt')], {
       env: keepPages ? keptPages : {},
       watchMemory: true,

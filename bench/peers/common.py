@@ -1,31 +1,12 @@
-"""What the PyTorch scripts here share: torchvision beside a torch that it was not built with, the network, the images."""
+"""What the PyTorch scripts here share: the network and the images."""
 
 import json
-import sys
 from pathlib import Path
 
 import torch
+import torchvision
 from torch import nn
 
-
-def import_torchvision():
-    """torchvision's own C++ operators do not load beside another release of torch. None of them is used here, but its
-    import registers shapes for two of them, so they are declared where they are missing."""
-    try:
-        import torchvision
-    except RuntimeError:
-        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
-            del sys.modules[name]
-        library = torch.library.Library("torchvision", "DEF")
-        for operator in ("nms", "qnms"):
-            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        import torchvision
-
-        torchvision.declared_operators = library  # they vanish with the library object
-    return torchvision
-
-
-torchvision = import_torchvision()
 torch.backends.nnpack.set_flags(False)  # it warns at every convolution on processors that it does not know
 transforms = torchvision.transforms
 

@@ -26,6 +26,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--weights", required=True)
     parser.add_argument("--freeze", choices=AUGMENT, required=True)
     parser.add_argument("--recipe", choices=["best", "tutorial"], default="best")
+    parser.add_argument("--precision", choices=["bf16", "fp32"], default="bf16", help="of `best`: the faster one here")
+    parser.add_argument("--compile", action="store_true", help="torch.compile; compiling is part of the time")
     parser.add_argument("--features-once", action="store_true", help="compute the frozen backbone's features once")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch-size", type=int, default=32)
@@ -81,8 +83,9 @@ def parameter_groups(model: nn.Module, rule: str) -> list[dict]:
 class Recipe:
     """How batches reach the network, and in what arithmetic it computes."""
 
-    def __init__(self, name: str):
-        self.best = name == "best"
+    def __init__(self, options: argparse.Namespace):
+        self.best = options.recipe == "best"
+        self.autocast = self.best and options.precision == "bf16"
         self.mean = torch.tensor(MEAN).view(1, 3, 1, 1) * 255
         self.deviation = torch.tensor(DEVIATION).view(1, 3, 1, 1) * 255
 
@@ -102,7 +105,7 @@ class Recipe:
         return images.float().sub_(self.mean).div_(self.deviation)
 
     def arithmetic(self):
-        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.best)
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.autocast)
 
     def prepare(self, model: nn.Module) -> nn.Module:
         return model.to(memory_format=torch.channels_last) if self.best else model
@@ -162,7 +165,7 @@ def main() -> None:
     options = arguments()
     torch.manual_seed(options.seed)
     torch.set_num_threads(os.cpu_count())
-    recipe = Recipe(options.recipe)
+    recipe = Recipe(options)
     train = recipe.loader(options.data / "train", AUGMENT[options.freeze], options, shuffle=True)
     val = recipe.loader(options.data / "val", "none", options, shuffle=False)
     model = recipe.prepare(network(options.weights, len(train.dataset.classes)))
@@ -175,8 +178,10 @@ def main() -> None:
             torch.utils.data.DataLoader(data, batch_size=options.batch_size, shuffle=shuffle) for data, shuffle in sets
         )
         trained, still = model.fc, []
-        recipe = Ready(options.recipe)
+        recipe = Ready(options)
 
+    if options.compile:
+        trained.compile()
     best, epochs, training, images = (-1.0, 0.0), [], 0.0, 0
     for _ in range(options.epochs):
         start = time.perf_counter()
