@@ -12,9 +12,16 @@ const CLASSES = ['rote Äpfel', '青い 丸'];
 const small = ['--image-size', '32', '--batch-size', '4', '--precision', 'fp32', '--workers', '1', '--threads', '1'];
 const quick = [...small.slice(0, 6), '--strategy', 'feature-extraction', '--head', 'linear', '--weights', 'none'];
 
+/** The codes of the notes in an event or a result. */
+function codesOf(value: Record<string, unknown> | undefined): string[] {
+  const notes = (value?.notes ?? []) as readonly { code: string }[];
+  return notes.map(({ code }) => code);
+}
+
 interface Best {
   readonly epoch: number;
   readonly top1: number;
+  readonly balancedAccuracy: number;
   readonly loss: number;
 }
 
@@ -59,10 +66,11 @@ describe('from images to labels', () => {
 
   it('tells a run in events, the last of them the result', () => {
     assert.deepEqual(events[0]?.classes, CLASSES);
+    assert.deepEqual(codesOf(events[0]).sort(), ['broken-files-left-out', 'files-not-read']);
     const result = events.at(-1);
     assert.equal(result?.type, 'result');
     const best = result?.best as Best;
-    assert.deepEqual(Object.keys(best).sort(), ['epoch', 'loss', 'top1']);
+    assert.deepEqual(Object.keys(best).sort(), ['balancedAccuracy', 'epoch', 'loss', 'top1']);
     assert.equal(result?.skipped, 1);
     assert.ok(events.some(({ type }) => type === 'epoch'));
   });
@@ -90,8 +98,44 @@ describe('from images to labels', () => {
     const [result] = jsonLines(stdout);
     const best = events.at(-1)?.best as Best;
     assert.equal(result?.images, 5);
+    assert.deepEqual(codesOf(result), ['files-not-read']);
     assert.equal(result?.top1, best.top1);
+    assert.equal(result?.balancedAccuracy, best.balancedAccuracy);
     assert.ok(Math.abs(Number(result?.loss) - best.loss) < 1e-4);
+  });
+
+  it('takes a list of images where it takes a folder', async () => {
+    const list = join(folder, 'labels.csv');
+    const images = [0, 1, 2].flatMap((i) =>
+      CLASSES.map((name) => [`my data/val/${name}/photo ${i}.jpg`, name] as const),
+    );
+    const val = images.filter(([path]) => existsSync(join(folder, path)));
+    const train = val.map(([path, name]) => [path.replace('/val/', '/train/'), name] as const);
+    const text = (rows: readonly string[]) => `\ufeff${['path,label,split', ...rows].join('\r\n')}\r\n`;
+    const rows = [...val.map((row) => [...row, 'val']), ...train.map((row) => [...row, 'train'])].map((row) =>
+      row.join(','),
+    );
+    await writeFile(list, text(rows));
+    const [ofFolder, ofList] = [
+      await resnetTorch(['eval', run, data, '--json', ...small]),
+      await resnetTorch(['eval', run, list, '--json', ...small]),
+    ].map(({ stdout }) => jsonLines(stdout)[0]);
+    assert.deepEqual({ ...ofList, notes: [] }, { ...ofFolder, notes: [] });
+    assert.equal(ofList?.images, 5);
+
+    const out = join(folder, 'from a list');
+    const options = ['--out', out, '--epochs', '1', '--best-metric', 'balanced-accuracy', '--json', ...quick];
+    const trained = await resnetTorch(['train', list, ...options]);
+    assert.equal(trained.code, 0, trained.stderr);
+    assert.match(trained.stderr, /Best by balanced accuracy: epoch 1/);
+    const started = jsonLines(trained.stdout)[0];
+    assert.deepEqual([started?.images, started?.bestMetric], [{ train: 5, val: 5 }, 'balanced-accuracy']);
+
+    await writeFile(list, text([...rows, 'my data/val/none.jpg,x,val']));
+    const failed = await resnetTorch(['train', list, '--out', join(folder, 'failed'), ...quick]);
+    assert.equal(failed.code, 1);
+    assert.match(failed.stderr, /Line 12 of .*labels\.csv names a file that is not there/);
+    assert.equal(existsSync(join(folder, 'failed', 'config.json')), false);
   });
 
   it('matches labels by name, in a folder without parts', async (t) => {
@@ -111,10 +155,9 @@ describe('from images to labels', () => {
     const single = join(data, 'val', CLASSES[1] ?? '', 'photo 0.jpg');
     const { code, stdout } = await resnetTorch(['predict', run, single, join(data, 'val'), '--json', ...small]);
     assert.equal(code, 0);
-    const found = JSON.parse(stdout) as {
-      file: string;
-      predictions: { label: string; index: number; probability: number }[];
-    }[];
+    const { images: found } = JSON.parse(stdout) as {
+      images: { file: string; predictions: { label: string; index: number; probability: number }[] }[];
+    };
     assert.equal(found.length, 6);
     assert.equal(found[0]?.file, single);
     for (const { predictions } of found) {
@@ -129,7 +172,7 @@ describe('from images to labels', () => {
     const broken = join(folder, 'broken.jpg');
     await writeFile(broken, 'no image');
     const two = join(data, 'val', CLASSES[0] ?? '');
-    const strict = await inProcess(t, ['predict', run, broken, two, '--csv']);
+    const strict = await inProcess(t, ['predict', run, broken, two, '--csv', '--strict']);
     assert.equal(strict.code, 1);
     assert.match(strict.stderr, /broken\.jpg.*\(ERR_IMAGE_DECODE\)/s);
     const lenient = await resnetTorch([
@@ -148,7 +191,7 @@ describe('from images to labels', () => {
     assert.equal(lenient.code, 0);
     assert.match(lenient.stderr, /Left out .*broken\.jpg/);
     const lines = lenient.stdout.trimEnd().split('\r\n');
-    assert.equal(lines[0], 'file,rank,label,index,probability');
+    assert.equal(lines[0], 'file,rank,label,index,probability,error');
     assert.deepEqual(
       lines.slice(1).map((line) => line.split(',')[0]),
       ['photo 0.jpg', 'photo 1.jpg'].map((name) => join(two, name)),

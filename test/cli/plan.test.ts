@@ -30,6 +30,13 @@ describe('strategyFromArguments', () => {
     assert.deepEqual(strategy.schedule, strategies['feature-extraction'].schedule);
   });
 
+  it('takes a schedule and its power, and shows them', () => {
+    const strategy = strategyFromArguments({ strategy: 'full', schedule: 'polynomial', schedulePower: 2 });
+    assert.deepEqual(strategy.schedule, { kind: 'polynomial', warmupEpochs: 1, power: 2 });
+    const [first] = showPlan(planReport(strategy, { classes: 2, hidden: [], dropout: 0 })).split('\n');
+    assert.match(first ?? '', /, polynomial schedule \(power 2\), warm-up over 1 epochs,/);
+  });
+
   it('takes each freeze rule', () => {
     assert.equal(strategyFromArguments({ freeze: 'backbone' }).freeze, 'backbone');
     assert.deepEqual(strategyFromArguments({ freezeFraction: 0.5 }).freeze, { fraction: 0.5 });
@@ -58,6 +65,20 @@ describe('planReport', () => {
     assert.match(shown({ precision: 'fp16', lossScale: 128 }), /, fp16, loss scale 128$/);
     assert.match(shown({ precision: 'fp16' }), /, fp16, loss scale dynamic$/);
     assert.match(showPlan(planReport(strategies.full, head)).split('\n')[0] ?? '', /, augmentation standard$/);
+  });
+
+  it('shows the settings of a run, as the command line has them', () => {
+    const { freeze, batchNorm, optimizer, schedule, augment } = strategies.full;
+    const known = { epochs: 3, seed: 7, imageSize: 64, resize: 73, skipCorrupt: true, batchSize: 8, precision: 'fp32' };
+    const run = { strategy: 'full', freeze, batchNorm, optimizer, schedule, augment, groups: [], ...known };
+    const plan = runPlanReport(run as unknown as RunSettings, head);
+    // A run of an earlier version has not written what came later.
+    assert.deepEqual(plan.settings, { ...known, lossScale: null, bestMetric: 'top1', cache: 'auto', cacheViews: null });
+    assert.equal(
+      showPlan(plan).split('\n')[1],
+      'Settings: --epochs 3 --best-metric top1 --seed 7 --image-size 64 --resize 73 --skip-corrupt --batch-size 8 --precision fp32 --cache auto',
+    );
+    assert.equal(planReport(strategies.full, head).settings, null);
   });
 
   it('shows rates by unit', () => {

@@ -16,12 +16,13 @@ async function help(t: TestContext, command: string): Promise<string> {
   return log.mock.calls.map(({ arguments: parts }) => parts.join(' ')).join('\n');
 }
 
+const COMMANDS = ['train', 'eval', 'predict', 'serve', 'export', 'inspect', 'cache', 'doctor', 'setup', 'completion'];
+
 describe('resnet-torch --help', () => {
   it('lists the commands without loading libtorch', async () => {
     const { code, stdout } = await resnetTorch(['--help'], { env: { RESNET_TORCH_LIBTORCH: '/nowhere' } });
     assert.equal(code, 0);
-    for (const name of ['train', 'eval', 'predict', 'serve', 'export', 'inspect', 'cache', 'doctor', 'setup'])
-      assert.match(stdout, new RegExp(`resnet-torch ${name}`));
+    for (const name of COMMANDS) assert.match(stdout, new RegExp(`resnet-torch ${name}`));
   });
 
   it('prints what the build has stored, which is what it would make', async (t) => {
@@ -34,7 +35,7 @@ describe('resnet-torch --help', () => {
     assert.equal(storedHelp(['train', '--help']), null);
   });
 
-  for (const name of ['train', 'eval', 'predict', 'serve', 'export', 'inspect', 'cache', 'doctor', 'setup']) {
+  for (const name of COMMANDS) {
     it(`has options and examples for ${name}`, async (t) => {
       const stdout = await help(t, name);
       assert.match(stdout, /Examples:/);
@@ -45,7 +46,7 @@ describe('resnet-torch --help', () => {
   it('lists every shared flag of train', async (t) => {
     const stdout = await help(t, 'train');
     const flags =
-      'epochs batch-size image-size resize lr head-lr weight-decay optimizer schedule warmup-epochs freeze freeze-until ' +
+      'epochs batch-size image-size resize lr head-lr weight-decay optimizer schedule warmup-epochs schedule-power freeze freeze-until ' +
       'freeze-fraction freeze-match batch-norm lr-tiers augment head dropout seed workers threads device precision loss-scale cuda-graph ' +
       'strategy weights out overwrite skip-corrupt val-split cache cache-views json';
     for (const name of flags.split(' ')) assert.match(stdout, new RegExp(`--${name}\\b`), name);
@@ -74,11 +75,15 @@ describe('wrong usage exits 2 with one message', () => {
     ['a rate that is not a number', ['train', 'data', '--lr', 'NaN'], /--lr takes a number above 0, not "NaN"/],
     ['a negative rate', ['train', 'data', '--head-lr', '-1'], /--head-lr takes a number above 0, not "-1"/],
     ['a rate without a value', ['train', 'data', '--lr'], /--lr needs a value/],
-    ['half an epoch', ['train', 'data', '--epochs', '1.5'], /--epochs takes a whole number of 1 or more, not "1.5"/],
+    [
+      'half an epoch',
+      ['train', 'data', '--epochs', '1.5'],
+      /--epochs takes a whole number of 1 or more, at most 1000000, not "1.5"/,
+    ],
     [
       'a tiny image size',
       ['train', 'data', '--image-size', '16'],
-      /--image-size takes a whole number of 32 or more, not "16"/,
+      /--image-size takes a whole number of 32 or more, at most 4096, not "16"/,
     ],
     [
       'an unknown strategy',

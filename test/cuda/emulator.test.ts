@@ -4,7 +4,7 @@ import { buildFaults, builtBefore } from './support/build.js';
 import { skip } from './support/compiler.js';
 import { runProgram } from './support/run.js';
 
-const right = { sumByHalves: '4560', sumByShuffles: '4560', shuffles: '288', halfWarps: '192' };
+const right = { sumByHalves: '4560', sumByShuffles: '4560', shuffles: '288', halfWarps: '192', lastBlock: '21' };
 
 const faults = {
   missingBarrier:
@@ -19,6 +19,8 @@ const faults = {
   readBeyondMask: /reads a lane that is not in the mask/,
   laneThatNeverComes: /wait for ever/,
   laneBeyondBlock: /names a lane beyond the block/,
+  blockWithoutFence: /a thread has fenced no writes/,
+  blockWithoutBarrier: /a block is reported( without a barrier|, of which a thread has fenced no writes)/,
   emptyGrid: /a grid out of range/,
   largeBlock: /a block of 1056 threads/,
 };

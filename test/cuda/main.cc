@@ -8,11 +8,9 @@
 /// kernels <group> <seed> [<file>:<line>]: prints how many cases there were, or what was wrong; in the emulator
 /// without a barrier.
 int main(int count, char** words) {
-  const std::map<std::string, int (*)(std::mt19937&)> groups = {{"images", testImages},
-                                                                {"norm", testNorm},
-                                                                {"pool", testPool},
-                                                                {"loss", testLoss},
-                                                                {"optimizer", testOptimizer}};
+  const std::map<std::string, int (*)(std::mt19937&)> groups = {
+      {"fold", testFold}, {"grids", testGrids}, {"images", testImages},      {"norm", testNorm},
+      {"pool", testPool}, {"loss", testLoss},   {"optimizer", testOptimizer}};
   if (count < 3 || count > 4 || !groups.contains(words[1])) return 2;
   const auto seed = static_cast<unsigned>(std::stoul(words[2]));
   std::mt19937 random(seed);

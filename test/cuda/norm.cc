@@ -49,26 +49,34 @@ class NormTest {
         sizes_{shape.rows, shape.channels},
         context_{nullptr, shape.multiprocessors},
         count_(static_cast<std::size_t>(shape.rows) * static_cast<std::size_t>(shape.channels)),
-        workspace_(cuda::normWorkspace(sizes_, context_)),
+        partials_(cuda::normWorkspace(sizes_, context_)),
+        arrivals_(cuda::kMostColumns),
         first_(random, shape),
-        second_(random, shape) {}
+        second_(random, shape) {
+    std::fill_n(arrivals_.get(), arrivals_.size(), 0U);
+  }
 
   void run() {
     statistics(first_);
     statistics(second_);
     forward({}, false);
     forward({second_.x.get(), nullptr, nullptr}, true);
+    shiftAlone();
     forward(second_.operand(), true);
     reluBackward();
     for (const bool hasX : {false, true})
       for (const bool hasZ : {false, true})
         for (const bool hasSecond : {false, true})
           if (hasSecond || shape_.rows < 100) addReluBackward(hasX, hasZ, hasSecond);
+    // The next kernel begins to count where this one did.
+    for (std::size_t i = 0; i < arrivals_.size(); ++i) expectTrue(name_ + " arrivals", arrivals_[i] == 0);
   }
 
  private:
+  cuda::Workspace workspace() const { return {partials_.get(), arrivals_.get()}; }
+
   void statistics(const Normed<T>& norm) {
-    cuda::batchStatistics(norm.x.get(), sizes_, norm.weight.get(), norm.bias.get(), norm.state(), workspace_.get(),
+    cuda::batchStatistics(norm.x.get(), sizes_, norm.weight.get(), norm.bias.get(), norm.state(), workspace(),
                           context_);
     if (shape_.rows == 0) return;
     const Buffer<float> runningMean(drawn<float>(random_, norm.channels), 0),
@@ -131,6 +139,21 @@ class NormTest {
     output_ = y.values();
   }
 
+  /// A bias without a scale, as convolutions leave theirs to what reads them.
+  void shiftAlone() {
+    const Buffer<T> y(count_, shape_.skew);
+    cuda::normAddRelu<T>({first_.x.get(), nullptr, first_.shift.get()},
+                         {second_.x.get(), nullptr, second_.shift.get()}, sizes_, y.get(), nullptr, context_);
+    if (count_ == 0) return;
+    Values expected;
+    for (std::size_t i = 0; i < count_; ++i) {
+      const auto c = i % first_.channels;
+      expected.push_back(std::max(
+          0.0, first_.values[i] + toDouble(first_.shift[c]) + second_.values[i] + toDouble(second_.shift[c])));
+    }
+    expectClose<T>(name_ + " shifts alone", y.values(), expected, 1e-5 + 4e-7 * std::abs(shape_.mean));
+  }
+
   std::size_t maskBytes() const { return (static_cast<std::size_t>(shape_.channels) + 7) / 8; }
   bool open(std::size_t i) const {
     const auto row = i / first_.channels, channel = i % first_.channels;
@@ -168,8 +191,8 @@ class NormTest {
     const auto dyValues = drawn<T>(random_, count_);
     const Buffer<T> dy(dyValues, shape_.skew);
     const Buffer<float> weight(first_.channels), bias(first_.channels);
-    cuda::normReluBackward(dy.get(), first_.x.get(), sizes_, first_.state(), {weight.get(), bias.get()},
-                           workspace_.get(), context_);
+    cuda::normReluBackward(dy.get(), first_.x.get(), sizes_, first_.state(), {weight.get(), bias.get()}, workspace(),
+                           context_);
     if (count_ == 0) return;
     auto g = dyValues;
     for (std::size_t i = 0; i < count_; ++i) {
@@ -185,7 +208,8 @@ class NormTest {
         name_ + " add backward" + (hasX ? " x" : "") + (hasZ ? " z" : "") + (hasSecond ? " +" : "");
     const auto dyValues = drawn<T>(random_, count_), secondValues = drawn<T>(random_, count_);
     const Buffer<T> dy(dyValues, shape_.skew), dySecond(secondValues, shape_.skew), output(output_, shape_.skew);
-    const Buffer<float> bias(first_.channels), weight(first_.channels), zWeight(first_.channels);
+    const Buffer<float> bias(first_.channels), weight(first_.channels), zWeight(first_.channels),
+        zBias(first_.channels);
     cuda::AddReluBackward<T> pass;
     pass.dy = dy.get();
     if (hasSecond) pass.dySecond = dySecond.get();
@@ -201,7 +225,8 @@ class NormTest {
     if (hasX) pass.x = {first_.x.get(), first_.mean.get(), first_.inverse.get(), weight.get()};
     if (hasZ) pass.z = {second_.x.get(), second_.mean.get(), second_.inverse.get(), zWeight.get()};
     pass.bias = bias.get();
-    cuda::addReluBackward(pass, sizes_, workspace_.get(), context_);
+    if (hasZ) pass.zBias = zBias.get();
+    cuda::addReluBackward(pass, sizes_, workspace(), context_);
     if (count_ == 0) return;
 
     Values g;
@@ -215,7 +240,8 @@ class NormTest {
     expectClose<float>(what + " bias", bias.values(), sums, sumTolerance());
     // The second half takes g as it was stored, and the sums as they were before.
     if (hasX) branchBackward(what, first_, gBuffer, weight, bias);
-    if (hasZ) branchBackward(what + " other branch", second_, gBuffer, zWeight, bias);
+    if (hasZ) expectSame(what + " other bias", zBias.values(), bias.values());
+    if (hasZ) branchBackward(what + " other branch", second_, gBuffer, zWeight, zBias);
   }
 
   void branchBackward(const std::string& what, const Normed<T>& norm, const Buffer<T>& g, const Buffer<float>& weight,
@@ -237,7 +263,8 @@ class NormTest {
   cuda::Sizes sizes_;
   cuda::Context context_;
   std::size_t count_;
-  Buffer<float> workspace_;
+  Buffer<float> partials_;
+  Buffer<unsigned> arrivals_;
   Normed<T> first_, second_;
   std::unique_ptr<Buffer<std::uint8_t>> mask_;
   Values output_;

@@ -305,6 +305,44 @@ void testEdges() {
   }
 }
 
+/// A tensor of more chunks than a block has threads: what is wrong with the last value is seen, and the norm is that
+/// of all.
+void testManyChunks() {
+  constexpr std::int64_t kSize = 257 * 16384 + 1;
+  const Buffer<float> parameter(1), gradient(kSize), steps(1);
+  for (std::size_t i = 0; i < gradient.size(); ++i) gradient[i] = i + 1 == gradient.size() ? 3000 : 1;
+  const Buffer<cuda::OptimizerTensor> entries(1);
+  entries[0] = {};
+  entries[0].parameter = parameter.get();
+  entries[0].gradient = gradient.get();
+  entries[0].size = kSize;
+  const std::int64_t sizes[] = {kSize};
+  const auto list = cuda::chunksOf(sizes);
+  expectTrue("more chunks than threads", list.size() == 258);
+  const Buffer<cuda::Chunk> chunks(list.size());
+  for (std::size_t i = 0; i < list.size(); ++i) chunks[i] = list[i];
+  const Buffer<float> parts(list.size());
+  const Buffer<cuda::StepFactors> factors(1);
+  const Buffer<double> rates(cuda::kRateRows);
+  for (std::size_t i = 0; i < rates.size(); ++i) rates[i] = 1;
+  const Buffer<cuda::StepState> state(1);
+  steps[0] = 0;
+  const cuda::Context context{nullptr, 4};
+  const cuda::OptimizerTable table{
+      entries.get(), steps.get(), factors.get(), 1, chunks.get(), static_cast<int>(list.size()), rates.get(), 1};
+  const auto prepare = [&] {
+    state[0] = {};
+    cuda::gradientNorm(table, state.get(), parts.get(), context);
+    cuda::prepareStep(table, settings(OptimizerKind::kSgd), parts.get(), nullptr, state.get(), context);
+    return state[0];
+  };
+  const auto finite = prepare();
+  expectClose<float>("the norm of many chunks", {finite.norm}, {std::sqrt(kSize - 1 + 9e6)});
+  expectTrue("many finite gradients", finite.skip == 0);
+  gradient[gradient.size() - 1] = NAN;
+  expectTrue("the last of many gradients is not finite", prepare().skip == 1);
+}
+
 }  // namespace
 
 int testOptimizer(std::mt19937& random) {
@@ -320,6 +358,7 @@ int testOptimizer(std::mt19937& random) {
       {"adamW, scaled", clipped(settings(kAdamW), 1e6, 2), 256, true, 1},
   };
   testEdges();
+  testManyChunks();
   for (const auto& tested : cases) OptimizerTest(random, tested).run();
-  return static_cast<int>(std::size(cases)) + 1;
+  return static_cast<int>(std::size(cases)) + 2;
 }

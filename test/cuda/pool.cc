@@ -46,10 +46,13 @@ void run(std::mt19937& random, const Case& shape, bool normalised, const std::st
 
   const Buffer<T> dy(dyValues, shape.skew), g(in, shape.skew);
   const Buffer<float> mean(drawn<float>(random, channels), 0), inverse(drawn<float>(random, channels, 2, 0.1), 0),
-      weight(channels), bias(channels), workspace(cuda::normWorkspace(sizes.input(), context));
+      weight(channels), bias(channels), partials(cuda::normWorkspace(sizes.input(), context));
+  const Buffer<unsigned> arrivals(cuda::kMostColumns);
+  std::fill_n(arrivals.get(), arrivals.size(), 0U);
+  const cuda::Workspace workspace{partials.get(), arrivals.get()};
   cuda::Branch<T> branch;
   if (normalised) branch = {x.get(), mean.get(), inverse.get(), weight.get()};
-  cuda::normReluPoolBackward(dy.get(), places.get(), sizes, g.get(), branch, bias.get(), workspace.get(), context);
+  cuda::normReluPoolBackward(dy.get(), places.get(), sizes, g.get(), branch, bias.get(), workspace, context);
   Values gExpected, biasExpected(channels), weightExpected(channels);
   for (std::size_t i = 0; i < in; ++i) {
     const auto c = i % channels;
@@ -60,6 +63,17 @@ void run(std::mt19937& random, const Case& shape, bool normalised, const std::st
   expectClose<T>(name + " backward", g.values(), gExpected, 1e-6);
   expectClose<float>(name + " bias", bias.values(), biasExpected, 1e-4);
   if (normalised) expectClose<float>(name + " weight", weight.values(), weightExpected, 1e-4);
+}
+
+/// A convolution's bias, which is left to pooling: a shift without a scale.
+void testShiftAlone() {
+  const cuda::Context context{nullptr, 1};
+  const cuda::PoolShape sizes{1, 2, 2, 1};
+  const Buffer<float> x(Values{-3, 1, 2, -1}, 0), shift(Values{0.5}, 0), low(Values{-4}, 0), y(1);
+  cuda::normReluPool<float>({x.get(), nullptr, shift.get()}, sizes, y.get(), nullptr, context);
+  expectTrue("pooling adds a shift", y[0] == 2.5F);
+  cuda::normReluPool<float>({x.get(), nullptr, low.get()}, sizes, y.get(), nullptr, context);
+  expectTrue("before the ReLU", y[0] == 0);
 }
 
 /// What is not a number wins its window, the last one seen, as in PyTorch; a window of zeros passes nothing back.
@@ -82,6 +96,7 @@ int testPool(std::mt19937& random) {
   };
   int count = 0;
   testSpecialValues();
+  testShiftAlone();
   forEachType([&](auto type, const std::string& name) {
     for (const auto& shape : cases)
       for (const bool normalised : {false, true}) {
@@ -89,5 +104,5 @@ int testPool(std::mt19937& random) {
         ++count;
       }
   });
-  return count + 1;
+  return count + 2;
 }

@@ -47,6 +47,26 @@ describe('the resources of kernels', () => {
     assert.equal(shortName('void a::pool<__nv_bfloat16, 1>(__nv_bfloat16*)'), 'pool<bfloat16, 1>');
   });
 
+  /** Of sweeps and sums, whose grids have as many blocks as fit: cuda/grid.h, and `kAddReluBlocks` of norm_backward.cu. */
+  const blocksOf = (kernel: string): number => (/^addReluSums|<float/.test(kernel) ? 2 : 3);
+
+  it('leave room for the blocks that their grids count on', () => {
+    const table = readFileSync(join(projectRoot, 'docs', 'cuda-resources.md'), 'utf8');
+    const rows = [
+      ...table.matchAll(/^\| `((?:apply|moments|addReluSums|reluSums|gradient|pool|gather)<.*>)` \|(.*)\|$/gm),
+    ];
+    assert.ok(rows.length > 40, `${rows.length} kernels`);
+    for (const [, kernel = '', cells = ''] of rows) {
+      const figures = cells.split('|').map(Number);
+      const shared = figures.pop() ?? Number.NaN;
+      const blocks = blocksOf(kernel);
+      // Registers are given to threads by eights; the smallest multiprocessor has 64 KiB of shared memory.
+      for (const registers of figures)
+        assert.ok(Math.ceil(registers / 8) * 8 * 256 * blocks <= 65536, `${kernel}: ${registers} registers`);
+      assert.ok(shared * blocks <= 65536, `${kernel}: ${shared} bytes`);
+    }
+  });
+
   it('are written down for every file of kernels', () => {
     const table = readFileSync(join(projectRoot, 'docs', 'cuda-resources.md'), 'utf8');
     assert.match(table, /spills to memory: none/);

@@ -29,12 +29,21 @@ export async function writeColour(path: string, colour: string, width = 40, heig
   return path;
 }
 
-/** Folders of small JPEGs: `{ 'train/cat': 3 }` makes train/cat/0.jpg to 2.jpg. */
+/** A JPEG with a comment: another file, the same picture. */
+export function withComment(jpeg: Buffer, text: string): Buffer {
+  const comment = Buffer.from(text);
+  const header = Buffer.from([0xff, 0xfe, (comment.length + 2) >> 8, (comment.length + 2) & 0xff]);
+  return Buffer.concat([jpeg.subarray(0, 2), header, comment, jpeg.subarray(2)]);
+}
+
+/** Folders of small JPEGs, no two files equal: `{ 'train/cat': 3 }` makes train/cat/0.jpg to 2.jpg. */
 export async function writeFolders(root: string, counts: Readonly<Record<string, number>>): Promise<string> {
   const jpeg = await pictureImage(40, 32).jpeg().toBuffer();
   for (const [folder, count] of Object.entries(counts)) {
     await mkdir(join(root, folder), { recursive: true });
-    for (let i = 0; i < count; i++) await writeFile(join(root, folder, `${i}.jpg`), jpeg);
+    for (let i = 0; i < count; i++) {
+      await writeFile(join(root, folder, `${i}.jpg`), withComment(jpeg, `${folder} ${i}`));
+    }
   }
   return root;
 }

@@ -74,6 +74,7 @@ describe('export to ONNX, run by ONNX Runtime', () => {
         format: 'onnx',
         path: out,
         bytes: (await stat(out)).size,
+        notes: [],
         input: 'images',
         output,
         folded: options.fold ?? true,

@@ -23,7 +23,7 @@ describe('export as a state dict', () => {
       out,
       onProgress: (bytes, total) => seen.push(bytes / total),
     });
-    assert.deepEqual(result, { format: 'torchvision', path: out, bytes: (await readFile(out)).length });
+    assert.deepEqual(result, { format: 'torchvision', path: out, bytes: (await readFile(out)).length, notes: [] });
     assert.equal(seen.at(-1), 1);
     using again = await ResNet50.load(out, { device: 'cpu' });
     assert.deepEqual(again.head.hidden, [24]);

@@ -8,29 +8,39 @@ import { cases, golden } from '../model/support/golden.js';
 import { relativeError } from '../parity/compare.js';
 import { imageValues } from '../parity/recipe.js';
 import { tinyClasses, tinyFolder } from '../training/support/tiny.js';
-import { deviceUnderTest, noDeviceUnderTest } from './support/device.js';
+import { capability, deviceUnderTest, noDeviceUnderTest } from './support/device.js';
 import { recipeCheckpoint } from './support/models.js';
 
-/** Of PyTorch's figures in float32. */
+/**
+ * Of PyTorch's figures in float32. Before sm_90 cuDNN's first choice for 3×3 convolutions, without TF32, is Winograd's, whose
+ * sums are rounded more often.
+ */
 const bounds = { fp32: 1e-5, bf16: 3e-2, fp16: 5e-3 } as const;
+const winograd = 3e-5;
 type Precision = keyof typeof bounds;
+const boundOf = (precision: Precision): number =>
+  precision === 'fp32' && (capability()?.[0] ?? 9) < 9 ? winograd : bounds[precision];
 const precisions = (Object.keys(bounds) as Precision[]).filter((name) => name !== 'fp16' || deviceUnderTest !== 'cpu');
 
 describe('forward on a device', { skip: noDeviceUnderTest }, () => {
   const checkpoint = recipeCheckpoint(cases.classes, cases.hidden.float32);
 
   for (const precision of precisions) {
-    it(`${precision}: logits and features are PyTorch's to ${bounds[precision]}`, async () => {
+    it(`${precision}: logits and features are PyTorch's`, async (t) => {
       using model = await checkpoint.on(deviceUnderTest);
+      const bound = boundOf(precision);
+      let worst = 0;
       for (const { name, shape, stream } of cases.forward.filter(({ dtype }) => dtype === 'float32')) {
         const images = Float32Array.from(imageValues(shape, stream));
         for (const output of ['forward', 'features'] as const) {
           const { data } = await model[output](images, shape as Shape4D, { precision });
           const expected = golden('forward').floats(`${name}/float32/${output === 'forward' ? 'logits' : output}`);
           const error = relativeError(data, expected);
-          assert.ok(error <= bounds[precision], `${output} of ${name}: relative error ${error}`);
+          worst = Math.max(worst, error);
+          assert.ok(error <= bound, `${output} of ${name}: relative error ${error}; ${bound} is allowed`);
         }
       }
+      t.diagnostic(`relative error ${worst.toExponential(1)} at most; ${bound} is allowed`);
     });
   }
 });

@@ -45,14 +45,15 @@ const plans: readonly Plan[] = [
     bound: 1e-3,
   },
   part,
-  // One step: behind so many BatchNorms float32 is chaotic, on the CPU against itself too.
+  // One step: behind so many BatchNorms float32 is chaotic, on the CPU against itself too, and more so against the sums of a
+  // device, whose order is another and may change from run to run. A gradient that is wrong is apart by all of the way.
   {
     name: 'everything',
     freeze: 'none',
     optimizer: optimizers.sgd({ momentum: 0.9 }),
     lr: 1e-3,
     steps: 1,
-    bound: 6e-2,
+    bound: deviceUnderTest === 'cpu' ? 6e-2 : 0.2,
   },
 ];
 
@@ -97,7 +98,7 @@ describe('training steps on a device against the CPU', { skip: noDeviceUnderTest
   for (const plan of plans) {
     it(`fp32, ${plan.name}: losses and weights are the CPU's`, async (t) => {
       const [got, expected] = [await trained(plan, deviceUnderTest, 'fp32'), await cpu(plan, 'fp32')];
-      expectLosses(got.losses, expected.losses, plan.bound);
+      expectLosses(got.losses, expected.losses, Math.min(plan.bound, 6e-2));
       const { share, tensor } = apart(got.end, expected.end, expected.start);
       t.diagnostic(`apart by ${share.toExponential(1)} of the way, ${tensor}`);
       assert.ok(share <= plan.bound, `${tensor} is apart by ${share} of the way`);

@@ -73,7 +73,7 @@ describe('evaluate', () => {
   });
 
   it('tells the share of each class that was right', async () => {
-    const { perClass, top1, images } = await evaluate(model, data, { ...input, split: 'all' });
+    const { perClass, top1, balancedAccuracy, images } = await evaluate(model, data, { ...input, split: 'all' });
     assert.deepEqual(
       perClass.map(({ name, images: count }) => [name, count]),
       [
@@ -83,6 +83,7 @@ describe('evaluate', () => {
     );
     const right = perClass.reduce((sum, row) => sum + row.top1 * row.images, 0);
     assert.ok(Math.abs(right - top1 * images) < 1e-9);
+    assert.equal(balancedAccuracy, perClass.reduce((sum, row) => sum + row.top1, 0) / perClass.length);
   });
 
   it('reports progress up to all images', async () => {

@@ -7,8 +7,10 @@ import { after, before, describe, it } from 'node:test';
 import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import type { RawImage } from '../../src/data/image-input.js';
+import type { Prediction } from '../../src/inference/prediction.js';
 import { Predictor } from '../../src/inference/predictor.js';
 import { ResNet50 } from '../../src/model/resnet50.js';
+import type { Floats } from '../../src/native/contract/model.js';
 import { writeImage } from '../cli/support/images.js';
 
 const input = { imageSize: 32, resize: 36, precision: 'fp32', workers: 1 } as const;
@@ -18,6 +20,8 @@ let checkpoint: string;
 let photo: string;
 let bytes: Buffer;
 let raw: RawImage;
+/** Another picture. */
+let other: string;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'resnet-torch-'));
@@ -28,6 +32,8 @@ before(async () => {
   await writeImage(join(folder, 'photo.jpg'), 1, 2, 60);
   await sharp(join(folder, 'photo.jpg')).png().toFile(photo);
   bytes = await readFile(photo);
+  other = join(folder, 'other.jpg');
+  await writeImage(other, 0, 7, 60);
   const { data } = await sharp(photo).raw().toBuffer({ resolveWithObject: true });
   raw = { data, width: 60, height: 60, channels: 3 };
 });
@@ -85,11 +91,14 @@ describe('what a predictor takes', () => {
     const { features, predictions } = await predictor.predict(bytes, { features: true, topK: 1 });
     assert.equal(features.length, 2048);
     assert.equal(predictions.length, 1);
-    const both = await predictor.features([photo, raw]);
-    assert.deepEqual(both.shape, [2, 2048]);
-    for (const row of [0, 1]) {
-      const difference = features.map((value, i) => Math.abs(value - (both.data[row * 2048 + i] ?? 0)));
-      assert.ok(Math.max(...difference) < 1e-5);
+    const { features: others } = await predictor.predict(other, { features: true });
+    const difference = (row: Float32Array, from: Floats) =>
+      Math.max(...row.map((value, i) => Math.abs(value - (from[i] ?? 0))));
+    assert.ok(difference(features, others) > 1e-2, 'pictures that look alike prove nothing');
+    const rows = await predictor.features([photo, other, raw]);
+    assert.deepEqual(rows.shape, [3, 2048]);
+    for (const [row, expected] of [features, others, features].entries()) {
+      assert.ok(difference(expected, rows.data.subarray(row * 2048, (row + 1) * 2048)) < 1e-5, `row ${row}`);
     }
     assert.equal('features' in (await predictor.predict(bytes)), false);
   });
@@ -141,14 +150,21 @@ describe('what a predictor takes', () => {
 describe('calls at the same time', () => {
   it('go together in batches, each with its own answer and number of classes', async () => {
     using predictor = await Predictor.load(checkpoint, { ...input, maxBatch: 8, maxDelayMs: 5000 });
-    const alone = await Promise.all(
-      Array.from({ length: 8 }, (_, i) => predictor.predict(i % 2 === 0 ? raw : bytes, { topK: 1 + (i % 3) })),
+    const together = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => predictor.predict(i % 2 === 0 ? raw : other, { topK: 1 + (i % 3) })),
     );
     assert.deepEqual(predictor.queue, { waiting: 0, batches: 1, images: 8 });
-    alone.forEach(({ predictions }, i) => {
+    using single = await Predictor.load(checkpoint, input);
+    const alone = [await single.predict(raw), await single.predict(other)];
+    const share = (of: Prediction | undefined, rank: number) => of?.predictions[rank]?.probability ?? Number.NaN;
+    assert.ok(Math.abs(share(alone[0], 0) - share(alone[1], 0)) > 1e-4, 'pictures that look alike prove nothing');
+    for (const [i, { predictions }] of together.entries()) {
       assert.equal(predictions.length, 1 + (i % 3));
-      assert.equal(predictions[0]?.label, alone[0]?.predictions[0]?.label);
-    });
+      predictions.forEach(({ label, probability }, rank) => {
+        assert.equal(label, alone[i % 2]?.predictions[rank]?.label);
+        assert.ok(Math.abs(probability - share(alone[i % 2], rank)) < 1e-5);
+      });
+    }
   });
 
   it('wait for others no longer than they may', async () => {
@@ -172,6 +188,38 @@ describe('calls at the same time', () => {
     assert.equal((await predictor.predict([raw, raw, raw, raw, raw])).length, 5);
   });
 
+  it('give back every place that they took, however they end', async () => {
+    using predictor = await Predictor.load(checkpoint, { ...input, maxQueue: 4 });
+    const four = [raw, other, bytes, photo];
+    for (const _ of [1, 2]) assert.equal((await predictor.predict(four)).length, 4);
+    await assert.rejects(predictor.predict([raw, raw, raw, Buffer.from('broken')]), { code: 'ERR_IMAGE_DECODE' });
+    await assert.rejects(predictor.predict([endless(), raw, raw, raw], { timeoutMs: 20 }), { code: 'ERR_DEADLINE' });
+    // As many as there are places, each a call of its own.
+    assert.equal((await Promise.all(four.map((image) => predictor.predict(image)))).length, 4);
+  });
+
+  it('are not computed once they have ended', async () => {
+    // The one that is ended waits for others, and so is there when the next one's batch is made.
+    using predictor = await Predictor.load(checkpoint, { ...input, maxBatch: 8, maxDelayMs: 50 });
+    const controller = new AbortController();
+    const ended = predictor.predict(raw, { signal: controller.signal });
+    controller.abort(new Error('enough'));
+    await assert.rejects(ended, /enough/);
+    await predictor.predict(other);
+    assert.equal(predictor.queue.images, 1);
+  });
+
+  it('may share a signal without a warning', async () => {
+    using predictor = await Predictor.load(checkpoint, input);
+    const warnings: Error[] = [];
+    const listen = (warning: Error): unknown => warnings.push(warning);
+    process.on('warning', listen);
+    const { signal } = new AbortController();
+    await Promise.all(Array.from({ length: 30 }, () => predictor.predict(raw, { signal })));
+    process.off('warning', listen);
+    assert.deepEqual(warnings, []);
+  });
+
   it('end by their deadline or their signal at once, and leave nothing behind', async () => {
     using predictor = await Predictor.load(checkpoint, input);
     await assert.rejects(predictor.predict(endless(), { timeoutMs: 20 }), { code: 'ERR_DEADLINE', message: /20 ms/ });
@@ -182,6 +230,12 @@ describe('calls at the same time', () => {
     await assert.rejects(call, reason);
     await assert.rejects(predictor.predict(raw, { signal: AbortSignal.abort(reason) }), reason);
     await assert.rejects(predictor.predict(raw, { timeoutMs: 0 }), { code: 'ERR_INVALID_ARGUMENT' });
+    const wrong = { signal: new AbortController() as unknown as AbortSignal };
+    await assert.rejects(predictor.predict(raw, wrong), {
+      code: 'ERR_INVALID_ARGUMENT',
+      message: /not an AbortController/,
+    });
+    assert.throws(() => predictor.stream([], wrong), { code: 'ERR_INVALID_ARGUMENT' });
     await predictor.predict(raw);
     assert.equal(predictor.queue.waiting, 0);
   });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { Floats, ModelDtype, NativeModel } from '../../src/native/binding.js';
+import type { Floats, ModelDtype, NativeModel } from '../../src/native/contract/model.js';
 import { native } from '../../src/native/load.js';
 import { relativeError } from '../parity/compare.js';
 import { digest, digestError, imageValues, labelValues, sizeOf, uniform, weightValues } from '../parity/recipe.js';

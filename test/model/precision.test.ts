@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { computeOf, type PrecisionHost, precisionName, resolveCompute } from '../../src/model/precision.js';
-import type { ComputeCapability } from '../../src/native/binding.js';
+import type { ComputeCapability } from '../../src/native/contract/device.js';
 
 const onCpu = { dtype: 'float32', device: 'cpu' } as const;
 const onCuda = { dtype: 'float32', device: 'cuda:1' } as const;

@@ -47,7 +47,7 @@ describe('a ResNet50', () => {
 
     // As starting weights, all but the head go into a model with another.
     using tuned = await ResNet50.create({ classes: 5, weights: path, device: 'cpu' });
-    assert.match(tuned.notes.join(' '), /head was not loaded.*fc\.3\.weight/);
+    assert.match(tuned.notes.map(({ message }) => message).join(' '), /head was not loaded.*fc\.3\.weight/);
     assert.deepEqual((await tuned.features(images, shape)).data, (await model.features(images, shape)).data);
     assert.equal(tuned.weights, path);
   });

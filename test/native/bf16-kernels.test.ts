@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { projectRoot, temporaryDirectory } from '../support/paths.js';
+import { temporaryDirectory } from '../support/paths.js';
+import { compileProgram, nativeSources, SANITIZED } from './support/programs.js';
 
 const CPU = '/proc/cpuinfo';
 const skip =
@@ -21,18 +22,9 @@ describe('the kernels for avx512_bf16, whatever the shape and the part', { skip 
     it(says, async (t) => {
       const folder = await temporaryDirectory(t);
       const program = join(folder, source);
-      const native = join(projectRoot, 'native');
-      const flags = ['-std=c++20', '-O1', '-g', '-Wall', '-Wextra', '-Wno-maybe-uninitialized', `-I${native}`];
-      execFileSync(process.env.CXX ?? 'c++', [
-        ...flags,
-        ...VECTORS,
-        '-fsanitize=address,undefined',
-        '-fno-sanitize-recover=all',
-        join(projectRoot, 'test', 'native', 'vector', `${source}.cc`),
-        join(native, 'model', 'vector', `${source}.cc`),
-        '-o',
-        program,
-      ]);
+      const tested = nativeSources('model/vector', [source]);
+      const flags = ['-Wno-maybe-uninitialized', ...VECTORS, ...SANITIZED];
+      compileProgram(program, `vector/${source}.cc`, tested, flags);
       const worst = Number(execFileSync(program, { encoding: 'utf8' }));
       assert.ok(worst < tolerance, `${worst}`);
     });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { UNIT_NAMES } from '../../src/model/units.js';
-import type { Floats, NativeModel } from '../../src/native/binding.js';
+import type { Floats, NativeModel } from '../../src/native/contract/model.js';
 import { native } from '../../src/native/load.js';
 import { randomiseNorms } from './support/networks.js';
 import { distance, uniform } from './support/numbers.js';

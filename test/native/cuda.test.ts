@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import type { ComputeCapability } from '../../src/native/binding.js';
+import type { ComputeCapability } from '../../src/native/contract/device.js';
 import {
   type CudaMachine,
   type CudaReason,
@@ -143,6 +143,10 @@ describe('binaries', () => {
 });
 
 describe('the addon that is loaded', () => {
+  it('is asked for the driver without holding up JavaScript, more than once too', async () => {
+    assert.deepEqual(await Promise.all([native().askCuda(), native().askCuda()]), [undefined, undefined]);
+  });
+
   it('says what it knows of CUDA', () => {
     const { status: said, built } = cudaMachine();
     const { variant, cudaDevices } = native().info();

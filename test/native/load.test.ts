@@ -104,6 +104,8 @@ describe('loading the addon', () => {
       ['libjpeg.so.62: cannot open shared object file', 'ERR_ADDON_LOAD', /libjpeg62-turbo/],
       ["/lib/libc.so.6: version `GLIBC_2.38' not found (required by x.node)", 'ERR_ADDON_LOAD', /newer system/],
       ["libstdc++.so.6: version `GLIBCXX_3.4.32' not found", 'ERR_ADDON_LOAD', /newer system/],
+      ['libgomp-a34b.so.1: cannot allocate memory in static TLS block', 'ERR_ADDON_LOAD', /LD_PRELOAD/],
+      ['x.node: failed to map segment from shared object: Operation not permitted', 'ERR_ADDON_LOAD', /noexec/],
       ['Library not loaded: @rpath/libc10.dylib', 'ERR_LIBTORCH_NOT_FOUND', /libtorch/],
       ['something never seen', 'ERR_ADDON_LOAD', /could not be loaded/],
     ] as const) {

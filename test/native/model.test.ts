@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { ResnetTorchError } from '../../src/errors.js';
 import { openWeights } from '../../src/model/weights/index.js';
-import type { NativeModel, NativeModelOptions } from '../../src/native/binding.js';
+import type { NativeModel, NativeModelOptions } from '../../src/native/contract/model.js';
 import { native } from '../../src/native/load.js';
 import { temporaryDirectory } from '../support/paths.js';
 import { randomiseNorms } from './support/networks.js';

@@ -24,6 +24,44 @@ describe('schedules', () => {
     for (const step of [0, 1, 50, 99]) close(schedule(step, 100), 1 - step / 100);
   });
 
+  /** `get_last_lr()` of PyTorch 2.13's PolynomialLR with total_iters=10 and a rate of 1, before each step, in float64. */
+  const polynomialLR = {
+    1: [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.30000000000000004, 0.19999999999999996, 0.09999999999999998, 0, 0],
+    0.5: [
+      1,
+      0.9486832980505138,
+      0.8944271909999159,
+      0.8366600265340756,
+      0.7745966692414834,
+      Math.SQRT1_2,
+      0.6324555320336759,
+      0.5477225575051662,
+      0.4472135954999579,
+      0.31622776601683794,
+      0,
+      0,
+    ],
+    0.9: [
+      1, 0.9095325760829622, 0.8180521460508584, 0.7254178469372199, 0.6314458674893553, 0.5358867312681466,
+      0.4383832905540869, 0.3383834619016498, 0.23492378861760374, 0.12589254117941667, 0, 0,
+    ],
+    2: [
+      1, 0.81, 0.6400000000000001, 0.48999999999999994, 0.36000000000000004, 0.25000000000000006, 0.16000000000000006,
+      0.09000000000000007, 0.039999999999999994, 0.009999999999999998, 0, 0,
+    ],
+  };
+  for (const [power, rates] of Object.entries(polynomialLR)) {
+    it(`polynomial: what PyTorch's PolynomialLR gives with a power of ${power}`, () => {
+      const schedule = schedules.polynomial({ power: Number(power) });
+      for (const [step, rate] of rates.entries()) close(schedule(step, 10), rate);
+    });
+  }
+
+  it('polynomial: a line unless told otherwise, and its floor is what timm calls lr_min', () => {
+    for (const step of [0, 3, 9]) close(schedules.polynomial()(step, 10), schedules.linear()(step, 10));
+    close(schedules.polynomial({ power: 2, floor: 0.1 })(5, 10), 0.1 + 0.9 * 0.25);
+  });
+
   it('fall to the floor', () => {
     close(schedules.cosine({ floor: 0.1 })(50, 100), 0.55);
     close(schedules.linear({ floor: 0.1 })(50, 100), 0.55);
@@ -67,6 +105,8 @@ describe('schedules', () => {
       () => schedules.constant({ floor: 0.1 } as object),
       'schedules.constant() has no option floor',
     ],
+    ['a power of 0', () => schedules.polynomial({ power: 0 }), 'power must be a finite number, greater than 0'],
+    ['a power of a line', () => schedules.linear({ power: 2 } as object), 'schedules.linear() has no option power'],
     ['an unknown option', () => schedules.cosine({ warmUp: 1, flor: 1 } as object), 'Did you mean warmup?'],
   ] as const) {
     it(`refuse ${what}`, () => {
@@ -85,8 +125,19 @@ describe('buildSchedule', () => {
     assert.equal(buildSchedule({ kind: 'constant', warmupEpochs: 0.01 }, 8)(0, 80), 1);
   });
 
+  it('takes the nearest whole number of steps for a part of an epoch', () => {
+    const warmupOf = (epochs: number, stepsPerEpoch: number) => {
+      const schedule = buildSchedule({ kind: 'constant', warmupEpochs: epochs }, stepsPerEpoch);
+      return Array.from({ length: 10 }, (_, step) => schedule(step, 100)).indexOf(1) + 1;
+    };
+    assert.equal(warmupOf(0.5, 3), 2);
+    assert.equal(warmupOf(0.8, 3), 2);
+    assert.equal(warmupOf(1.1, 3), 3);
+  });
+
   it('passes the floor on', () => {
     close(buildSchedule({ kind: 'linear', floor: 0.2 }, 10)(50, 100), 0.6);
+    close(buildSchedule({ kind: 'polynomial', power: 2, warmupEpochs: 1 }, 10)(55, 100), 0.25);
   });
 
   it('is the schedule of the same name', () => {
@@ -100,13 +151,15 @@ describe('buildSchedule', () => {
     [
       'an unknown name',
       'cosin',
-      'schedule cannot be "cosin": it is one of constant, cosine, linear. Did you mean cosine?',
+      'schedule cannot be "cosin": it is one of constant, cosine, linear, polynomial. Did you mean cosine?',
     ],
     ['an unknown kind', { kind: 'step' }, 'schedule.kind cannot be "step"'],
     ['a warm-up below 0', { kind: 'cosine', warmupEpochs: -1 }, 'warmupEpochs must be'],
     ['an endless warm-up', { kind: 'cosine', warmupEpochs: Number.POSITIVE_INFINITY }, 'warmupEpochs must be'],
     ['a floor of a constant', { kind: 'constant', floor: 0.1 }, 'The schedule constant has no option floor'],
     ['a floor above 1', { kind: 'linear', floor: 1.1 }, 'schedule.floor must be'],
+    ['a power of 0', { kind: 'polynomial', power: 0 }, 'schedule.power must be'],
+    ['a power of a cosine', { kind: 'cosine', power: 2 }, 'The schedule cosine has no option power'],
     ['an unknown option', { kind: 'cosine', warmup: 1 }, 'The schedule cosine has no option warmup.'],
     ['nothing', undefined, 'schedule cannot be undefined'],
   ] as const) {

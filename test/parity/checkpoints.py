@@ -1,7 +1,10 @@
 """Files that PyTorch users write, for us to read, and ours, read as they would read them."""
 
+import argparse
+import datetime
 from collections import OrderedDict
 
+import numpy
 import torch
 from safetensors.torch import save_file
 
@@ -19,6 +22,15 @@ def written_forms(exchange: Exchange, state: dict[str, torch.Tensor]) -> None:
     torch.save(state, exchange.path("state.pth"))
     torch.save({"state_dict": state, "epoch": 3, "best": 0.5}, exchange.path("state_dict.pth"))
     torch.save({"model": prefixed, "lr": [1e-3]}, exchange.path("module.pth"))
+    torch.save(state, exchange.path("legacy.pth"), _use_new_zipfile_serialization=False)
+    last = {name: value.to(memory_format=torch.channels_last) if value.dim() == 4 else value for name, value in state.items()}
+    torch.save(last, exchange.path("channels_last.pth"))
+    beside = {"args": argparse.Namespace(lr=0.1), "best": numpy.float64(0.5), "when": datetime.date(2026, 1, 31)}
+    torch.save({"model": state, **beside}, exchange.path("objects.pth"))
+    lightning = OrderedDict((f"model.{name}", value) for name, value in state.items())
+    torch.save({"state_dict": lightning, "hyper_parameters": {"lr": 0.1}}, exchange.path("lightning.ckpt"))
+    zeros = {name: torch.zeros_like(value) for name, value in state.items()}
+    torch.save({"student": zeros, "teacher": prefixed}, exchange.path("teacher.pth"))
     for kind, half in halves.items():
         save_file(half, exchange.path(f"{kind}.safetensors"))
         torch.save(half, exchange.path(f"{kind}.pth"))

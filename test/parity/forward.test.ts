@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
-import type { Floats } from '../../src/native/binding.js';
+import type { Floats } from '../../src/native/contract/model.js';
 import { sharedRoot, temporaryDirectory } from '../support/paths.js';
 import { relativeError } from './compare.js';
 import { Comparison, loadedModel, reference, skip } from './harness.js';

@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
 import recipe
+import reference
 from reference import features, resnet50
 from training import make_optimizer, parameter_groups, set_rates, train
 
@@ -126,6 +128,32 @@ def optimizer_cases() -> tuple[list[dict], dict[str, torch.Tensor]]:
     return cases, out
 
 
+PICTURES = 4
+CROP = 32
+
+
+def predictions() -> dict:
+    """What the float32 model sees in pictures that need no resizing: torchvision's centre crop and normalisation, logits,
+    softmax, and a digest of the features."""
+    transforms = reference.torchvision.transforms
+    view = transforms.Compose(
+        [
+            transforms.CenterCrop(CROP),
+            transforms.ToTensor(),
+            transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+        ]
+    )
+    model = recipe_model(torch.float32)
+    images = torch.stack([view(Image.fromarray(recipe.picture(stream))) for stream in range(PICTURES)])
+    with torch.no_grad():
+        rows, seen = model(images), features(model, images)
+    return {
+        "crop": CROP,
+        "probabilities": rows.softmax(1).tolist(),
+        "features": [recipe.digest(row.double()).tolist() for row in seen],
+    }
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
@@ -135,6 +163,7 @@ def main() -> None:
         save_file(tensors, folder / f"{name}.safetensors", {"torch": torch.__version__})
         (folder / f"{name}.safetensors").chmod(0o644)
     (folder / "cases.json").write_text(json.dumps(cases, indent=1) + "\n")
+    (folder / "predictions.json").write_text(json.dumps(predictions(), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import type { CropOptions } from '../../src/native/binding.js';
+import type { CropOptions } from '../../src/native/contract/data.js';
 import { native } from '../../src/native/load.js';
 import { sharedRoot, temporaryDirectory } from '../support/paths.js';
 import { Comparison, loadedModel, reference, skip } from './harness.js';

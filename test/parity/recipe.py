@@ -57,6 +57,17 @@ def weights(shapes: dict[str, list[int]]) -> dict[str, torch.Tensor]:
     return out
 
 
+PICTURE = (36, 44)  # height, width
+BLOCK = 12
+
+
+def picture(stream: int) -> np.ndarray:
+    """Squares of one colour each, as bytes [height, width, 3]."""
+    rows, columns = (math.ceil(side / BLOCK) for side in PICTURE)
+    colours = np.floor(uniform(rows * columns * 3, 5000 + stream, 0, 256)).astype(np.uint8).reshape(rows, columns, 3)
+    return colours.repeat(BLOCK, 0).repeat(BLOCK, 1)[: PICTURE[0], : PICTURE[1]]
+
+
 def images(shape: list[int], stream: int) -> torch.Tensor:
     """Normalised pixels, roughly: uniform in [−2, 2), float64."""
     return torch.from_numpy(uniform(math.prod(shape), 1000 + stream, -2.0, 2.0)).reshape(shape)

@@ -59,6 +59,21 @@ export function labelValues(count: number, classes: number, stream: number): Int
   return Int32Array.from({ length: count }, (_, i) => hash(i) % classes);
 }
 
+export const PICTURE = { width: 44, height: 36 } as const;
+const BLOCK = 12;
+
+/** Squares of one colour each: rows of red, green and blue, 8 bits each. */
+export function pictureBytes(stream: number): Uint8Array {
+  const { width, height } = PICTURE;
+  const columns = Math.ceil(width / BLOCK);
+  const colours = uniform(Math.ceil(height / BLOCK) * columns * 3, 5000 + stream, 0, 256);
+  return Uint8Array.from({ length: width * height * 3 }, (_, i) => {
+    const [x, y] = [Math.floor(i / 3) % width, Math.floor(i / 3 / width)];
+    const block = Math.floor(y / BLOCK) * columns + Math.floor(x / BLOCK);
+    return Math.floor(colours[3 * block + (i % 3)] ?? 0);
+  });
+}
+
 const PROJECTIONS = 8;
 
 /** The L2 norm, then sums under 8 patterns of random signs. */

@@ -4,7 +4,7 @@
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { StoredDtype, StoredTensor } from '../../src/native/binding.js';
+import type { StoredDtype, StoredTensor } from '../../src/native/contract/model.js';
 
 export type Values = Float64Array | Float32Array | Int32Array | BigInt64Array | Uint8Array;
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { type BatchNormPolicy, type FreezeRule, resolveFreeze } from '../../src/model/freeze.js';
 import { describeUnits, UNIT_NAMES } from '../../src/model/units.js';
-import type { Floats } from '../../src/native/binding.js';
+import type { Floats } from '../../src/native/contract/model.js';
 import { native } from '../../src/native/load.js';
 import { buildGroups, type GroupSpec } from '../../src/optim/groups.js';
 import { type OptimizerSpec, optimizers } from '../../src/optim/optimizers.js';

@@ -30,19 +30,24 @@ describe('the executor of a device', () => {
     const data = await tinyData(t);
     const progress = [0, 0, 0];
     const least: number[] = [];
+    let ready = 0;
+    const runs: TrainingRun[] = [];
     const follow = async (run: TrainingRun, index: number): Promise<void> => {
       for await (const event of run) {
+        // None has a lead: they go when all are ready to.
+        if (event.type === 'start' && ++ready === runs.length) for (const each of runs) each.resume();
         if (event.type !== 'step') continue;
         progress[index] = event.step / event.steps;
         if (event.step === event.steps) least.push(Math.min(...progress));
       }
     };
     const models = await Promise.all(progress.map(() => tinyModel()));
-    await Promise.all(
-      models.map((model, i) =>
-        follow(train(model, data, { ...tinyOptions, freeze: 'backbone', cache: 'off', epochs: 4 }), i),
-      ),
-    );
+    for (const model of models) {
+      const run = train(model, data, { ...tinyOptions, freeze: 'backbone', cache: 'off', epochs: 4 });
+      run.pause();
+      runs.push(run);
+    }
+    await Promise.all(runs.map(follow));
     for (const model of models) model.dispose();
     assert.ok((least[0] ?? 0) >= 0.5, `the slowest run had made ${least[0]} of its steps when the first was done`);
   });

@@ -171,11 +171,22 @@ class CountingJob final : public Job {
   int left_;
 };
 
+/// Environments are loaded while an earlier one's work runs.
 void executor() {
   constexpr int kJobs = 400;
-  std::atomic<int> ended{0};
+  std::atomic<int> ended{0}, begun{0}, others{0};
+  Executor::setHooks({[&begun](const std::string&, int) { ++begun; }, {}});
   auto& executor = Executor::forDevice("stress");
   std::vector<std::thread> askers;
+  for (int environment = 0; environment < 2; ++environment) {
+    askers.emplace_back([&, environment] {
+      for (int load = 0; load < 50; ++load) {
+        Executor::setHooks(
+            {[&others](const std::string&, int) { ++others; }, [&others](const std::string&) { ++others; }});
+        Executor::setThreads(1 + (load + environment) % 3);
+      }
+    });
+  }
   for (int asker = 0; asker < 4; ++asker) {
     askers.emplace_back([&, asker] {
       for (int i = 0; i < kJobs / 4; ++i) {
@@ -192,6 +203,7 @@ void executor() {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   if (ended != kJobs) fail("a job was lost");
+  if (begun == 0 || others != 0) fail("the hooks of a later environment took the place of the first's");
   Executor::stopAll();
   executor.submit(std::make_shared<CountingJob>(ended, 1), Priority::kControl);
   if (ended != kJobs + 1) fail("a job after the end was not refused");

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describeUnits } from '../../src/model/units.js';
 import { cudaHost } from '../../src/native/variants.js';
-import { projectRoot } from '../support/paths.js';
+import { projectRoot, temporaryDirectory } from '../support/paths.js';
+import { tinyFolder } from '../training/support/tiny.js';
 import { importScript, runProgram } from './support/script.js';
 
 interface Layer {
@@ -24,7 +26,8 @@ interface Profiled {
   readonly count: number;
   readonly ms: number;
 }
-const { boundsOf, bytesOf, layersOf, operationsOf } = await importScript<{
+const { boundsOf, bytesOf, inferenceBytesOf, layersOf, operationsOf } = await importScript<{
+  inferenceBytesOf(size: number, valueBytes: number, options?: { separateBiases?: boolean }): Bytes;
   layersOf(size: number): readonly Layer[];
   operationsOf(size: number): number;
   bytesOf(size: number, valueBytes: number): Bytes;
@@ -32,7 +35,11 @@ const { boundsOf, bytesOf, layersOf, operationsOf } = await importScript<{
 }>('../bench/gpu/byte-model.mjs');
 const { byClass, classOf, normKernels } = await importScript<{
   classOf(name: string): string;
-  byClass(profile: readonly Profiled[]): { classes: Bytes; busy: number; longest: readonly Profiled[] };
+  byClass(profile: readonly Profiled[]): {
+    classes: Bytes & { copies: number };
+    busy: number;
+    longest: readonly Profiled[];
+  };
   readonly normKernels: readonly string[];
 }>('../bench/gpu/classes.mjs');
 const { cardOf, publishedOf } = await importScript<{
@@ -41,8 +48,25 @@ const { cardOf, publishedOf } = await importScript<{
 }>('../bench/gpu/cards.mjs');
 const { render } = await importScript<{ render(results: object): string }>('../bench/gpu/report.mjs');
 const { parseOptions } = await importScript<{
-  parseOptions(args: readonly string[]): { batches: readonly number[]; precisions: readonly string[]; peer: boolean };
+  parseOptions(args: readonly string[]): {
+    batches: readonly number[];
+    precisions: readonly string[];
+    rows: readonly { name: string }[];
+    images: number;
+  };
 }>('../bench/gpu/options.mjs');
+
+const { linkedPhotographs } = await importScript<{
+  linkedPhotographs(folder: string, images: { train: number; val: number; drawn: number }): Promise<string>;
+}>('../bench/gpu/photographs.mjs');
+
+const { runChild } = await importScript<{
+  runChild(
+    program: string,
+    args: readonly string[],
+    options: { limitSeconds: number },
+  ): Promise<{ code: number | null; stopped: boolean; stdout: string }>;
+}>('../bench/lib/children.mjs');
 
 const near = (value: number, expected: number, tolerance: number): boolean =>
   Math.abs(value - expected) <= tolerance * expected;
@@ -73,6 +97,15 @@ describe('the byte model of bench:gpu', () => {
     assert.ok(near(bytesOf(112, 2).convolution, convolution / 4, 0.05));
   });
 
+  it('comes to 58 MB an image at most for feature extraction, and to more where biases are operations of their own', () => {
+    const total = ({ convolution, norm, rest }: Bytes): number => convolution + norm + rest;
+    const bytes = total(inferenceBytesOf(224, 2));
+    assert.ok(bytes <= 58e6, `${bytes}`);
+    assert.ok(bytes >= 50e6, `${bytes}`);
+    const biases = total(inferenceBytesOf(224, 2, { separateBiases: true })) - bytes;
+    assert.ok(near(biases, 9e6, 0.05), `${biases}`);
+  });
+
   it('takes arithmetic for the limit where it takes longer', () => {
     const job = { size: 224, batch: 256, valueBytes: 2, bandwidth: 2e12, operations: 312e12 };
     const bounds = boundsOf(job);
@@ -93,7 +126,10 @@ describe("the classes of a profile's kernels", () => {
       'convolution',
     );
     assert.equal(classOf('void cudnn::bn_fw_tr_1C11_kernel_NCHW<float>'), 'norm');
-    assert.equal(classOf('Memcpy HtoD (Pinned -> Device)'), 'rest');
+    assert.equal(classOf('Memcpy HtoD (Pinned -> Device)'), 'copies');
+    assert.equal(classOf('Memcpy DtoH (Device -> Pinned)'), 'copies');
+    assert.equal(classOf('Memcpy DtoD (Device -> Device)'), 'rest');
+    assert.equal(classOf('Memset (Device)'), 'rest');
     assert.equal(classOf('void at::native::vectorized_elementwise_kernel<4, at::native::FillFunctor<float>>'), 'rest');
   });
 
@@ -109,17 +145,18 @@ describe("the classes of a profile's kernels", () => {
       );
   });
 
-  it('add up to what the device was busy for', () => {
+  it('add up to what the device was busy for, without copies that ran beside it', () => {
     const kernel = (name: string, ms: number): Profiled => ({ name, onDevice: true, count: 1, ms });
     const { classes, busy, longest } = byClass([
       kernel('cudnn_convolve', 5),
       kernel('resnet_torch::cuda::apply<float>', 3),
-      kernel('Memcpy HtoD', 1),
+      kernel('void at::native::fill', 1),
+      kernel('Memcpy HtoD (Pinned -> Device)', 20),
       { name: 'aten::conv2d', onDevice: false, count: 1, ms: 100 },
     ]);
-    assert.deepEqual(classes, { convolution: 5, norm: 3, rest: 1 });
+    assert.deepEqual(classes, { convolution: 5, norm: 3, rest: 1, copies: 20 });
     assert.equal(busy, 9);
-    assert.equal(longest[0]?.name, 'cudnn_convolve');
+    assert.equal(longest[1]?.name, 'cudnn_convolve');
   });
 });
 
@@ -131,16 +168,18 @@ describe('the page of bench:gpu', () => {
     notRun: null,
     imagesPerSecond: 3000.4,
     startSeconds: 4.25,
-    step: { convolution: 50, norm: 30, rest: 2, idle: 3 },
+    firstEpochSeconds: 6.5,
+    waitingShare: 0.012,
+    step: { convolution: 50, norm: 30, rest: 2, idle: 3, copies: 7 },
     longest: [{ name: 'a|kernel', class: 'rest', count: 2, ms: 1 }],
   };
   const results = { device: 'NVIDIA A100-SXM4-80GB', date: '2000-01-01', size: 224, versions: { CUDA: '13.0' } };
 
   it('shows speeds, bounds of the card, what others published and why something was not run', () => {
     const page = render({ ...results, rows: [row, { what: 'other', precision: 'fp16', batch: 64, notRun: 'no pip' }] });
-    assert.match(page, /\| resnet-torch \| bf16 \| 256 \| 3000 \| 4\.3 \|/);
+    assert.match(page, /\| resnet-torch \| bf16 \| 256 \| 3000 \| 1\.2% \| 4\.3 \| 6\.5 \|/);
     assert.match(page, /\| other \| fp16 \| 64 \| not run: no pip \|/);
-    assert.match(page, /\| resnet-torch \| bf16 \| 256 \| 50\.0 \(19\.9\) \| 30\.0 \(25\.5\) \|/);
+    assert.match(page, /\| resnet-torch \| bf16 \| 256 \| 50\.0 \(19\.9\) \| 30\.0 \(25\.5\) \| .* \| 3\.0 \| 7\.0 \|/);
     assert.match(page, /- 2470: NVIDIA, PyTorch/);
     assert.match(page, /a\\\|kernel/);
   });
@@ -160,11 +199,76 @@ describe('npm run bench:gpu', () => {
     assert.throws(() => parseOptions(['--precision', 'fp64']), /fp64/);
     assert.throws(() => parseOptions(['--batch', '64,x']), /--batch/);
     assert.throws(() => parseOptions(['--images', '100']), /--images/);
-    const { batches, precisions, peer } = parseOptions(['--batch', '32', '--precision', 'fp16', '--no-peer']);
-    assert.deepEqual([batches, precisions, peer], [[32], ['fp16'], false]);
+    assert.throws(() => parseOptions(['--rows', 'ours,other']), /three-channels.*"other"/);
+    const { batches, precisions, rows } = parseOptions(['--batch', '32', '--precision', 'fp16', '--no-peer']);
+    assert.deepEqual([batches, precisions], [[32], ['fp16']]);
+    assert.deepEqual(
+      rows.map(({ name }) => name),
+      ['ours', 'searched', 'captured', 'three-channels'],
+    );
+    // An epoch of 16 steps is a sixteenth beginning.
+    const usual = parseOptions([]);
+    assert.equal(usual.images / Math.max(...usual.batches), 64);
     const wrong = await runProgram(process.execPath, [script, '--bathc', '1']);
     assert.equal(wrong.code, 2);
     assert.match(wrong.stderr, /--help/);
+  });
+
+  it('stops a row that takes too long, with all that it has started', async () => {
+    const program = 'sleep 600 & echo $!; wait';
+    const { code, stopped, stdout } = await runChild('sh', ['-c', program], { limitSeconds: 0.5 });
+    assert.deepEqual([code, stopped], [null, true]);
+    // One that has ended, and that nobody has asked about yet, is still listed.
+    const ended = (): boolean => {
+      const file = `/proc/${stdout.trim()}/stat`;
+      return !existsSync(file) || / [ZX] /.test(readFileSync(file, 'utf8'));
+    };
+    while (!ended()) await sleep(20);
+    const quick = await runChild('sh', ['-c', 'echo done'], { limitSeconds: 600 });
+    assert.deepEqual([quick.code, quick.stopped, quick.stdout], [0, false, 'done\n']);
+  });
+
+  it('has photographs enough for long epochs, most of them links to few', async (t) => {
+    const folder = join(await temporaryDirectory(t), 'photographs');
+    assert.equal(await linkedPhotographs(folder, { train: 9, val: 2, drawn: 4 }), folder);
+    const files = readdirSync(join(folder, 'train'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.jpg'),
+    );
+    assert.equal(files.length, 9);
+    assert.equal(new Set(files.map((name) => statSync(join(folder, 'train', name)).ino)).size, 4);
+    // Each class has its own.
+    const [first, second] = ['evening', 'morning'].map((name) => readdirSync(join(folder, 'train', name)).length);
+    assert.deepEqual([first, second], [5, 4]);
+    assert.equal(readdirSync(join(folder, 'val', 'morning')).length, 1);
+  });
+
+  it('measures what it says it does, plain and with a search: tried on the CPU', async (t) => {
+    const data = await tinyFolder(t);
+    for (const more of [{}, { search: true }]) {
+      const job = {
+        data,
+        device: 'cpu',
+        precision: 'fp32',
+        batchSize: 4,
+        epochs: 1,
+        imageSize: 32,
+        resize: 36,
+        workers: 1,
+      };
+      const ours = join(projectRoot, 'bench', 'gpu', 'ours.mjs');
+      const { code, stdout, stderr } = await runProgram(process.execPath, [ours, JSON.stringify({ ...job, ...more })]);
+      assert.equal(code, 0, stderr);
+      const answer = JSON.parse(stdout) as {
+        imagesPerSecond: number;
+        firstEpochSeconds: number;
+        waitingShare: number;
+        recorded: { images: number; profile: readonly Profiled[] };
+      };
+      assert.ok(answer.imagesPerSecond > 0 && answer.firstEpochSeconds > 0, stdout);
+      assert.ok(answer.waitingShare >= 0 && answer.waitingShare <= 1, stdout);
+      assert.equal(answer.recorded.images, 12);
+      assert.ok(answer.recorded.profile.some(({ name, onDevice }) => /conv/.test(name) && !onDevice));
+    }
   });
 
   it('says that there is no GPU, and ends well', { skip: cudaHost().deviceSeen && 'there is a GPU' }, async () => {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { temporaryDirectory } from '../support/paths.js';
 import { writeArchive } from './support/archive.js';
 import { fakeLibtorch, writeFakeLibtorch } from './support/libtorch.js';
@@ -13,6 +14,19 @@ interface Pins {
   readonly pinnedLibtorch: { readonly cpu: string; readonly cuda: string };
   officialArchive(variant: 'cpu' | 'cuda', platform?: string, arch?: string): string | null;
   wheelRequirement(variant: 'cpu' | 'cuda', platform?: string): string;
+  pinnedWheels(
+    variant: 'cpu' | 'cuda',
+    platform?: string,
+    arch?: string,
+  ): { readonly file: string; readonly hashes: ReadonlySet<string> } | null;
+}
+
+interface Downloads {
+  download(
+    url: string,
+    file: string,
+    rules: { readonly sha256: string | undefined; readonly allowHttp: boolean },
+  ): Promise<{ readonly bytes: number }>;
 }
 
 interface Wheels {
@@ -20,12 +34,15 @@ interface Wheels {
   placeNvidia(name: string): string | null;
 }
 
-const { pinnedLibtorch, officialArchive, wheelRequirement } = await importScript<Pins>('setup/pins.mjs');
+const { pinnedLibtorch, pinnedWheels, officialArchive, wheelRequirement } = await importScript<Pins>('setup/pins.mjs');
+const { download } = await importScript<Downloads>('setup/download.mjs');
 const { placeNvidia, placeTorch } = await importScript<Wheels>('setup/wheel.mjs');
 const archivePath = officialArchive('cpu');
 /** Neither the network nor a Python: what a set-up falls back on must not hide what it did. */
 const alone = { RESNET_TORCH_PYTHON: '/nowhere/python3' };
-const nowhere = 'http://127.0.0.1:1';
+const nowhere = 'https://127.0.0.1:1';
+/** For a server of this machine, and an archive that was made a moment ago. */
+const trusting = ['--allow-http', '--allow-unverified'];
 
 /** Puts a libtorch's archive where the official host would have it, below `folder`. */
 async function publish(folder: string, version: string): Promise<string> {
@@ -111,9 +128,9 @@ describe('where libtorch comes from', () => {
     const root = await installedCopy(join(folder, 'package'));
     await publish(join(folder, 'host'), pinnedLibtorch.cpu);
     const url = await serveFolder(t, join(folder, 'host'));
-    const first = await runSetup(root, ['--libtorch-only', '--libtorch-url', url], alone);
+    const first = await runSetup(root, ['--libtorch-only', '--libtorch-url', url, ...trusting], alone);
     assert.equal(first.code, 0, first.stderr);
-    assert.match(first.stderr, /no SHA-256 is recorded/);
+    assert.match(first.stderr, /^WARNING: The archive is taken without a known SHA-256/m);
     assert.equal(await readFile(join(root, 'vendor/libtorch-cpu/include/ATen/ATen.h'), 'utf8'), '#pragma once\n');
     assert.deepEqual(await readdir(join(root, 'vendor/store')), [`cpu-${pinnedLibtorch.cpu}`]);
     assert.deepEqual((await readdir(join(root, 'vendor'))).sort(), ['libtorch-cpu', 'store']);
@@ -127,7 +144,7 @@ describe('where libtorch comes from', () => {
     const root = await installedCopy(join(folder, 'package'));
     await publish(join(folder, 'host'), pinnedLibtorch.cpu);
     const url = await serveFolder(t, join(folder, 'host'));
-    const args = ['--libtorch-only', '--libtorch-url', url];
+    const args = ['--libtorch-only', '--libtorch-url', url, ...trusting];
     assert.equal((await runSetup(root, args, alone)).code, 0);
     const library = join(
       root,
@@ -153,7 +170,7 @@ describe('where libtorch comes from', () => {
     await writeFakeLibtorch(join(root, 'vendor/libtorch-cpu'), '1.13.1');
     await publish(join(folder, 'host'), pinnedLibtorch.cpu);
     const url = await serveFolder(t, join(folder, 'host'));
-    const setup = await runSetup(root, ['--libtorch-only', '--libtorch-url', url], alone);
+    const setup = await runSetup(root, ['--libtorch-only', '--libtorch-url', url, ...trusting], alone);
     assert.equal(setup.code, 0, setup.stderr);
     assert.match(setup.stderr, /it is of version 1\.13\.1, not 2\.13\.0/);
     const aside = (await readdir(join(root, 'vendor'))).find((name) => name.includes('replaced'));
@@ -168,11 +185,11 @@ describe('where libtorch comes from', () => {
     const bytes = await readFile(archive);
     await writeFile(archive, bytes.subarray(0, bytes.length / 2));
     const url = await serveFolder(t, join(folder, 'host'));
-    const setup = await runSetup(root, ['--libtorch-only', '--libtorch-url', url], alone);
+    const setup = await runSetup(root, ['--libtorch-only', '--libtorch-url', url, ...trusting], alone);
     assert.equal(setup.code, 1);
     assert.match(setup.stderr, /No libtorch 2\.13\.0 \(cpu\) could be had\. Tried:/);
     assert.match(setup.stderr, /vendor\/libtorch-cpu: .*is not there/);
-    assert.match(setup.stderr, /official archive: .*not a zip archive, or was cut short/);
+    assert.match(setup.stderr, / {2}archive: .*not a zip archive, or was cut short/);
     assert.match(setup.stderr, /wheel through pip: there is no python3 with pip/);
     assert.match(setup.stderr, /Python's own torch: no Python here has torch installed/);
     assert.match(setup.stderr, /RESNET_TORCH_LIBTORCH=/);
@@ -190,5 +207,141 @@ describe('where libtorch comes from', () => {
     assert.equal(setup.code, 0, setup.stderr);
     assert.match(setup.stderr, /from: Python's own torch/);
     assert.equal(realpathSync(join(root, 'vendor/libtorch-cpu')), realpathSync(torch));
+  });
+});
+
+describe('what set-up downloads', () => {
+  const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+  /** An archive on a server of this machine, and a Python that would have had a torch. */
+  async function offer(t: Parameters<typeof temporaryDirectory>[0]) {
+    const folder = await temporaryDirectory(t);
+    const root = await installedCopy(join(folder, 'package'));
+    const archive = await publish(join(folder, 'host'), pinnedLibtorch.cpu);
+    const torch = await writeFakeLibtorch(join(folder, 'site-packages/torch'), pinnedLibtorch.cpu);
+    const python = join(folder, 'python3');
+    await writeFile(python, `#!/bin/sh\n[ "$1" = -c ] && echo '${torch}' || exit 1\n`, { mode: 0o755 });
+    const url = await serveFolder(t, join(folder, 'host'));
+    const run = (args: readonly string[], env: NodeJS.ProcessEnv = alone) =>
+      runSetup(root, ['--libtorch-only', '--libtorch-url', url, ...args], env);
+    return { root, hash: sha256(await readFile(archive)), python, run };
+  }
+
+  it('is refused where its SHA-256 is not known', { skip: archivePath === null }, async (t) => {
+    const { root, run } = await offer(t);
+    const setup = await run(['--allow-http']);
+    assert.equal(setup.code, 1);
+    assert.match(setup.stderr, /the SHA-256 of http\S+ is not known: --sha256 HEX .* --allow-unverified/);
+    assert.ok(!existsSync(join(root, 'vendor/libtorch-cpu')));
+    const allowed = await run(['--allow-http'], { ...alone, RESNET_TORCH_ALLOW_UNVERIFIED: '1' });
+    assert.equal(allowed.code, 0, allowed.stderr);
+    assert.match(allowed.stderr, /^WARNING: .* without a known SHA-256/m);
+  });
+
+  it('is refused over http', { skip: archivePath === null }, async (t) => {
+    const { root, hash, run } = await offer(t);
+    const setup = await run(['--sha256', hash]);
+    assert.equal(setup.code, 1);
+    assert.match(setup.stderr, /http\S+ is no address of https: .*--allow-http takes it all the same/);
+    assert.ok(!existsSync(join(root, 'vendor/libtorch-cpu')));
+    const allowed = await run(['--sha256', hash], { ...alone, RESNET_TORCH_ALLOW_HTTP: '1' });
+    assert.equal(allowed.code, 0, allowed.stderr);
+    assert.doesNotMatch(allowed.stderr, /WARNING/);
+  });
+
+  it('has the SHA-256 that was asked for, or nothing else is tried', { skip: archivePath === null }, async (t) => {
+    const { root, hash, python, run } = await offer(t);
+    const other = sha256(Buffer.from('another archive'));
+    const setup = await run(['--allow-http', '--sha256', other], { RESNET_TORCH_PYTHON: python });
+    assert.equal(setup.code, 1);
+    assert.ok(setup.stderr.includes(`its SHA-256 is ${hash}, not ${other}`), setup.stderr);
+    assert.doesNotMatch(setup.stderr, /Python's own torch/);
+    assert.deepEqual(await readdir(join(root, 'vendor/store')), []);
+    // --allow-unverified is for what is not known; it does not excuse what is known to be wrong.
+    const allowed = await run(['--sha256', other, ...trusting]);
+    assert.equal(allowed.code, 1);
+    const upper = await run(['--allow-http', '--sha256', hash.toUpperCase()]);
+    assert.equal(upper.code, 0, upper.stderr);
+  });
+
+  it('is not what a program in the place of pip says that it is', { skip: pinnedWheels('cpu') === null }, async (t) => {
+    const folder = await temporaryDirectory(t);
+    const root = await installedCopy(join(folder, 'package'));
+    const wheel = join(folder, 'torch-2.13.0+cpu-cp311-cp311-linux_x86_64.whl');
+    await writeArchive(
+      wheel,
+      [...fakeLibtorch(pinnedLibtorch.cpu)].map(([path, text]) => ({
+        name: `torch/${path}`,
+        content: Buffer.from(text),
+      })),
+    );
+    const python = join(folder, 'python3');
+    const script = `#!/bin/sh
+[ "$3" = --version ] && exit 0
+echo "$@" > '${folder}/arguments'
+while [ "$1" != --dest ]; do shift; done
+cp '${wheel}' "$2"
+`;
+    await writeFile(python, script, { mode: 0o755 });
+    const setup = await runSetup(root, ['--libtorch-only', '--allow-unverified'], { RESNET_TORCH_PYTHON: python });
+    assert.equal(setup.code, 1);
+    const hash = sha256(await readFile(wheel));
+    assert.ok(setup.stderr.includes(`its SHA-256 is ${hash}, not one of those in`), setup.stderr);
+    assert.match(await readFile(join(folder, 'arguments'), 'utf8'), / --no-deps --require-hashes .* --requirement /);
+    assert.deepEqual(await readdir(join(root, 'vendor/store')), []);
+  });
+
+  it('has a hash for every wheel of the system that is tested', () => {
+    for (const [variant, count] of [
+      ['cpu', 1],
+      ['cuda', 16],
+    ] as const) {
+      const pinned = pinnedWheels(variant, 'linux', 'x64');
+      assert.ok(pinned !== null);
+      const lines = readFileSync(pinned.file, 'utf8').split('\n');
+      const names = lines.filter((line) => /^[a-z]/.test(line));
+      assert.ok(names.every((line) => /^[a-z\d-]+==[\d.]+(\+cpu)? \\$/.test(line)));
+      assert.deepEqual([names.length, pinned.hashes.size], [count, count]);
+      assert.ok(names[0]?.startsWith(wheelRequirement(variant, 'linux')));
+    }
+    assert.equal(pinnedWheels('cpu', 'darwin', 'arm64'), null);
+  });
+
+  describe('by redirects', () => {
+    const to = (location: string) => new Response(null, { status: 302, headers: { location } });
+    const steps = (t: TestContext, ...answers: readonly Response[]) => {
+      const left = [...answers];
+      return t.mock.method(globalThis, 'fetch', async () => left.shift() ?? to('https://c.example/again'));
+    };
+    const fetched = async (t: TestContext, allowHttp = false, url = 'https://a.example/x.zip') => {
+      const file = join(await temporaryDirectory(t), 'x.zip');
+      await download(url, file, { sha256: undefined, allowHttp });
+      return readFile(file, 'utf8');
+    };
+
+    it('follows one to another https host', async (t) => {
+      const mock = steps(t, to('https://b.example/y.zip'), to('z.zip'), new Response('bytes'));
+      assert.equal(await fetched(t), 'bytes');
+      const addresses = mock.mock.calls.map(({ arguments: [address] }) => String(address));
+      assert.deepEqual(addresses, ['https://a.example/x.zip', 'https://b.example/y.zip', 'https://b.example/z.zip']);
+    });
+
+    it('refuses one from https to http, --allow-http or not', async (t) => {
+      for (const allowHttp of [false, true]) {
+        const mock = steps(t, to('http://b.example/y.zip'), new Response('bytes'));
+        await assert.rejects(fetched(t, allowHttp), /redirects from https to http:\/\/b\.example\/y\.zip/);
+        assert.equal(mock.mock.callCount(), 1);
+        mock.mock.restore();
+      }
+    });
+
+    it('refuses one to a file or a program of its own', async (t) => {
+      steps(t, to('file:///etc/passwd'));
+      await assert.rejects(fetched(t, true, 'http://a.example/x.zip'), /file:\S+ is no address of https/);
+    });
+
+    it('ends a ring', async (t) => {
+      steps(t);
+      await assert.rejects(fetched(t), /redirects more than 5 times/);
+    });
   });
 });

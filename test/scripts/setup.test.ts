@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { projectRoot, temporaryDirectory } from '../support/paths.js';
 import { writeFakeLibtorch } from './support/libtorch.js';
-import { importScript, installedCopy, runSetup } from './support/script.js';
+import { importScript, installedCopy, runProgram, runSetup } from './support/script.js';
 
 interface Toolchain {
   explainMissing(missing: readonly string[]): string;
+}
+
+interface Native {
+  dropIntermediates(build: string): Promise<void>;
 }
 
 interface Stamp {
@@ -21,12 +25,19 @@ describe('the set-up', () => {
       [['--jobs', '0'], /whole number from 1 up/],
       [['--libtorch-url', 'ftp://example'], /begins with http/],
       [['--native', '--libtorch-only'], /exclude each other/],
+      [['--sha256', 'abc'], /takes 64 hexadecimal digits/],
       [['--nativ'], /Unknown option '--nativ'/],
     ] as const) {
       const setup = await runSetup(projectRoot, args);
       assert.equal(setup.code, 2, setup.stderr);
       assert.match(setup.stderr, message);
     }
+    const off = await runSetup(projectRoot, ['--help'], { RESNET_TORCH_ALLOW_UNVERIFIED: 'yes' });
+    assert.equal(off.code, 2);
+    assert.match(off.stderr, /RESNET_TORCH_ALLOW_UNVERIFIED is "yes": it can be 1 or 0/);
+    const bin = join(projectRoot, 'bin/resnet-torch.js');
+    const command = await runProgram(process.execPath, [bin, 'setup', '--sha256', '12ab', '--allow-http']);
+    assert.match(command.stderr, /--sha256 is "12ab": it takes 64 hexadecimal digits/, 'the command hands it on');
     const help = await runSetup(projectRoot, ['--help']);
     assert.equal(help.code, 0);
     assert.match(help.stdout, /RESNET_TORCH_LIBTORCH/);
@@ -61,6 +72,27 @@ describe('the set-up', () => {
     assert.match(message, /Missing: nvcc of CUDA 13 \(CUDA_HOME names/);
     assert.match(message, /apt-get install cuda-nvcc-13-0 cuda-cudart-dev-13-0/);
     assert.doesNotMatch(message, /macOS/);
+  });
+
+  it('leaves of an installed build what is loaded, and by what it is known to be current', async (t) => {
+    const { dropIntermediates } = await importScript<Native>('setup/native.mjs');
+    const build = await temporaryDirectory(t);
+    for (const path of [
+      'Release/resnet_torch.node',
+      '.setup-stamp',
+      'CMakeCache.txt',
+      'CMakeFiles/a/b.o',
+      '.ninja_log',
+    ]) {
+      await mkdir(join(build, path, '..'), { recursive: true });
+      await writeFile(join(build, path), '');
+    }
+    await dropIntermediates(build);
+    assert.deepEqual((await readdir(build, { recursive: true })).sort(), [
+      '.setup-stamp',
+      'Release',
+      'Release/resnet_torch.node',
+    ]);
   });
 
   it('sees a change of any input, and no other', async (t) => {

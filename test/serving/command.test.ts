@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +10,7 @@ import { native } from '../../src/native/load.js';
 import { inProcess, resnetTorch } from '../cli/support/command.js';
 import { startServe } from './support/command.js';
 import { writeCheckpoint } from './support/model.js';
+import { head, RawConnection } from './support/raw.js';
 import { jpeg, post } from './support/serving.js';
 
 const small = ['--precision', 'fp32', '--workers', '1', '--threads', '1', '--device', 'cpu'];
@@ -103,6 +106,49 @@ describe('resnet-torch serve', () => {
     assert.equal(await server.end('SIGTERM'), 0);
   });
 
+  it('ends with the test that started it, however that ends', async (t) => {
+    const module = new URL('support/command.js', import.meta.url).href;
+    const program = `
+      const { startServe } = await import(${JSON.stringify(module)});
+      const { url } = await startServe({ after() {} }, ${JSON.stringify([checkpoint, ...small])});
+      process.stdout.write(url);
+      setInterval(() => undefined, 1e6);`;
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    t.after(() => parent.kill('SIGKILL'));
+    const [said] = await once(parent.stdout, 'data');
+    const isAlive = () =>
+      fetch(`${said}healthz`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    assert.equal(await isAlive(), true);
+    parent.kill('SIGKILL');
+    while (await isAlive());
+  });
+
+  it('may be called by the names, and by pages of the origins, that it is told', async (t) => {
+    const names = ['--allowed-hosts', 'a.example', '--allowed-hosts', '.b.example'];
+    const origins = ['--cors', 'https://one.example', '--cors', 'https://two.example'];
+    const server = await startServe(t, [...names, ...origins, checkpoint, '--verbose', ...small]);
+    for (const host of ['a.example', 'x.b.example', 'localhost', 'c.example']) {
+      const connection = new RawConnection(server.port);
+      const address = `/healthz?${'x'.repeat(500)}`;
+      connection.write(
+        head({ Host: host, Origin: 'https://two.example', Connection: 'close' }, `GET ${address} HTTP/1.1`),
+      );
+      const heard = await connection.closed();
+      assert.match(
+        heard,
+        host === 'c.example' ? /^HTTP\/1\.1 421 / : /^HTTP\/1\.1 200 .*origin: https:\/\/two\.example/s,
+      );
+    }
+    await server.hears(/ 421 /);
+    assert.match(server.stderr(), /GET \/healthz\?x{180,200}\.\.\. 200 /);
+    assert.equal(await server.end('SIGTERM'), 0);
+  });
+
   it('refuses what makes no sense', async (t) => {
     const cases: readonly (readonly [args: readonly string[], words: RegExp])[] = [
       [[], /Name a run to serve/],
@@ -110,6 +156,10 @@ describe('resnet-torch serve', () => {
       [['a', '--max-images', '0'], /--max-images takes a whole number/],
       [['a', '--max-images', '9', '--max-queue', '8'], /only 8 images may wait/],
       [['a', '--ports', '1'], /Did you mean --port\?/],
+      [['a', '--max-connections', '0'], /--max-connections takes a whole number/],
+      [['a', '--keep-alive', '-1'], /--keep-alive takes a whole number/],
+      [['a', '--allowed-hosts', 'http://a.example'], /allowedHosts cannot hold "http:\/\/a.example"/],
+      [['a', '--cors', 'a.example'], /cors cannot hold "a.example"/],
     ];
     for (const [args, words] of cases) {
       const { code, stderr } = await inProcess(t, ['serve', ...args]);

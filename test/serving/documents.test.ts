@@ -71,6 +71,10 @@ describe('the OpenAPI document', () => {
     await predict(200, jpegLike, 'image/jpeg');
     await predict(200, jpegLike, 'image/jpeg', '?features=true&topK=2');
     await predict(400, jpegLike, 'image/jpeg', '?topK=3');
+    const own = { 'content-type': 'image/jpeg', origin: 'https://evil.example' };
+    const foreign = await fetch(`${url}v1/predict`, { method: 'POST', body: jpegLike, headers: own });
+    assert.equal(foreign.status, 403);
+    await check('/v1/predict', 'post', foreign);
     await predict(404, jpegLike, 'image/jpeg', '?model=none');
     await predict(413, Buffer.alloc(6000), 'image/jpeg');
     await predict(415, jpegLike, 'text/plain');
@@ -93,7 +97,7 @@ describe('metrics', () => {
     await post(`${url}v1/predict`, form([jpegLike, jpegLike]));
     await post(`${url}v1/predict`, jpegLike, 'image/png');
     await post(`${url}v1/predict`, jpegLike, 'text/plain');
-    await fetch(`${url}surprise/${Math.random()}`);
+    await fetch(`${url}surprise/0.25`);
     const found = await figures(url);
     assert.equal(found.get('resnet_torch_http_requests_total{route="/v1/predict",status="200"}'), 2);
     assert.equal(found.get('resnet_torch_http_requests_total{route="/v1/predict",status="415"}'), 1);

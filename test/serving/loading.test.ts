@@ -8,10 +8,14 @@ import { projectRoot } from '../support/paths.js';
 it('fastify and prom-client are loaded by createServer() and by nothing else', () => {
   const url = (path: string) => JSON.stringify(pathToFileURL(join(projectRoot, 'dist/src', path)).href);
   const program = `
-    import { createRequire } from 'node:module';
-    const { cache } = createRequire(${url('index.js')});
-    const loaded = () => ['fastify', 'prom-client', '@fastify/busboy'].filter((name) =>
-      Object.keys(cache).some((path) => path.replaceAll('\\\\', '/').includes('/node_modules/' + name + '/')));
+    import { Session } from 'node:inspector';
+    const session = new Session();
+    session.connect();
+    const scripts = [];
+    session.on('Debugger.scriptParsed', ({ params }) => scripts.push(params.url));
+    session.post('Debugger.enable');
+    const marks = ['/serving/fastify.js', '/node_modules/prom-client/', '/node_modules/@fastify/busboy/'];
+    const loaded = () => marks.filter((mark) => scripts.some((url) => url.includes(mark)));
     await import(${url('index.js')});
     await import(${url('cli/parser.js')});
     await import(${url('cli/commands/serve.js')});
@@ -25,5 +29,9 @@ it('fastify and prom-client are loaded by createServer() and by nothing else', (
     cwd: projectRoot,
     encoding: 'utf8',
   });
-  assert.deepEqual(JSON.parse(stdout || '[]'), [[], ['fastify', 'prom-client', '@fastify/busboy']], stderr);
+  assert.deepEqual(
+    JSON.parse(stdout || '[]'),
+    [[], ['/serving/fastify.js', '/node_modules/prom-client/', '/node_modules/@fastify/busboy/']],
+    stderr,
+  );
 });

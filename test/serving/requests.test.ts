@@ -163,6 +163,30 @@ describe('failures of a prediction', () => {
     assert.deepEqual(errors, [secret]);
   });
 
+  it('ERR_NON_FINITE is 500, told to the server as well', async (t) => {
+    const { url, predictor, errors } = await serveFake(t);
+    predictor.gate = () => Promise.reject(new ResnetTorchError('ERR_NON_FINITE', 'Logits are NaN in /home/me/x.'));
+    const answer = await post(`${url}v1/predict`, jpegLike, TYPE);
+    assert.equal(answer.status, 500);
+    assert.equal(answer.body.type, 'urn:resnet-torch:problem:non-finite');
+    assert.doesNotMatch(JSON.stringify(answer.body), /home/);
+    assert.equal(errors.length, 1);
+  });
+
+  for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+    it(`an answer with ${value} is 500, and no null`, async (t) => {
+      const { url, predictor } = await serveFake(t);
+      predictor.probability = value;
+      const wrong = await post(`${url}v1/predict`, form([jpegLike]));
+      assert.equal(wrong.status, 500);
+      assert.equal(wrong.body.type, 'urn:resnet-torch:problem:non-finite');
+      predictor.probability = undefined;
+      predictor.feature = value;
+      assert.equal((await post(`${url}v1/predict`, jpegLike, TYPE)).status, 200);
+      assert.equal((await post(`${url}v1/predict?features=true`, jpegLike, TYPE)).status, 500);
+    });
+  }
+
   it('of one image end the others of the request', async (t) => {
     const { url, predictor } = await serveFake(t);
     predictor.gate = (bytes) =>
@@ -173,6 +197,40 @@ describe('failures of a prediction', () => {
     assert.equal(answer.status, 422);
     assert.equal(answer.body.image, 1);
     assert.ok(predictor.asked.every(({ signal }) => signal?.aborted));
+  });
+});
+
+describe('what a client sends', () => {
+  const secret = 'c2VjcmV0'.repeat(1000);
+  const dataUrl = `data:image/jpeg;base64,${secret}`;
+
+  it('is never told back whole', async (t) => {
+    const { url, errors } = await serveFake(t);
+    const asUrl = encodeURIComponent(dataUrl);
+    const answers = [
+      await post(`${url}v1/predict`, dataUrl, TYPE),
+      await post(`${url}v1/predict`, form([Buffer.from(dataUrl)])),
+      await post(`${url}v1/predict`, JSON.stringify({ image: dataUrl }), 'application/json'),
+      await post(`${url}v1/predict`, jpegLike, `text/${secret}`),
+      ...(await Promise.all(
+        [`?model=${asUrl}`, `?topK=${asUrl}`, `?features=${asUrl}`, `?${asUrl}=1`].map((query) =>
+          post(`${url}v1/predict${query}`, jpegLike, TYPE),
+        ),
+      )),
+      await read(await fetch(`${url}${asUrl}`)),
+      await read(await fetch(`${url}%zz${secret}`)),
+      await read(await fetch(`${url}v1/predict`, { method: 'POST', headers: { 'content-encoding': secret } })),
+      await read(
+        await fetch(`${url}v1/predict`, { method: 'POST', body: jpegLike, headers: { origin: `http://${secret}` } }),
+      ),
+    ];
+    for (const { status, body } of answers) {
+      assert.ok(status >= 400 && status < 500, JSON.stringify(body));
+      assert.ok(String(body.detail).length <= 500, String(body.detail));
+    }
+    assert.match(String(answers[0]?.body.detail), /data: URL is not taken: send the bytes/);
+    assert.equal(answers[0]?.status, 422);
+    assert.deepEqual(errors, []);
   });
 });
 

@@ -12,8 +12,9 @@ describe('worker threads', () => {
     const worker = program(
       ground,
       `
+      import { threadId } from 'node:worker_threads';
       const model = await create();
-      await model.save(join(out, 'w' + Math.random() + '.safetensors'));
+      await model.save(join(out, 'w' + threadId + '.safetensors'));
       const run = train(model, data, { ...options, freeze: 'none', epochs: 1000 });
       const other = await create({ seed: 2 });
       const predictor = await Predictor.load(join(out, 'model.safetensors'), { device: 'cpu', imageSize: 32, workers: 2 });

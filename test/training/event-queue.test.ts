@@ -76,6 +76,17 @@ describe('the event queue', () => {
     await assert.rejects(queue[Symbol.asyncIterator]().next(), /broken/);
   });
 
+  it('says whether a failure reaches anybody', async () => {
+    assert.equal(new EventQueue().fail(new Error('broken')), false);
+    const read = new EventQueue();
+    const reader = read[Symbol.asyncIterator]();
+    assert.equal(read.fail(new Error('broken')), true);
+    await assert.rejects(reader.next(), /broken/);
+    const abandoned = new EventQueue();
+    await abandoned[Symbol.asyncIterator]().return?.();
+    assert.equal(abandoned.fail(new Error('broken')), false);
+  });
+
   it('loses nothing to a reader that is given up while it waits', async () => {
     const queue = new EventQueue();
     const abandoned = queue[Symbol.asyncIterator]();

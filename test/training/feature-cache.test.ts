@@ -5,7 +5,7 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import type { Dataset } from '../../src/data/dataset.js';
 import { openLoader } from '../../src/data/loader.js';
 import { cropOptions } from '../../src/data/transforms.js';
-import type { NativeBatch, NativeFileList } from '../../src/native/binding.js';
+import type { NativeBatch, NativeFileList } from '../../src/native/contract/data.js';
 import { native } from '../../src/native/load.js';
 import type { CacheFigures, StartEvent, TrainingEvent } from '../../src/training/events.js';
 import type { TrainOptions } from '../../src/training/options.js';
@@ -208,7 +208,7 @@ describe('a run with a feature cache', () => {
 describe('the views of a loader', () => {
   it('come again after as many epochs, in the order of their own epoch', async (t) => {
     const data = await tinyData(t);
-    const files: NativeFileList = data.fileListFor('train', data.classes);
+    const files: NativeFileList = await data.fileListFor('train', data.classes);
     t.after(() => files.dispose());
     const pass = async (epoch: number, views: number): Promise<ReadonlyMap<number, Buffer>> => {
       const loader = openLoader({
@@ -239,7 +239,7 @@ describe('the views of a loader', () => {
 
   it('gives no batches to JavaScript where it has a cache, which is of no use once disposed of', async (t) => {
     const data = await tinyData(t);
-    const files = data.fileListFor('val', data.classes);
+    const files = await data.fileListFor('val', data.classes);
     t.after(() => files.dispose());
     const cache = new (native().FeatureCache)({ mode: 'memory', entryBytes: 8192, units: 17, memoryLimit: 1e6 });
     await cache.open();

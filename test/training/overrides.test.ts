@@ -78,6 +78,11 @@ describe('overrideStrategy', () => {
   it('keeps the warm-up for another kind of schedule, and not the floor', () => {
     const base = { ...full, schedule: { kind: 'cosine', warmupEpochs: 2, floor: 0.1 } } as const;
     assert.deepEqual(overrideStrategy(base, { schedule: 'linear' }).schedule, { kind: 'linear', warmupEpochs: 2 });
+    assert.deepEqual(overrideStrategy(base, { schedule: 'polynomial', schedulePower: 0.9 }).schedule, {
+      kind: 'polynomial',
+      warmupEpochs: 2,
+      power: 0.9,
+    });
     assert.deepEqual(overrideStrategy(base, { schedule: 'cosine' }).schedule, base.schedule);
     assert.deepEqual(overrideStrategy(base, { schedule: { kind: 'cosine' } }).schedule, { kind: 'cosine' });
     assert.deepEqual(overrideStrategy(base, { schedule: 'constant', warmupEpochs: 0 }).schedule, {
@@ -92,8 +97,19 @@ describe('overrideStrategy', () => {
     ['a weight decay below 0', { weightDecay: -1 }, 'weightDecay must be'],
     ['tiers and a decay by layer', { lrTiers: [{ until: 1, lr: 1 }], layerDecay: 0.5 }, 'exclude each other'],
     ['tiers that are none', { lrTiers: 1e-4 }, 'tiers must be an array'],
-    ['a decay by layer above 1', { layerDecay: 2 }, 'decay must be'],
-    ['a rate beside groups of its own', { groups: [], lr: 1 }, 'Leave lr out'],
+    ['a decay by layer above 1', { layerDecay: 2 }, 'layerDecay must be'],
+    [
+      'a rate beside groups of its own',
+      { groups: [{ name: 'a', parameters: ['fc.bias'], lr: 1, weightDecay: 0 }], lr: 1 },
+      'Leave lr out',
+    ],
+    ['a power beside a function', { schedule: () => 1, schedulePower: 2 }, 'Leave schedulePower out'],
+    [
+      'a power of another schedule',
+      { schedule: 'cosine', schedulePower: 2 },
+      'schedulePower is for the schedule polynomial, and this is cosine. Leave it out.',
+    ],
+    ['a power of 0', { schedule: 'polynomial', schedulePower: 0 }, 'schedulePower must be'],
     ['a warm-up beside a function', { schedule: () => 1, warmupEpochs: 1 }, 'Leave warmupEpochs out'],
     ['an unknown optimizer', { optimizer: 'adamm' }, 'Did you mean adam?'],
     ['an unknown schedule', { schedule: 'cosin' }, 'Did you mean cosine?'],

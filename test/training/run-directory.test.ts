@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { RunDirectory } from '../../src/training/run-directory.js';
@@ -29,6 +29,26 @@ describe('the run directory', () => {
     assert.deepEqual(await readdir(join(path, 'checkpoints')), ['mine.txt']);
     assert.deepEqual(await directory.readConfig(), { answer: 42 });
     assert.equal(await readFile(join(path, 'events.jsonl'), 'utf8'), '');
+  });
+
+  it('puts the weights of a checkpoint in place first, so that a promotion that fails half way can be ended', async (t) => {
+    const directory = new RunDirectory(await temporaryDirectory(t));
+    await directory.claim({ resume: false, overwrite: false });
+    await directory.create({});
+    const { last, next } = directory;
+    await writeFile(last.weights, 'weights 1');
+    await writeFile(next.weights, 'weights 2');
+    await writeFile(next.state, 'state 2');
+    // A directory that holds something cannot be renamed over.
+    await mkdir(join(last.state, 'in the way'), { recursive: true });
+    await assert.rejects(directory.promote(), { code: 'ERR_FILE', message: /last\.state: / });
+    assert.equal(await readFile(last.weights, 'utf8'), 'weights 2');
+    assert.equal(await readFile(next.state, 'utf8'), 'state 2');
+    await rm(last.state, { recursive: true });
+    await directory.promoteState();
+    assert.equal(await readFile(last.state, 'utf8'), 'state 2');
+    assert.deepEqual((await readdir(join(directory.path, 'checkpoints'))).sort(), ['last.safetensors', 'last.state']);
+    await directory.close();
   });
 
   it('keeps the run that is there until everything else has been checked', async (t) => {

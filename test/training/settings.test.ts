@@ -36,6 +36,22 @@ describe('the settings of a run', () => {
     assert.equal(settings({ imageSize: 112 }).resize, 128);
   });
 
+  it('are written in one order, whatever the order of the options', () => {
+    const order = Object.keys(settings({ cacheViews: 1, seed: 3, epochs: 2, freeze: 'backbone' }));
+    assert.deepEqual(order.slice(0, 9), [
+      'strategy',
+      'freeze',
+      'batchNorm',
+      'batchNormTraining',
+      'frozenPrefixUnits',
+      'groups',
+      'optimizer',
+      'schedule',
+      'augment',
+    ]);
+    assert.deepEqual(order.slice(9, 14), ['epochs', 'batchSize', 'imageSize', 'resize', 'seed']);
+  });
+
   it('take a strategy as a value, and replace parts of it', () => {
     const own = { ...strategies.full, name: 'mine' };
     const changed = settings({ strategy: own, schedule: 'linear', optimizer: 'sgd', weightDecay: 0.2, lr: 0.5 });

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { openDataset } from '../../src/data/dataset.js';
+import { evaluate } from '../../src/inference/evaluate.js';
 import { ResNet50 } from '../../src/model/resnet50.js';
+import { ChunkSizer } from '../../src/training/chunks.js';
+import { EpochLoop } from '../../src/training/epoch-loop.js';
 import type { EpochEvent, StepEvent, TrainingEvent } from '../../src/training/events.js';
 import { train } from '../../src/training/train.js';
 import { temporaryDirectory } from '../support/paths.js';
@@ -20,6 +24,8 @@ import {
 
 describe('train', () => {
   it('tells what happens in order, and writes the run directory', async (t) => {
+    // By this clock no time passes, and no checkpoint is due before the end.
+    t.mock.method(performance, 'now', () => 0);
     const data = await tinyData(t);
     using model = await tinyModel();
     const out = join(await temporaryDirectory(t), 'runs', 'first');
@@ -59,7 +65,8 @@ describe('train', () => {
     assert.equal(events.at(-1), result);
     assert.deepEqual([result.epochs, result.steps, result.out, result.skipped], [2, 6, out, 0]);
     const best = epochs.find(({ epoch }) => epoch === result.best.epoch);
-    assert.deepEqual(result.best, { epoch: best?.epoch, top1: best?.val.top1, loss: best?.val.loss });
+    const { images: _, ...figures } = best?.val ?? { images: 0 };
+    assert.deepEqual(result.best, { epoch: best?.epoch, ...figures });
 
     assert.deepEqual(await readEvents(out), JSON.parse(JSON.stringify(events)));
     assert.deepEqual((await readdir(out)).sort(), ['best.safetensors', 'checkpoints', 'config.json', 'events.jsonl']);
@@ -94,6 +101,84 @@ describe('train', () => {
     assert.ok(one && two && other);
     assert.deepEqual(differences(one, two), []);
     assert.ok(differences(one, other).includes('fc.weight'));
+  });
+
+  it('weighs each batch by its own images, where the last one is smaller', async (t) => {
+    const folder = await tinyFolder(t);
+    for (const label of [0, 1]) await rm(join(folder, 'train', `class ${label}`, 'train 3.jpg'));
+    const data = await openDataset(folder);
+    t.after(() => data.dispose());
+    using model = await tinyModel();
+    // All of them in one chunk, however slow the machine is.
+    t.mock.method(ChunkSizer.prototype, 'next', (left: number) => left);
+    const events = await collect(train(model, data, { ...tinyOptions, augment: 'none', epochs: 1 }));
+    const steps = events.filter((event): event is StepEvent => event.type === 'step');
+    assert.deepEqual(
+      steps.map(({ images }) => images),
+      [4, 4, 2],
+    );
+    const epoch = events.find((event): event is EpochEvent => event.type === 'epoch');
+    assert.equal(epoch?.train.images, 10);
+    const sum = (figure: (step: StepEvent) => number) => steps.reduce((all, step) => all + figure(step), 0);
+    assert.ok(Math.abs(epoch.train.loss - sum(({ loss, images }) => loss * images) / 10) < 1e-12);
+    assert.ok(Math.abs(epoch.train.top1 - sum(({ accuracy, images }) => accuracy * images) / 10) < 1e-12);
+  });
+
+  it('validates on images as they are, whatever is done to those that it trains on', async (t) => {
+    const data = await tinyData(t);
+    using model = await tinyModel();
+    const options = { ...tinyOptions, augment: 'standard', epochs: 1 } as const;
+    const events = await collect(train(model, data, options));
+    const epoch = events.find((event): event is EpochEvent => event.type === 'epoch');
+    const { imageSize, resize, batchSize, precision } = tinyOptions;
+    const {
+      perClass: _,
+      split: __,
+      ...figures
+    } = await evaluate(model, data, { imageSize, resize, batchSize, precision });
+    assert.deepEqual(epoch?.val, figures);
+  });
+
+  it('gives equal files for equal runs', async (t) => {
+    const data = await tinyData(t);
+    const folder = await temporaryDirectory(t);
+    const hashes = [];
+    for (const name of ['one', 'other']) {
+      using model = await tinyModel();
+      const out = join(folder, name);
+      await train(model, data, { ...tinyOptions, out }).result;
+      const files = ['best.safetensors', 'checkpoints/last.safetensors'];
+      hashes.push(
+        await Promise.all(
+          files.map(async (file) =>
+            createHash('sha256')
+              .update(await readFile(join(out, file)))
+              .digest('hex'),
+          ),
+        ),
+      );
+    }
+    assert.deepEqual(hashes[0], hashes[1]);
+  });
+
+  it('has the notes of the data set in its first event and its config, not those of nothing', async (t) => {
+    const folder = await tinyFolder(t);
+    await writeFile(join(folder, 'train', 'class 0', 'list.txt'), '');
+    const data = await openDataset(folder);
+    t.after(() => data.dispose());
+    using model = await tinyModel();
+    const out = join(await temporaryDirectory(t), 'run');
+    const options = { ...tinyOptions, freeze: 'backbone', epochs: 1 } as const;
+    const [start] = await collect(train(model, data, { ...options, out }));
+    assert.ok(start?.type === 'start');
+    assert.deepEqual(
+      start.notes.map(({ code }) => code),
+      ['files-not-read'],
+    );
+    assert.match(start.notes[0]?.message ?? '', /list\.txt/);
+    assert.deepEqual(JSON.parse(await readFile(join(out, 'config.json'), 'utf8')).notes, start.notes);
+    const clean = await collect(train(model, await tinyData(t), options));
+    assert.ok(clean[0]?.type === 'start' && clean[0].notes.length === 0);
   });
 
   it('pauses between steps and goes on', async (t) => {
@@ -148,6 +233,63 @@ describe('train', () => {
     const last = events.at(-1);
     assert.ok(last?.type === 'error' && last.code === 'ERR_NON_FINITE');
     assert.deepEqual((await readEvents(out)).at(-1), last);
+  });
+
+  for (const [before, saved] of [
+    [0, /No epoch before it is saved/],
+    [1, /The best epoch before it, 1, is in .*best\.safetensors/],
+  ] as const) {
+    it(`fails where a validation loss is not finite, after ${before} good epochs`, async (t) => {
+      const data = await tinyData(t);
+      using model = await tinyModel();
+      const { evaluate: evaluateOf } = EpochLoop.prototype;
+      let evaluated = 0;
+      t.mock.method(EpochLoop.prototype, 'evaluate', async function (this: EpochLoop) {
+        const sums = await evaluateOf.call(this);
+        // With all of them told rightly, a comparison by top-1 alone would call it the best.
+        return sums === null || evaluated++ < before ? sums : { ...sums, top1: sums.images, lossSum: Number.NaN };
+      });
+      const out = join(await temporaryDirectory(t), 'lost');
+      const run = train(model, data, { ...tinyOptions, freeze: 'backbone', cache: 'off', epochs: 3, out });
+      const message = new RegExp(`^Epoch ${before + 1}, validation: the loss is NaN.*${saved.source}.*--lr`, 's');
+      await assert.rejects(run.result, { code: 'ERR_NON_FINITE', message });
+      const events = await readEvents(out);
+      assert.equal(events.filter(({ type }) => type === 'epoch').length, before);
+      assert.equal(events.at(-1)?.type, 'error');
+      assert.equal((await readdir(out)).includes('best.safetensors'), before > 0);
+    });
+  }
+
+  it('keeps the best epoch by the metric that is asked for', async (t) => {
+    const data = await tinyData(t);
+    // Of 10 images: the first epoch has the most right, the second the lowest loss, the third the most of the rare class.
+    const epochs = [
+      { top1: 8, lossSum: 9, classes: [8, 0] },
+      { top1: 5, lossSum: 4, classes: [4, 1] },
+      { top1: 6, lossSum: 8, classes: [4, 2] },
+    ].map(({ classes, ...sums }) => {
+      const counts = classes.map((correct, label) => ({ images: label === 0 ? 8 : 2, correct }));
+      return { images: 10, top5: 10, outputs: 3, ...sums, classes: counts };
+    });
+    for (const [bestMetric, expected] of [
+      [undefined, 1],
+      ['top1', 1],
+      ['loss', 2],
+      ['balanced-accuracy', 3],
+    ] as const) {
+      let evaluated = 0;
+      const { mock } = t.mock.method(EpochLoop.prototype, 'evaluate', async () => epochs[evaluated++]);
+      using model = await tinyModel();
+      const options = { ...tinyOptions, freeze: 'backbone', cache: 'off', epochs: 3 } as const;
+      const events = await collect(train(model, data, { ...options, ...(bestMetric && { bestMetric }) }));
+      const [start, result] = [events[0], events.at(-1)];
+      assert.ok(start?.type === 'start' && result?.type === 'result');
+      assert.deepEqual([start.bestMetric, result.best.epoch], [bestMetric ?? 'top1', expected]);
+      mock.restore();
+    }
+    using model = await tinyModel();
+    const options = { ...tinyOptions, bestMetric: 'top5' } as const;
+    assert.throws(() => train(model, data, options), { code: 'ERR_INVALID_ARGUMENT', message: /top5.*3 classes/ });
   });
 
   it('leaves out files that break while they are decoded, or stops with an error event', async (t) => {

@@ -5,6 +5,8 @@ import {
   type Dataset,
   type ErrorCode,
   exportModel,
+  type FailedPrediction,
+  type ImageInput,
   type NormalisedBatch,
   type OnnxExport,
   type PixelBatch,
@@ -35,6 +37,41 @@ expectTypeOf(predictor.predict([bytes], { features: true })).resolves.toEqualTyp
 >();
 expectTypeOf(predictor.features([bytes])).resolves.toEqualTypeOf<Tensor2D>();
 expectTypeOf<Prediction>().not.toHaveProperty('features');
+
+// Images are of every kind that Node has.
+expectTypeOf(predictor.predict(new URL('file:///a.jpg'))).resolves.toEqualTypeOf<Prediction>();
+expectTypeOf(predictor.predict(new Blob([]))).resolves.toEqualTypeOf<Prediction>();
+expectTypeOf<Uint8ClampedArray>().toExtend<ImageInput>();
+expectTypeOf<ArrayBuffer>().toExtend<ImageInput>();
+expectTypeOf<SharedArrayBuffer>().toExtend<ImageInput>();
+expectTypeOf<DataView>().toExtend<ImageInput>();
+expectTypeOf<File>().toExtend<ImageInput>();
+expectTypeOf<ReadableStream<Uint8Array>>().toExtend<ImageInput>();
+expectTypeOf<AsyncGenerator<Buffer>>().toExtend<ImageInput>();
+expectTypeOf<Float32Array>().not.toExtend<ImageInput>();
+expectTypeOf<Response>().not.toExtend<ImageInput>();
+
+// A stream gives predictions, and failures among them where it may go on behind them.
+declare const stream: AsyncGenerator<string | Buffer>;
+declare const mayStop: boolean;
+for await (const entry of predictor.stream(stream)) expectTypeOf(entry).toEqualTypeOf<Prediction>();
+for await (const entry of predictor.stream(['a.jpg'], { features: true })) {
+  expectTypeOf(entry).toEqualTypeOf<PredictionWithFeatures>();
+}
+for await (const entry of predictor.stream(stream, { stopOnError: true }))
+  expectTypeOf(entry).toEqualTypeOf<Prediction>();
+for await (const entry of predictor.stream(stream, { stopOnError: false, concurrency: 8 })) {
+  expectTypeOf(entry).toEqualTypeOf<Prediction | FailedPrediction>();
+  if ('error' in entry) expectTypeOf(entry.error.code).toEqualTypeOf<ErrorCode>();
+  else expectTypeOf(entry).toEqualTypeOf<Prediction>();
+}
+expectTypeOf(predictor.stream(stream, { stopOnError: mayStop })).toEqualTypeOf<
+  AsyncIterableIterator<Prediction | FailedPrediction>
+>();
+// @ts-expect-error bytes of one image
+predictor.stream(bytes);
+// @ts-expect-error an option of another call
+predictor.stream(stream, { skipCorrupt: true });
 // @ts-expect-error two channels
 predictor.predict({ data: bytes, width: 1, height: 1, channels: 2 });
 // @ts-expect-error an option of another call

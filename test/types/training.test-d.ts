@@ -8,8 +8,10 @@ import {
   type Metrics,
   optimizers,
   type ResNet50,
+  type Schedule,
   type Strategy,
   type StrategyName,
+  schedules,
   strategies,
   type TrainingEvent,
   type TrainingResult,
@@ -37,7 +39,7 @@ strategies.partial.augment = 'flip';
 
 // Events are told apart by `type`.
 expectTypeOf<TrainingEvent['type']>().toEqualTypeOf<
-  'start' | 'step' | 'epoch' | 'checkpoint' | 'cache' | 'skipped' | 'aborted' | 'error' | 'result'
+  'start' | 'step' | 'epoch' | 'checkpoint' | 'cache' | 'skipped' | 'note' | 'aborted' | 'error' | 'result'
 >();
 const run = train(model, data);
 expectTypeOf(run.result).resolves.toEqualTypeOf<TrainingResult>();
@@ -68,6 +70,7 @@ export function isLast(event: TrainingEvent): boolean {
     case 'checkpoint':
     case 'cache':
     case 'skipped':
+    case 'note':
       return false;
     default:
       expectTypeOf(event).toBeNever();
@@ -83,3 +86,15 @@ train(model, data, {
     expectTypeOf(control.setRate).parameters.toEqualTypeOf<[group: string, lr: number]>();
   },
 });
+
+// A schedule has the options that are its own, and no other's.
+expectTypeOf(schedules.polynomial({ power: 2, floor: 0.1, warmup: 3 })).toEqualTypeOf<Schedule>();
+expectTypeOf(schedules.constant({ warmup: 3 })).toEqualTypeOf<Schedule>();
+// @ts-expect-error a line has no power
+schedules.linear({ power: 2 });
+// @ts-expect-error what never falls has no floor
+schedules.constant({ floor: 0.1 });
+train(model, data, { schedule: 'polynomial', schedulePower: 2 });
+train(model, data, { schedule: { kind: 'polynomial', power: 2 } });
+// @ts-expect-error a slip of the hand
+train(model, data, { schedule: 'polynomal' });

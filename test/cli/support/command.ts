@@ -13,6 +13,8 @@ export interface CommandResult {
 
 export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
+  /** Default: that of the tests. */
+  readonly cwd?: string;
   /** Called with everything that standard output and error have said so far, whenever either says more. */
   readonly onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
 }
@@ -21,6 +23,7 @@ export interface CommandOptions {
 export async function resnetTorch(args: readonly string[], o: CommandOptions = {}): Promise<CommandResult> {
   const child = spawn(process.execPath, [join(projectRoot, 'bin/resnet-torch.js'), ...args], {
     env: { ...process.env, ...o.env },
+    cwd: o.cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';

@@ -21,15 +21,19 @@ inline void begin(unsigned) {
   throw std::runtime_error("a barrier can be left out in the emulator alone");
 }
 
-/// Memory that both sides see.
+/// Memory that both sides see: the host's, which the device reaches at the same address. Some systems have no managed
+/// memory, and a device can hang for want of it.
 inline void* allocate(std::size_t bytes) {
   void* memory = nullptr;
-  check(cudaMallocManaged(&memory, bytes == 0 ? 1 : bytes));
+  check(cudaHostAlloc(&memory, bytes == 0 ? 1 : bytes, cudaHostAllocMapped | cudaHostAllocPortable));
+  void* seen = nullptr;
+  check(cudaHostGetDevicePointer(&seen, memory, 0));
+  if (seen != memory) throw std::runtime_error("the device sees the host's memory at another address");
   return memory;
 }
 inline void release(void* memory) {
   // What a kernel did wrong is told by end().
-  static_cast<void>(cudaFree(memory));
+  static_cast<void>(cudaFreeHost(memory));
 }
 
 /// Throws for a fault that no call before has told of.

@@ -10,6 +10,8 @@
 //     outside the mask;
 //   - shared memory that is read before it was written in this block, written and accessed by different threads
 //     without a barrier between, or accessed out of bounds;
+//   - a block that one of its threads reports to others (atomicInc) before every thread has fenced what it wrote and
+//     come to a barrier behind that;
 //   - an empty grid, one too large, or parameters too large.
 // Warp functions order no accesses to shared memory here, only barriers do.
 
@@ -55,7 +57,7 @@ struct WarpCall {
 /// The block that runs: what its threads wait for.
 class Block {
  public:
-  explicit Block(unsigned threads) : calls_(threads), barriers_(threads) {}
+  explicit Block(unsigned threads) : calls_(threads), barriers_(threads), fences_(threads) {}
 
   void barrier(const std::source_location& where) {
     if (fibers().ended() > 0) fail("a barrier after some thread of the block has ended");
@@ -100,6 +102,18 @@ class Block {
     return calls_[thread].votes;
   }
 
+  void fence() { fences_[fibers().current()] = epochs().now; }
+
+  /// The thread speaks for all of its block: what they wrote must be there for others.
+  void report() const {
+    for (std::size_t thread = 0; thread < fences_.size(); ++thread) {
+      if (fences_[thread] < epochs().block)
+        fail("a block is reported, of which a thread has fenced no writes so far");
+      if (fences_[thread] == epochs().now && thread != fibers().current())
+        fail("a block is reported without a barrier between that and the writes of a thread");
+    }
+  }
+
   /// A thread has ended: whoever waits for it waits for ever.
   void threadEnds() {
     if (atBarrier_ > 0) fail("a thread ends while others of its block wait at a barrier");
@@ -138,6 +152,7 @@ class Block {
 
   std::vector<Lane> calls_;
   std::vector<std::uint_least32_t> barriers_;
+  std::vector<std::size_t> fences_;  ///< the epochs of their last ones
   std::size_t atBarrier_ = 0;
 };
 
@@ -245,6 +260,23 @@ T atomicAdd(T* to, std::type_identity_t<T> value) {
   return before;
 }
 
+inline void __threadfence() {
+  emulator::block()->fence();
+}
+
+/// Counts up to `last` and then from 0 again. Kernels use it to report blocks.
+inline unsigned atomicInc(unsigned* to, unsigned last) {
+  emulator::block()->report();
+  const unsigned before = *to;
+  *to = before >= last ? 0 : before + 1;
+  return before;
+}
+
+template <class T>
+T __ldcg(const T* from) {
+  return *from;
+}
+
 namespace resnet_torch::cuda {
 
 template <class... Parameters, class Stream, class... Arguments>
@@ -259,6 +291,7 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, Stream, Argume
     (emulator::appendBytes(told, static_cast<Parameters>(arguments)), ...);
     emulator::observer()(told);
   }
+  if (emulator::idle()) return;
   emulator::run(grid, block, [&] { kernel(static_cast<Parameters>(arguments)...); });
 }
 

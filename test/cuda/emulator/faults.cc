@@ -101,6 +101,21 @@ __global__ void beyondShared(int* result) {
   *result = 1;
 }
 
+/// A sum over blocks, of which the last to come tells the result; with what is asked for left out.
+template <bool fence, bool barrier>
+__global__ void lastBlock(int* result) {
+  static int parts[8];
+  static unsigned arrivals = 0;
+  RESNET_TORCH_SHARED(unsigned, arrived, 1);
+  if (threadIdx.x == 7) parts[blockIdx.x] = static_cast<int>(blockIdx.x) + 1;
+  if (fence || threadIdx.x != 7) __threadfence();
+  if (barrier) __syncthreads();
+  if (threadIdx.x == 0) arrived[0] = atomicInc(&arrivals, gridDim.x - 1);
+  __syncthreads();
+  if (arrived[0] != gridDim.x - 1 || threadIdx.x != 0) return;
+  for (unsigned i = 0; i < gridDim.x; ++i) *result += parts[i];
+}
+
 __global__ void order(int* result) {
   if (threadIdx.x == 0 || *result == 0) *result = static_cast<int>(blockIdx.x * kThreads + threadIdx.x);
 }
@@ -141,6 +156,9 @@ int main(int count, char** words) {
       {"sumByShuffles", [] { return launched(sumByShuffles, 1); }},
       {"shuffles", [] { return launched(shuffles); }},
       {"halfWarps", [] { return launched(halfWarps, 1); }},
+      {"lastBlock", [] { return launched(lastBlock<true, true>) + launched(lastBlock<true, true>, 5); }},
+      {"blockWithoutFence", [] { return launched(lastBlock<false, true>); }},
+      {"blockWithoutBarrier", [] { return launched(lastBlock<true, false>); }},
       {"order", [] { return launched(order, 7); }},
       {"missingBarrier", [] { return launched(sumByHalves<false>); }},
       {"narrowMask", [] { return launched(narrowMask); }},

@@ -1,5 +1,6 @@
 #include <cudnn.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdio>
@@ -12,8 +13,9 @@
 #include <vector>
 
 // engines <file>: for the device whose properties the file holds as JSON, how many configurations of engines cuDNN's
-// heuristics list for the convolutions of a ResNet-50 in NHWC, alone and with what is fused to them. Answers JSON, an
-// object a graph. No device is needed: nothing is computed.
+// heuristics list for the convolutions of a ResNet-50 in NHWC, alone and with what is fused to them, and whether the
+// first of them keeps partial sums in the type of the tensors. Answers JSON, an object a graph. No device is needed:
+// nothing is computed.
 
 namespace {
 
@@ -124,8 +126,12 @@ class Graph {
     operation.finalise("the gradient of the weight");
   }
 
-  /// Configurations that the heuristics list; -1 where they say that there is none such graph.
-  std::int64_t engines(const Descriptor& device) {
+  struct Engines {
+    std::int64_t count =
+        0;                 ///< configurations that the heuristics list; 0 where they say that there is no such graph
+    bool reduced = false;  ///< whether the first sums up in fewer bits than float32 has
+  };
+  Engines engines(const Descriptor& device) {
     Descriptor graph(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
     std::vector<cudnnBackendDescriptor_t> operations;
     for (const auto& operation : operations_) operations.push_back(operation->raw());
@@ -138,7 +144,7 @@ class Graph {
     heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
     heuristics.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, device);
     const auto status = heuristics.tryFinalise();
-    if (status >= CUDNN_STATUS_NOT_SUPPORTED && status < CUDNN_STATUS_INTERNAL_ERROR) return 0;
+    if (status >= CUDNN_STATUS_NOT_SUPPORTED && status < CUDNN_STATUS_INTERNAL_ERROR) return {};
     check(status, "the heuristics");
     // The number that is answered without a place for results is the most that there can be.
     std::vector<Held> configurations;
@@ -151,10 +157,25 @@ class Graph {
     check(cudnnBackendGetAttribute(heuristics.raw(), CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
                                    kMostEngines, &count, places.data()),
           "the heuristics' answer");
-    return count;
+    return {count, count > 0 && isReduced(places.front())};
   }
 
  private:
+  static bool isReduced(cudnnBackendDescriptor_t configuration) {
+    const Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+    auto raw = engine.raw();
+    std::int64_t count = 0;
+    check(cudnnBackendGetAttribute(configuration, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
+                                   &count, &raw),
+          "an engine");
+    std::array<cudnnBackendNumericalNote_t, CUDNN_NUMERICAL_NOTE_TYPE_COUNT> notes{};
+    check(cudnnBackendGetAttribute(raw, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, notes.size(),
+                                   &count, notes.data()),
+          "an engine's notes");
+    const auto end = notes.begin() + count;
+    return std::find(notes.begin(), end, CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION) != end;
+  }
+
   /// NHWC. A value between two operations stays in float32 and in no memory.
   Descriptor* tensor(const std::vector<std::int64_t>& sizes, bool between) {
     auto& made = *tensors_.emplace_back(std::make_unique<Descriptor>(CUDNN_BACKEND_TENSOR_DESCRIPTOR));
@@ -224,8 +245,10 @@ void list(const Descriptor& device) {
       for (const auto& shape : kShapes) {
         Graph graph(shape, dataType);
         build(graph);
-        std::printf("%s{\"type\":\"%s\",\"graph\":\"%s\",\"shape\":\"%s\",\"engines\":%lld}", between, type.c_str(),
-                    name.c_str(), shape.name, static_cast<long long>(graph.engines(device)));
+        const auto [engines, reduced] = graph.engines(device);
+        std::printf("%s{\"type\":\"%s\",\"graph\":\"%s\",\"shape\":\"%s\",\"engines\":%lld,\"reduced\":%s}", between,
+                    type.c_str(), name.c_str(), shape.name, static_cast<long long>(engines),
+                    reduced ? "true" : "false");
         between = ",\n";
       }
   std::printf("]\n");

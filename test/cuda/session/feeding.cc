@@ -8,9 +8,11 @@
 #include <new>
 
 #include "core/failure.h"
+#include "cuda/device_memory.h"
 #include "cuda/feed.h"
 #include "host_stream.h"
 #include "runs.h"
+#include "train/device_features.h"
 #include "train/pipeline.h"
 
 namespace cuda = resnet_torch::cuda;
@@ -49,10 +51,21 @@ std::shared_ptr<const data::FileList> pictures() {
 struct Fed {
   std::map<std::string, at::Tensor> values;
   int batches = 0, most = 0;
+  std::size_t onDevice = 0;  ///< entries of the cache
+  data::FeatureCacheStats cache;
+};
+
+constexpr std::int64_t kEntry = kFeatures * sizeof(float);
+
+/// Where a session's features are kept.
+struct Caching {
+  bool cached = false;
+  std::string directory = "";                 ///< empty: in memory, which has place for some images alone
+  std::vector<std::int64_t> freeMemory = {};  ///< answers of the device
 };
 
 /// Two epochs of a session on the device's path, with its slots or without.
-Fed fed(bool bySlots, bool cached) {
+Fed fed(bool bySlots, const Caching& caching) {
   static const auto files = pictures();
   computeOnDevice(true);
   train::setFeeding(at::kCPU, bySlots ? &cuda::kFeeding : nullptr);
@@ -63,11 +76,17 @@ Fed fed(bool bySlots, bool cached) {
     Run run(Plan{kHead, 530'000, "", sgd, {}});
     train::Feed feed(at::kCPU);
     std::shared_ptr<data::FeatureCache> cache;
-    if (cached) {
+    answerFreeMemory(caching.freeMemory);
+    if (caching.cached) {
       data::FeatureCacheOptions options;
-      options.entryBytes = kFeatures * sizeof(float);
+      options.entryBytes = kEntry;
       options.units = kHead;
       options.memoryLimit = 9 * options.entryBytes;  // of some images alone
+      if (!caching.directory.empty()) {
+        options.mode = data::FeatureCacheOptions::Mode::kDisk;
+        options.directory = caching.directory;
+        options.storeKey = "key";
+      }
       cache = std::make_shared<data::FeatureCache>(options);
       cache->open();
     }
@@ -104,6 +123,11 @@ Fed fed(bool bySlots, bool cached) {
     run.session->throwPostponed();
     fed.values = run.values();
     fed.most = takenMemory().most;
+    if (cache) {
+      cache->close();
+      fed.cache = cache->stats();
+      if (cache->tier()) fed.onDevice = cache->tier()->entries();
+    }
   }
   train::setFeeding(at::kCPU, nullptr);
   const auto fault = firstFault();
@@ -126,7 +150,7 @@ std::string toldOf(const std::function<void(cuda::CopyStream&, data::HostMemory&
 
 void fedByLoader() {
   for (const bool cached : {false, true}) {
-    const auto expected = fed(/*bySlots=*/false, cached), got = fed(/*bySlots=*/true, cached);
+    const auto expected = fed(/*bySlots=*/false, {cached}), got = fed(/*bySlots=*/true, {cached});
     expect(got.batches == 8 && expected.batches == 8, "four batches an epoch");
     expect(same(got.values, expected.values), "by way of slots the weights are the same");
     expect(expected.most == 0, "memory of a device's is for devices");
@@ -135,6 +159,75 @@ void fedByLoader() {
     expect(got.most > 0 && got.most <= slots,
            std::to_string(got.most) + " pieces of memory and not " + std::to_string(slots) + " at most");
   }
+}
+
+void featuresOnDevice() {
+  const auto expected = fed(/*bySlots=*/false, {.cached = true});
+  struct Case {
+    std::vector<std::int64_t> freeMemory;
+    std::size_t onDevice, entries;
+  };
+  // None; in pieces of three and four, after which it is full; all.
+  for (const auto& [freeMemory, onDevice, entries] :
+       {Case{{}, 0, 9}, Case{{3 * kEntry + 7, 4 * kEntry}, 7, 15}, Case{{INT64_C(1) << 40}, kPictures, kPictures}}) {
+    const auto got = fed(/*bySlots=*/true, {.cached = true, .freeMemory = freeMemory});
+    const auto of = " of " + std::to_string(onDevice);
+    expect(same(got.values, expected.values), "features on the device train the same weights" + of);
+    expect(got.onDevice == onDevice, std::to_string(got.onDevice) + " entries on the device and not" + of);
+    expect(got.cache.entries >= entries, std::to_string(got.cache.entries) + " entries of the cache");
+    expect(got.cache.hostBytes + got.onDevice * kEntry == got.cache.bytes, "each is in one place");
+    expect(got.cache.served + got.cache.computed == 2 * kPictures, "each image is counted once an epoch");
+  }
+  auto folder = (std::filesystem::temp_directory_path() / "resnet-torch-features-XXXXXX").string();
+  expect(mkdtemp(folder.data()) != nullptr, "a temporary folder");
+  for (const bool again : {false, true}) {
+    // On disk is everything, whatever the device has; what comes from the disk stays on the device, too.
+    const auto got = fed(/*bySlots=*/true, {.cached = true, .directory = folder, .freeMemory = {INT64_C(1) << 40}});
+    expect(same(got.values, expected.values), "features on disk and on the device train the same weights");
+    expect(got.onDevice == kPictures, std::to_string(got.onDevice) + " of the disk's entries on the device");
+    expect(got.cache.entries == kPictures, std::to_string(got.cache.entries) + " entries on disk");
+    expect(got.cache.computed == (again ? 0 : kPictures), "what is on disk is not computed again");
+  }
+  std::filesystem::remove_all(folder);
+}
+
+void deviceFeatures() {
+  const auto keys = [](std::vector<std::uint64_t> numbers) {
+    std::vector<data::FeatureKey> keys;
+    for (const auto number : numbers) keys.push_back({number, number});
+    return keys;
+  };
+  const auto rows = [](std::vector<float> firsts) {
+    auto values = at::zeros({static_cast<std::int64_t>(firsts.size()), 4});
+    for (std::size_t i = 0; i < firsts.size(); ++i) values[static_cast<std::int64_t>(i)].fill_(firsts[i]);
+    return values;
+  };
+  constexpr std::int64_t kRow = 4 * sizeof(float);
+  // Two rows, then twice as many, of which three are to be had; then none.
+  answerFreeMemory({100 * kRow, 3 * kRow + 1});
+  train::DeviceFeatures tier(at::kCPU, cuda::deviceMemory, 4, at::kFloat, 2 * kRow);
+  using Kept = std::vector<bool>;
+  expect(tier.keep(keys({1, 2, 1, 3}), rows({1, 2, 9, 3})) == Kept(4, true), "a key that comes twice is one entry");
+  expect(tier.entries() == 3, "three entries");
+  expect(tier.keep(keys({2, 4, 5, 6, 7}), rows({9, 4, 5, 6, 7})) == Kept({true, true, true, false, false}),
+         "what there is no room for is passed over");
+  expect(tier.keep(keys({6, 1}), rows({6, 9})) == Kept({false, true}), "a full tier keeps what it has");
+  std::vector<std::int32_t> found;
+  for (const std::uint64_t number : {5, 1, 4, 2, 3, 5}) {
+    const auto row = tier.find({number, number});
+    expect(row.has_value(), "an entry that was kept is found");
+    found.push_back(*row);
+  }
+  expect(!tier.find({6, 6}), "an entry that was not kept is not found");
+  expect(at::equal(tier.gather(found), rows({5, 1, 4, 2, 3, 5})), "rows come in the order asked for");
+  expect(at::equal(tier.gather(std::span(found).last(1)), rows({5})), "and of one piece");
+  // A quarter of the device is left alone.
+  train::DeviceFeatures modest(
+      at::kCPU, [](at::Device) { return train::DeviceMemory{30 * kRow, 100 * kRow}; }, 4, at::kFloat);
+  expect(modest.keep(keys({1, 2, 3, 4, 5}), rows({1, 2, 3, 4, 5})) == Kept(5, true), "five of thirty rows");
+  train::DeviceFeatures none(
+      at::kCPU, [](at::Device) { return train::DeviceMemory{25 * kRow, 100 * kRow}; }, 4, at::kFloat);
+  expect(none.keep(keys({1}), rows({1})) == Kept(1, false), "the last quarter is not taken");
 }
 
 void earlyReuse() {
@@ -175,6 +268,29 @@ void earlyReuse() {
     there->wait();
   });
   expect(early == "a batch's memory is given back while it may be copied", early);
+  firstFault();
+  {
+    cuda::SlotFeed feed(at::kCPU);
+    const auto bytes = [](std::uint8_t value) {
+      data::Buffer<std::uint8_t> buffer{data::Uninitialised<std::uint8_t>(cuda::pinnedMemory())};
+      buffer.resize(kBytes);
+      std::fill(buffer.begin(), buffer.end(), value);
+      return buffer;
+    };
+    const auto first = [](const at::Tensor& values) { return values[0].clone(); };
+    failNextMark();
+    bool failed = false;
+    try {
+      feed.pass(bytes(1), first);
+    } catch (const std::runtime_error&) {
+      failed = true;
+    }
+    expect(failed, "a mark that fails is told of");
+    expect(feed.pass(bytes(2), first).item<int>() == 2, "and the next batch comes");
+    feed.arrive();
+  }
+  const auto unmarked = firstFault();
+  expect(unmarked.empty(), unmarked);
   const auto pageable = toldOf([&](auto& copies, auto&) {
     std::vector<std::uint8_t> own(kBytes);
     copies.after(*cuda::markStream(at::kCPU));

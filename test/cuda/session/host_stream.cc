@@ -5,9 +5,11 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
+#include "cuda/device_memory.h"
 #include "cuda/stream.h"
 
 // The emulated kernels run where they are launched, in memory of the host. Copies are made as late as a device may
@@ -44,6 +46,8 @@ struct World {
   std::map<void*, std::size_t> taken;  ///< memory of batches, and its size
   std::vector<std::pair<void*, std::size_t>> free;
   int most = 0;
+  bool noMark = false;  ///< the next mark behind copies fails
+  std::vector<std::int64_t> freeMemory;
   std::string fault;
 
   void tell(const std::string& what) {
@@ -119,7 +123,14 @@ class HostCopies final : public CopyStream {
   std::unique_ptr<Mark> mark() override {
     auto& all = world();
     std::lock_guard lock(all.mutex);
+    if (std::exchange(all.noMark, false)) throw std::runtime_error("no mark");
     return std::make_unique<HostMark>(/*ofCopies=*/true, all.copies.size());
+  }
+  void drain() noexcept override {
+    auto& all = world();
+    std::lock_guard lock(all.mutex);
+    all.make(all.copies.size());
+    all.known = all.copies.size();
   }
 };
 
@@ -167,6 +178,15 @@ std::shared_ptr<data::HostMemory> pinnedMemory() {
   return instance;
 }
 
+train::DeviceMemory deviceMemory(at::Device) {
+  auto& all = world();
+  std::lock_guard lock(all.mutex);
+  if (all.freeMemory.empty()) return {};
+  const auto bytes = all.freeMemory.front();
+  all.freeMemory.erase(all.freeMemory.begin());
+  return {bytes, 0};
+}
+
 std::unique_ptr<Mark> markStream(at::Device) {
   auto& all = world();
   std::lock_guard lock(all.mutex);
@@ -178,6 +198,18 @@ std::unique_ptr<CopyStream> makeCopyStream(at::Device) {
 }
 
 }  // namespace resnet_torch::cuda
+
+void failNextMark() {
+  auto& all = resnet_torch::cuda::world();
+  std::lock_guard lock(all.mutex);
+  all.noMark = true;
+}
+
+void answerFreeMemory(std::vector<std::int64_t> bytes) {
+  auto& all = resnet_torch::cuda::world();
+  std::lock_guard lock(all.mutex);
+  all.freeMemory = std::move(bytes);
+}
 
 std::string firstFault() {
   auto& all = resnet_torch::cuda::world();

@@ -1,4 +1,6 @@
 #include "captured.h"
+#include "device_start.h"
+#include "recording.h"
 #include "runs.h"
 
 #include <cmath>
@@ -8,6 +10,8 @@
 
 #include "core/executor.h"
 #include "feeding.h"
+#include "inference.h"
+#include "launches.h"
 
 namespace optim = resnet_torch::optim;
 
@@ -282,6 +286,8 @@ int main(int count, char** words) {
                                                               {"callers-gradients", callersGradients},
                                                               {"three-channels", threeChannels},
                                                               {"fed-by-loader", fedByLoader},
+                                                              {"features-on-device", featuresOnDevice},
+                                                              {"device-features", deviceFeatures},
                                                               {"early-reuse", earlyReuse},
                                                               {"out-of-memory", outOfMemory},
                                                               {"when-recorded", whenRecorded},
@@ -291,7 +297,18 @@ int main(int count, char** words) {
                                                               {"baked-in", bakedIn},
                                                               {"narrow-copies", narrowCopies},
                                                               {"narrow-session", narrowSession},
-                                                              {"searched-batches", searchedBatches}};
+                                                              {"searched-batches", searchedBatches},
+                                                              {"recording-order", recordingOrder},
+                                                              {"recording-fails", recordingFails},
+                                                              {"idle-device", idleDevice},
+                                                              {"allocated-later", allocatedLater},
+                                                              {"kernel-without-memory", kernelWithoutMemory},
+                                                              {"search-of-two", searchOfTwo},
+                                                              {"step-launches", stepLaunches},
+                                                              {"plain-convolutions", plainConvolutions},
+                                                              {"padded-predictions", paddedPredictions},
+                                                              {"evaluation-in-one-read", evaluationInOneRead},
+                                                              {"evaluation-not-finite", evaluationNotFinite}};
   if (count != 2 || !cases.contains(words[1])) return 2;
   try {
     cases.at(words[1])();

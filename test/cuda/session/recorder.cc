@@ -111,6 +111,8 @@ std::unique_ptr<at::ObserverContext> operationBegins(const at::RecordFunction& f
   return nullptr;
 }
 
+bool failsNext = false;
+
 class HostRecorder final : public train::StepRecorder {
  public:
   HostRecorder() {
@@ -127,6 +129,7 @@ class HostRecorder final : public train::StepRecorder {
 
   void record(const std::function<void()>& work) override {
     ++host_recorder::counts().records;
+    if (std::exchange(failsNext, false)) throw Wrong("no graph");
     work_ = work;
     recorded_ = logged();
     done_ = true;
@@ -187,6 +190,10 @@ namespace host_recorder {
 Counts& counts() {
   static Counts all;
   return all;
+}
+
+void failNextRecord() {
+  failsNext = true;
 }
 
 }  // namespace host_recorder

@@ -8,5 +8,7 @@ struct Counts {
   bool operator==(const Counts&) const = default;
 };
 Counts& counts();
+/// Has the next recording of any recorder fail.
+void failNextRecord();
 
 }  // namespace host_recorder

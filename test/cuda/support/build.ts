@@ -22,7 +22,7 @@ import {
 } from './compiler.js';
 
 /** Of tests: each is one file's, and its name the program's first word. */
-export const groups = ['images', 'norm', 'pool', 'loss', 'optimizer'];
+export const groups = ['fold', 'grids', 'images', 'norm', 'pool', 'loss', 'optimizer'];
 
 /** Whether a launcher needs CUDA's runtime, or is for the addon that does. */
 function isForDevice(source: string): boolean {

@@ -142,6 +142,8 @@ void forEachType(Test test) {
 }
 
 // One a file: all its shapes; data are drawn from `random`. Answers the number of cases.
+int testFold(std::mt19937& random);
+int testGrids(std::mt19937& random);
 int testImages(std::mt19937& random);
 int testNorm(std::mt19937& random);
 int testPool(std::mt19937& random);

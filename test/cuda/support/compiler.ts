@@ -24,7 +24,11 @@ export const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recove
 export const warnings = ['-Wall', '-Wextra', '-Werror', '-Wno-unknown-pragmas', '-Wno-maybe-uninitialized'];
 
 const run = promisify(execFile);
-const libtorch = (): string => realpathSync(join(projectRoot, 'vendor', 'libtorch-cpu'));
+/** Where there is that of CUDA alone, it serves: what the tests compute with it is computed on the CPU. */
+function libtorch(): string {
+  const cpu = join(projectRoot, 'vendor', 'libtorch-cpu');
+  return realpathSync(existsSync(cpu) ? cpu : join(projectRoot, 'vendor', 'libtorch-cuda'));
+}
 
 /** @param platform the folder of test/cuda that says where kernels run */
 export function includes(platform: 'emulator' | 'device'): readonly string[] {
@@ -158,5 +162,7 @@ export async function compiledForDevice(source: string, object: string, architec
 
 export async function linkForDevice(objects: readonly string[], program: string): Promise<void> {
   const runtime = [`-L${join(toolkit ?? '', 'lib64')}`, '-lcudart_static', '-ldl', '-lrt', '-lpthread'];
-  await run(compiler, [...objects, '-o', program, ...libtorchFlags(), ...runtime]);
+  // A libtorch of CUDA needs libraries that it finds itself, and the linker does not.
+  const flags = ['-Wl,--allow-shlib-undefined', ...libtorchFlags(), ...runtime];
+  await run(compiler, [...objects, '-o', program, ...flags]);
 }

@@ -9,7 +9,14 @@ function tableOf(
   const tensors = Object.entries(shapes).map(
     ([name, shape]) => [name, { name, dtype: 'F32', shape, offset: 0, length: 0 }] as const,
   );
-  return { path: 'best.safetensors', format: 'safetensors', tensors: new Map(tensors), metadata };
+  return {
+    path: 'best.safetensors',
+    format: 'safetensors',
+    tensors: new Map(tensors),
+    others: [],
+    notes: [],
+    metadata,
+  };
 }
 
 const COMPLETE = {

@@ -14,7 +14,7 @@ test('what is not a weights file is refused by what it is', async (t) => {
     ['a web page', '<!DOCTYPE html><html><title>404</title>', /web page \(HTML\)/],
     ['a web page with a mark and spaces before', '\ufeff\n  <HTML lang="en">', /web page \(HTML\)/],
     ['a Git LFS pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n', /git lfs pull/],
-    ['a tar archive of the first PyTorch versions', tar, /old format/],
+    ['a tar archive of the first PyTorch versions', tar, /first versions of PyTorch, as a tar archive\. Save it again/],
     ['a plain pickle', Uint8Array.of(0x80, 4, 0x4e, 0x2e), /plain Python pickle/],
     ['a gzip file', Uint8Array.of(0x1f, 0x8b, 8, 0), /gzip/],
     ['a Keras file', '\x89HDF\r\n\x1a\n', /HDF5/],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -173,7 +173,7 @@ test('a cache directory that cannot be made is an ERR_FILE that names the way ou
   });
 });
 
-test('named weights are downloaded once, and served from the cache then', async (t) => {
+test('a damaged download of named weights leaves nothing behind', async (t) => {
   const [v1] = NAMED_WEIGHTS;
   assert.ok(v1);
   let requests = 0;
@@ -188,13 +188,50 @@ test('named weights are downloaded once, and served from the cache then', async 
     message: /not 0676ba61/,
   });
   assert.deepEqual(await readdir(cache), []);
-  const path = join(cache, v1.file);
-  await writeFile(path, 'cached');
-  assert.deepEqual(await resolveWeights('imagenet-v1', {}, { baseUrl, cache }), {
-    path,
-    preprocessing: { resize: 256, crop: 224 },
-    label: 'imagenet-v1',
+  assert.equal(requests, 1);
+});
+
+test('what is in the cache is checked when it was touched, by the whole hash of the download', async (t) => {
+  const cache = await temporaryDirectory(t);
+  let requests = 0;
+  const baseUrl = await serve(t, (request, response) => {
+    requests += 1;
+    send(request, response);
   });
+  const preprocessing = { resize: 8, crop: 8 };
+  const file = `small-${SHA256.slice(0, 8)}.pth`;
+  const store = { baseUrl, cache, named: [{ name: 'imagenet-v1', file, preprocessing } as const] };
+  const path = join(cache, file);
+  const record = `${path}.sha256.json`;
+  const resolved = { path, preprocessing, label: 'imagenet-v1' };
+  assert.deepEqual(await resolveWeights('imagenet-v1', {}, store), resolved);
+  const written = JSON.parse(await readFile(record, 'utf8'));
+  assert.equal(written.sha256, SHA256);
+  assert.deepEqual(await resolveWeights('imagenet-v1', {}, store), resolved);
+  assert.equal(requests, 1);
+
+  // Touched, and the same: hashed, and written down anew.
+  await utimes(path, 1, 1);
+  assert.deepEqual(await resolveWeights('imagenet-v1', {}, store), resolved);
+  assert.equal(JSON.parse(await readFile(record, 'utf8')).mtimeMs, 1000);
+
+  // The record says another hash: nothing else is that file, whatever digits its name has.
+  const changed = Buffer.from(CONTENT);
+  changed[100] = 0;
+  await writeFile(path, changed);
+  const refused = { code: 'ERR_WEIGHTS_FORMAT', message: /is not the file that was downloaded.*Remove it/ };
+  await assert.rejects(resolveWeights('imagenet-v1', {}, store), refused);
+  await rm(record);
+  await assert.rejects(resolveWeights('imagenet-v1', {}, store), refused);
+  await assert.rejects(resolveWeights('imagenet-v1', { signal: AbortSignal.abort() }, store), { name: 'AbortError' });
+
+  // Put there by hand, or with a record that cannot be read.
+  for (const text of [undefined, '', 'null', '{"sha256":"00","bytes":1,"mtimeMs":1}']) {
+    await writeFile(path, CONTENT);
+    if (text !== undefined) await writeFile(record, text);
+    assert.deepEqual(await resolveWeights('imagenet-v1', {}, store), resolved);
+    assert.equal(JSON.parse(await readFile(record, 'utf8')).sha256, SHA256);
+  }
   assert.equal(requests, 1);
 });
 

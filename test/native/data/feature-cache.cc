@@ -1,6 +1,6 @@
 // Works a feature cache and a loader over it, as the tests beside it ask. Prints the cache's figures as JSON.
 // Usage: feature-cache fill|check DIRECTORY FIRST COUNT | memory LIMIT COUNT | speed
-//        feature-cache passes DIRECTORY LIST EPOCH VIEWS center|random
+//        feature-cache passes DIRECTORY LIST EPOCH VIEWS center|random [RESIZE]
 
 #include <chrono>
 #include <csignal>
@@ -117,7 +117,8 @@ std::shared_ptr<FileList> readList(const char* path) {
 }
 
 /// One pass with the cache and one without, which must agree: the "features" are the pixels themselves.
-void passes(const char* directory, const char* list, std::uint64_t epoch, std::int64_t views, bool random) {
+void passes(const char* directory, const char* list, std::uint64_t epoch, std::int64_t views, bool random,
+            int resize) {
   constexpr int kSide = 32;
   constexpr std::size_t kBytes = kSide * kSide * 3;
   auto cached = optionsFor(directory);
@@ -128,7 +129,7 @@ void passes(const char* directory, const char* list, std::uint64_t epoch, std::i
   options.files = readList(list);
   options.crop.kind = random ? CropOptions::Kind::kRandom : CropOptions::Kind::kCenter;
   options.crop.size = kSide;
-  options.crop.resize = 40;
+  options.crop.resize = resize;
   options.crop.flip = 0.5;
   options.batchSize = 5;
   options.shuffle = true;
@@ -180,8 +181,9 @@ int main(int count, char** words) {
     memory(number(2), number(3));
   } else if (command == "speed") {
     speed();
-  } else if (command == "passes" && count == 7) {
-    passes(words[2], words[3], number(4), static_cast<std::int64_t>(number(5)), std::string(words[6]) == "random");
+  } else if (command == "passes" && (count == 7 || count == 8)) {
+    passes(words[2], words[3], number(4), static_cast<std::int64_t>(number(5)), std::string(words[6]) == "random",
+           count > 7 ? static_cast<int>(number(7)) : 40);
   } else if ((command == "fill" || command == "check") && count == 5) {
     FeatureCache cache(optionsFor(words[2]));
     cache.open();

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { pictureImage } from '../../data/fixtures.js';
 import { projectRoot, temporaryDirectory } from '../../support/paths.js';
+import { compileProgram } from '../support/programs.js';
 
 interface Figures {
   readonly hits: number;
@@ -36,9 +37,7 @@ describe('the feature cache', () => {
       .filter((name) => name.endsWith('.cc'))
       .map((name) => join(native, 'data', name));
     const sources = [...data, join(native, 'core', 'cores_turn.cc')];
-    const own = join(projectRoot, 'test', 'native', 'data', 'feature-cache.cc');
-    const flags = ['-std=c++20', '-O1', '-Wall', '-Wextra', `-I${native}`];
-    execFileSync(process.env.CXX ?? 'c++', [...flags, own, ...sources, '-o', program, '-ljpeg', '-ldl', '-pthread']);
+    compileProgram(program, 'data/feature-cache.cc', sources, ['-ljpeg', '-ldl', '-pthread']);
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
@@ -170,6 +169,14 @@ describe('the feature cache', () => {
       for (let epoch = 1; epoch < 12; epoch++) await run('passes', directory, list, epoch, 0, 'center');
       const last = await run('passes', directory, list, 12, 0, 'center');
       assert.deepEqual([last.hits, last.entries], [12, 24]);
+    });
+
+    it('tells views of one short side from those of another', async (t) => {
+      const directory = await temporaryDirectory(t);
+      assert.deepEqual((await run('passes', directory, list, 0, 1, 'center', 40)).entries, 12);
+      const other = await run('passes', directory, list, 0, 1, 'center', 48);
+      assert.deepEqual([other.hits, other.entries], [0, 24]);
+      assert.equal((await run('passes', directory, list, 0, 1, 'center', 40)).hits, 12);
     });
 
     it('has as many views of a random crop as it is told, and no two alike without a limit', async (t) => {

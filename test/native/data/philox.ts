@@ -17,12 +17,10 @@ export function philox(counter: readonly number[], key: readonly number[]): read
   return [c0, c1, c2, c3];
 }
 
-/** The first 64 bits at an address; purposes as numbered in native/core/rng.h. */
-export function addressedBits(seed: number, epoch: number, index: number, purpose: number): bigint {
-  const [low = 0, high = 0] = philox(
-    [0, (purpose << 24) >>> 0, index, epoch],
-    [seed >>> 0, Math.floor(seed / 2 ** 32)],
-  );
+/** 64 bits at an address, the first or those at a position; purposes as numbered in native/core/rng.h. */
+export function addressedBits(seed: number, epoch: number, index: number, purpose: number, position = 0): bigint {
+  const words = philox([position >> 1, (purpose << 24) >>> 0, index, epoch], [seed >>> 0, Math.floor(seed / 2 ** 32)]);
+  const [low = 0, high = 0] = words.slice(2 * (position & 1));
   return (BigInt(high) << 32n) | BigInt(low);
 }
 

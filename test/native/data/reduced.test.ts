@@ -8,6 +8,9 @@ import { temporaryDirectory } from '../../support/paths.js';
 
 const RANDOM = { kind: 'random', scale: [0.35, 1], ratio: [3 / 4, 4 / 3], flip: 0.5 } as const;
 
+/** Random by name: the whole picture every time. */
+const WHOLE = { kind: 'random', scale: [1, 1], ratio: [1.2, 1.4], flip: 0 } as const;
+
 /** Slow waves of light below, and on the right half soft noise with hard edges, as raw RGB. */
 function photograph(width: number, height: number): Buffer {
   const pixels = Buffer.alloc(width * height * 3);
@@ -107,22 +110,23 @@ test('a picture is kept at each reduction that its views are made at, and only w
   t.after(() => cache.dispose());
   const bytes = (factor: number) => Math.ceil(width / factor) * Math.ceil(height / factor) * 3 + 1;
   for (const size of [200, 36, 70, 36, 200]) {
-    const crop = { size, resize: size };
+    const crop = { ...WHOLE, size, resize: size };
     assert.deepEqual(await views([path], { crop, imageCache: cache }), await views([path], { crop }));
   }
   assert.deepEqual(cache.held(), { images: 3, bytes: bytes(1) + bytes(2) + bytes(4) });
   const center = { kind: 'center', size: 36, resize: 36, scale: [1, 1], ratio: [1, 1], flip: 0 } as const;
   const sizes = (jpeg: number) => Int32Array.of(width, height, jpeg);
-  assert.deepEqual(cache.plan(sizes(1), center, 0), { images: 1, bytes: bytes(4) });
-  assert.deepEqual(cache.plan(sizes(0), center, 0), { images: 1, bytes: bytes(1) });
+  assert.deepEqual(cache.plan(sizes(1), center, 0), { images: 1, bytes: 36 * 36 * 3 });
+  const enlarged = { ...center, size: 360, resize: 360 };
+  assert.deepEqual(cache.plan(sizes(1), enlarged, 0), { images: 1, bytes: bytes(1) });
   assert.deepEqual(cache.plan(sizes(1), { ...center, kind: 'random' }, 0), {
     images: 1,
     bytes: bytes(1) + bytes(2) + bytes(4),
   });
   assert.deepEqual(cache.plan(sizes(1), center, 1e6), { images: 0, bytes: 0 });
   const small = new (native().ImageCache)(bytes(4));
-  await views([path], { crop: { size: 36, resize: 36 }, imageCache: small });
-  await views([path], { crop: { size: 200, resize: 200 }, imageCache: small });
+  await views([path], { crop: { ...WHOLE, size: 36, resize: 36 }, imageCache: small });
+  await views([path], { crop: { ...WHOLE, size: 200, resize: 200 }, imageCache: small });
   assert.deepEqual(small.held(), { images: 1, bytes: bytes(4) });
   small.dispose();
   assert.throws(() => small.held(), { code: 'ERR_DISPOSED' });

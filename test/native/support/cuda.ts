@@ -1,4 +1,4 @@
-import type { NativeCudaStatus } from '../../../src/native/binding.js';
+import type { NativeCudaStatus } from '../../../src/native/contract/device.js';
 import type { CudaMachine } from '../../../src/native/cuda.js';
 
 /** A card that can be computed on. */

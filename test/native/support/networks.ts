@@ -1,4 +1,4 @@
-import type { NativeModel } from '../../../src/native/binding.js';
+import type { NativeModel } from '../../../src/native/contract/model.js';
 import { uniform } from './numbers.js';
 
 /** Gives every BatchNorm weights and statistics that are not those it begins with, so that nothing cancels by chance. */

@@ -1,4 +1,4 @@
-import type { Floats } from '../../../src/native/binding.js';
+import type { Floats } from '../../../src/native/contract/model.js';
 
 /** Repeatable values in −1 to 1 (a linear congruential generator). */
 export function uniform(length: number, seed: number): Float64Array {

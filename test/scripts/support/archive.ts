@@ -6,6 +6,15 @@ export interface ArchiveEntry {
   readonly name: string;
   /** The bytes, or the file that holds them: a file is stored, bytes are deflated. */
   readonly content: Uint8Array | { readonly file: string };
+  /** Type and permissions as Unix has them; 0o120777 is a link, whose content is its target. */
+  readonly mode?: number;
+  /** What the directory says in place of what is true. */
+  readonly declared?: {
+    readonly size?: number;
+    readonly compressed?: number;
+    readonly name?: string;
+    readonly offset?: number;
+  };
 }
 
 interface Header {
@@ -22,7 +31,7 @@ export async function writeArchive(path: string, entries: readonly ArchiveEntry[
   try {
     const directory: Buffer[] = [];
     let offset = 0;
-    for (const { name, content } of entries) {
+    for (const { name, content, mode = 0, declared = {} } of entries) {
       const at = offset;
       const { header, body } =
         content instanceof Uint8Array ? deflated(name, content) : await stored(name, content.file);
@@ -33,7 +42,7 @@ export async function writeArchive(path: string, entries: readonly ArchiveEntry[
           offset += await append(file, chunk as Buffer);
         }
       }
-      directory.push(centralHeader(header, at));
+      directory.push(centralHeader({ ...header, ...declared }, declared.offset ?? at, mode));
     }
     const records = Buffer.concat(directory);
     await append(file, records);
@@ -72,15 +81,17 @@ function localHeader({ name, method, crc, compressed, size }: Header): Buffer {
   return Buffer.concat([header, Buffer.from(name)]);
 }
 
-function centralHeader({ name, method, crc, compressed, size }: Header, offset: number): Buffer {
+function centralHeader({ name, method, crc, compressed, size }: Header, offset: number, mode: number): Buffer {
   const header = Buffer.alloc(46);
   header.writeUInt32LE(0x02014b50, 0);
+  header.writeUInt8(mode === 0 ? 0 : 3, 5);
   header.writeUInt16LE(20, 6);
   header.writeUInt16LE(method, 10);
   header.writeUInt32LE(crc, 16);
   header.writeUInt32LE(compressed, 20);
   header.writeUInt32LE(size, 24);
   header.writeUInt16LE(Buffer.byteLength(name), 28);
+  header.writeUInt32LE(mode * 0x10000, 38);
   header.writeUInt32LE(offset, 42);
   return Buffer.concat([header, Buffer.from(name)]);
 }

@@ -7,13 +7,13 @@ export class RawConnection {
   readonly #closed: Promise<unknown>;
   #heard = '';
 
-  constructor(port: number) {
-    this.socket = connect(port, '127.0.0.1');
+  constructor(port: number, options: { readonly allowHalfOpen?: boolean } = {}) {
+    this.socket = connect({ port, host: '127.0.0.1', ...options });
     this.socket.on('error', () => undefined);
     this.socket.on('data', (data) => {
       this.#heard += data.toString('latin1');
     });
-    this.#closed = once(this.socket, 'close');
+    this.#closed = new Promise((resolve) => this.socket.once('close', resolve));
   }
 
   get heard(): string {
@@ -28,7 +28,15 @@ export class RawConnection {
   async hears(words: string): Promise<string> {
     while (!this.#heard.includes(words)) {
       if (this.socket.closed) throw new Error(`It closed after ${JSON.stringify(this.#heard)}`);
-      await Promise.race([once(this.socket, 'data'), this.#closed]);
+      await Promise.race([once(this.socket, 'data').catch(() => undefined), this.#closed]);
+    }
+    return this.#heard;
+  }
+
+  /** All that was heard when the server shut its side: it may not be told so by this client's. */
+  async ended(): Promise<string> {
+    if (!this.socket.readableEnded) {
+      await Promise.race([once(this.socket, 'end').catch(() => undefined), this.#closed]);
     }
     return this.#heard;
   }

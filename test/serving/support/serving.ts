@@ -1,7 +1,8 @@
+import { get } from 'node:http';
 import type { TestContext } from 'node:test';
 import sharp from 'sharp';
 import { ResnetTorchError } from '../../../src/errors.js';
-import type { ServerOptions } from '../../../src/serving/options.js';
+import type { AccessEntry, ServerOptions } from '../../../src/serving/options.js';
 import type {
   LoadPredictor,
   ServedImage,
@@ -10,6 +11,7 @@ import type {
   ServedPredictor,
 } from '../../../src/serving/predictor.js';
 import { PredictionServer } from '../../../src/serving/server.js';
+import { Watch } from './watch.js';
 
 /** A predictor without a network: it answers when it is told to, and tells what it was asked. */
 export class FakePredictor implements ServedPredictor {
@@ -17,6 +19,10 @@ export class FakePredictor implements ServedPredictor {
   readonly input = { imageSize: 32, resize: 36, precision: 'fp32', device: 'cpu' } as const;
   readonly queue = { waiting: 0, batches: 0, images: 0 };
   readonly asked: ServedPredictOptions[] = [];
+  /** Something happens whenever it is asked, a prediction ends, or it is disposed of. */
+  readonly watch = new Watch();
+  probability: number | undefined;
+  feature = 0.1;
   disposed = false;
   /** Awaited before an image that a client sent is answered; may reject. */
   gate: (bytes: Uint8Array) => Promise<unknown> = () => Promise.resolve();
@@ -30,22 +36,28 @@ export class FakePredictor implements ServedPredictor {
     options.signal?.throwIfAborted();
     if (image instanceof Uint8Array) {
       this.asked.push(options);
-      await raceAbort(this.gate(image), options.signal);
+      this.watch.happened();
+      try {
+        await raceAbort(this.gate(image), options.signal);
+      } finally {
+        this.watch.happened();
+      }
     }
     if (this.disposed) throw new ResnetTorchError('ERR_DISPOSED', 'It was disposed of while it worked.');
     this.queue.batches++;
     this.queue.images++;
-    const share = 1 / this.classes.length;
+    const share = this.probability ?? 1 / this.classes.length;
     return {
       predictions: this.classes
         .slice(0, options.topK ?? 5)
         .map((label, index) => ({ label, index, probability: share })),
-      ...(options.features === true ? { features: new Float32Array(2048).fill(0.1) } : {}),
+      ...(options.features === true ? { features: new Float32Array(2048).fill(this.feature) } : {}),
     };
   }
 
   dispose(): void {
     this.disposed = true;
+    this.watch.happened();
   }
 }
 
@@ -68,6 +80,11 @@ export interface Served {
   readonly port: number;
   /** Failures that clients saw as status 500 alone. */
   readonly errors: unknown[];
+  /** Requests that are over, in that order. Something happens in `watch` with each. */
+  readonly entries: AccessEntry[];
+  readonly watch: Watch;
+  /** The value of a metric; `undefined` where there is none of this name and these labels. */
+  metric(name: string): Promise<number | undefined>;
 }
 
 export interface ServeOptions extends Partial<ServerOptions> {
@@ -79,14 +96,42 @@ export interface ServeOptions extends Partial<ServerOptions> {
 /** A server on a free port of this machine, closed when the test ends. */
 export async function serve(t: Pick<TestContext, 'after'>, { load, wait, ...options }: ServeOptions): Promise<Served> {
   const errors: unknown[] = [];
+  const entries: AccessEntry[] = [];
+  const watch = new Watch();
+  const { onAccess } = options;
   const server = await PredictionServer.open(
-    { models: { bees: 'runs/bees' }, shutdownMs: 500, onError: (error) => errors.push(error), ...options },
+    {
+      models: { bees: 'runs/bees' },
+      shutdownMs: 500,
+      onError: (error) => errors.push(error),
+      ...options,
+      onAccess: (entry) => {
+        entries.push(entry);
+        watch.happened();
+        return onAccess?.(entry);
+      },
+    },
     load,
   );
   t.after(() => server.close());
   const { url, port } = await server.listen({ port: 0 });
   if (wait !== false) await server.ready;
-  return { server, url, port, errors };
+  const metric = async (name: string): Promise<number | undefined> => {
+    const lines = (await textOf(port, '/metrics')).split('\n');
+    const line = lines.find((one) => one.startsWith(`${name} `));
+    return line === undefined ? undefined : Number(line.slice(name.length));
+  };
+  return { server, url, port, errors, entries, watch, metric };
+}
+
+/** What is at an address, over a connection of its own that ends with it: connections are counted, too. */
+async function textOf(port: number, path: string): Promise<string> {
+  const response = await new Promise<AsyncIterable<Buffer>>((resolve, reject) => {
+    get({ host: '127.0.0.1', port, path, agent: false }, resolve).on('error', reject);
+  });
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
 }
 
 /** A server over one fake predictor. */

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import sharp from 'sharp';
@@ -8,6 +8,7 @@ import { native } from '../../../src/native/load.js';
 import type { TrainingEvent } from '../../../src/training/events.js';
 import type { TrainOptions } from '../../../src/training/options.js';
 import type { TrainingRun } from '../../../src/training/run.js';
+import { withComment } from '../../data/fixtures.js';
 import { temporaryDirectory } from '../../support/paths.js';
 
 /** Colours of the classes: easy to tell apart, so that few steps show. */
@@ -33,10 +34,12 @@ export async function tinyFolder(t: TestContext, { train, val }: TinyData = { tr
         const dot = {
           create: { width: 12, height: 12, channels: 3, background: { r: 9 * i, g: 250, b: 20 * i } },
         } as const;
-        await sharp({ create: { width: 48, height: 40, channels: 3, background: colour } })
+        const jpeg = await sharp({ create: { width: 48, height: 40, channels: 3, background: colour } })
           .composite([{ input: await sharp(dot).png().toBuffer(), left: 3 * i, top: 2 * i + label }])
           .jpeg()
-          .toFile(join(folder, `${part} ${i}.jpg`));
+          .toBuffer();
+        // The pictures of both parts are the same, their files are not.
+        await writeFile(join(folder, `${part} ${i}.jpg`), withComment(jpeg, `${part} ${i}`));
       }
     }
   }

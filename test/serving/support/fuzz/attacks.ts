@@ -9,6 +9,10 @@ export interface Script {
   readonly writes: readonly { readonly data: string | Uint8Array; readonly waitMs: number }[];
   /** Then the client leaves without a word, or shuts its side, or waits for the server. */
   readonly end: 'leave' | 'shut' | 'wait';
+  /** Nothing that the server says is read for so long. */
+  readonly deafMs?: number;
+  /** The client keeps its side of the connection open though the server shut its own. */
+  readonly staysOpen?: boolean;
 }
 
 export type Attack = (random: Random, images: readonly Buffer[]) => Script;
@@ -38,19 +42,23 @@ function part(bytes: Uint8Array, name: string): Buffer {
   ]);
 }
 
-function multipart(parts: readonly Uint8Array[], names: readonly string[] = []): Buffer {
+export function multipart(parts: readonly Uint8Array[], names: readonly string[] = []): Buffer {
   return Buffer.concat([
     ...parts.map((bytes, i) => part(bytes, names[i] ?? 'a.jpg')),
     Buffer.from(`--${BOUNDARY}--\r\n`),
   ]);
 }
 
-function request(body: Uint8Array, headers: Readonly<Record<string, string | number>> = {}, line?: string): Script {
+export function request(
+  body: Uint8Array,
+  headers: Readonly<Record<string, string | number>> = {},
+  line?: string,
+): Script {
   const text = head({ 'Content-Length': body.length, Connection: 'close', ...headers }, line);
   return { writes: [{ data: Buffer.concat([Buffer.from(text, 'latin1'), body]), waitMs: 0 }], end: 'wait' };
 }
 
-const form = { 'Content-Type': `multipart/form-data; boundary=${BOUNDARY}` };
+export const MULTIPART = { 'Content-Type': `multipart/form-data; boundary=${BOUNDARY}` };
 
 /** In pieces, with pauses, and perhaps not to the end. */
 function inPieces(random: Random, script: Script): Script {
@@ -97,7 +105,7 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
   },
   'a form that was changed': (random, images) => {
     const parts = Array.from({ length: random.below(5) }, () => random.pick(images));
-    return request(mutate(random, multipart(parts)), form);
+    return request(mutate(random, multipart(parts)), MULTIPART);
   },
   'a form with names': (random, images) => {
     const parts = Array.from({ length: 1 + random.below(3) }, () => random.pick(images));
@@ -106,11 +114,11 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
         parts,
         parts.map(() => random.text(random.below(200))),
       ),
-      form,
+      MULTIPART,
     );
   },
   'a form of many parts': (random) =>
-    request(multipart(Array.from({ length: random.below(500) }, () => random.bytes(2))), form),
+    request(multipart(Array.from({ length: random.below(500) }, () => random.bytes(2))), MULTIPART),
   'a form with a strange boundary': (random, images) => {
     const boundary = random.text(random.below(100)).replaceAll(/[\r\n\0]/g, '');
     const type = `multipart/form-data; boundary=${random.chance(0.5) ? `"${boundary}"` : boundary}`;
@@ -178,7 +186,7 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
     return { writes: [{ data: mutate(random, Buffer.from(data).subarray(0, 200)), waitMs: 0 }], end: 'shut' };
   },
   'a client that leaves': (random, images) => inPieces(random, request(random.pick(images))),
-  'a form whose sender leaves': (random, images) => inPieces(random, request(multipart(images), form)),
+  'a form whose sender leaves': (random, images) => inPieces(random, request(multipart(images), MULTIPART)),
   'a slow client': (random, images) => {
     const drops = Array.from({ length: 12 }, () => ({ data: random.bytes(1), waitMs: 40 + random.below(80) }));
     const body = random.pick(images);
