@@ -93,7 +93,12 @@ export {
   type UnitRates,
 } from './optim/groups.js';
 export { type AdamOptions, type OptimizerSpec, optimizers, type SgdOptions } from './optim/optimizers.js';
+export type { CosineRestartsOptions } from './optim/schedules/cosine-restarts.js';
+export type { ExponentialOptions } from './optim/schedules/exponential.js';
+export type { MultiStepOptions } from './optim/schedules/multi-step.js';
+export type { OneCycleOptions } from './optim/schedules/one-cycle.js';
 export type { PolynomialOptions } from './optim/schedules/polynomial.js';
+export type { StepScheduleOptions } from './optim/schedules/step.js';
 export {
   type Schedule,
   type ScheduleKind,

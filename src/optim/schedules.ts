@@ -2,9 +2,14 @@ import { checkOptions, describe, invalidArgument, requireNumber, requireOneOf } 
 import type { ParameterGroup } from './groups.js';
 import { constant } from './schedules/constant.js';
 import { cosine } from './schedules/cosine.js';
+import { type CosineRestartsOptions, cosineRestarts } from './schedules/cosine-restarts.js';
+import { exponential } from './schedules/exponential.js';
 import { linear } from './schedules/linear.js';
+import { multiStep } from './schedules/multi-step.js';
+import { type OneCycleOptions, oneCycle } from './schedules/one-cycle.js';
 import { type PolynomialOptions, polynomial } from './schedules/polynomial.js';
 import type { OwnOption, ScheduleRule } from './schedules/rule.js';
+import { step } from './schedules/step.js';
 
 /**
  * A factor on every group's rate at an optimizer step, finite and not negative. Steps count from 0 over the whole run;
@@ -37,6 +42,16 @@ const RULES = {
   linear,
   /** From the whole rate along a power of what is left to the floor. */
   polynomial,
+  /** Half a cosine again and again. */
+  'cosine-restarts': cosineRestarts,
+  /** From a part of the rate up to the whole of it and down to almost nothing. */
+  'one-cycle': oneCycle,
+  /** Falls by a factor every so many epochs. */
+  step,
+  /** Falls by a factor after given epochs. */
+  'multi-step': multiStep,
+  /** Falls by a factor after every epoch. */
+  exponential,
 } as const;
 
 /** The name of a schedule. */
@@ -49,56 +64,121 @@ type OwnOptions<Kind extends ScheduleKind> = (typeof RULES)[Kind] extends Schedu
 
 type Falls<Kind extends ScheduleKind> = (typeof RULES)[Kind]['falls'];
 
-/** A schedule as plain data, with its warm-up in epochs. */
-export interface ScheduleSpec extends PolynomialOptions {
+/** A schedule as plain data. What counts steps in the function of its name counts epochs here, or a part of one. */
+export interface ScheduleSpec extends PolynomialOptions, CosineRestartsOptions, OneCycleOptions {
   readonly kind: ScheduleKind;
   /** Epochs of warm-up; a part of one is possible. Default 0. */
   readonly warmupEpochs?: number;
-  /** As in `ScheduleOptions`; `constant` has none. */
+  /** As in `ScheduleOptions`, of those that have one. */
   readonly floor?: number;
+  /** Of `step` (default: a third of the run) and `exponential` (default 1): epochs between two falls, above 0. */
+  readonly everyEpochs?: number;
+  /** Of `multi-step`: epochs after which the rate falls, above 0; one at least. */
+  readonly milestoneEpochs?: readonly number[];
+  /** Of `step`, `multi-step` (default 0.1) and `exponential` (default 0.95): what the rate is multiplied by, above 0, at most 1. */
+  readonly gamma?: number;
+}
+
+/** `one-cycle` is `oneCycle` in code. */
+type InCode<Kind extends string> = Kind extends `${infer First}-${infer Rest}`
+  ? `${First}${Capitalize<InCode<Rest>>}`
+  : Kind;
+
+function inCode(kind: ScheduleKind): string {
+  return kind.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** Schedules by name; each gives a pure function of the step. Another function of the same form serves as well. */
 export const schedules = Object.fromEntries(
-  SCHEDULE_KINDS.map((kind) => [kind, (options = {}) => schedule(kind, options)]),
-) as {
-  readonly [Kind in keyof typeof RULES]: (
-    options?: Falls<Kind> extends true ? ScheduleOptions & OwnOptions<Kind> : WarmupOptions & OwnOptions<Kind>,
+  SCHEDULE_KINDS.map((kind) => [inCode(kind), (options = {}) => schedule(kind, options)]),
+) as unknown as {
+  readonly [Kind in keyof typeof RULES as InCode<Kind>]: (
+    ...options: object extends OwnOptions<Kind> ? [options?: OptionsOf<Kind>] : [options: OptionsOf<Kind>]
   ) => Schedule;
 };
 
+type OptionsOf<Kind extends ScheduleKind> = OwnOptions<Kind> &
+  (Kind extends 'one-cycle' ? object : Falls<Kind> extends true ? ScheduleOptions : WarmupOptions);
+
 function schedule(kind: ScheduleKind, options: ScheduleOptions): Schedule {
   const rule: ScheduleRule = RULES[kind];
-  checkOptions(options, ['warmup', ...namesOf(kind)], `schedules.${kind}()`);
+  checkOptions(options, namesOf(kind, 'steps'), `schedules.${inCode(kind)}()`);
   const warmup = requireNumber(options.warmup ?? 0, 'warmup', { min: 0, integer: true });
   const floor = requireNumber(options.floor ?? 0, 'floor', { min: 0, max: 1 });
-  const own = ownValues(kind, options, '');
+  const own = ownValues(kind, options, { unit: 'steps', where: '' });
   return (step, total) => {
     if (step < warmup) return (step + 1) / warmup;
-    return rule.factor(Math.min(1, (step - warmup) / Math.max(1, total - warmup)), floor, own);
+    const left = Math.max(1, total - warmup);
+    return rule.factor({ step: step - warmup, total: left, progress: Math.min(1, (step - warmup) / left) }, floor, own);
   };
 }
 
-/** Options of a schedule beside its warm-up. */
-function namesOf(kind: ScheduleKind): readonly string[] {
-  const { falls, own }: ScheduleRule = RULES[kind];
-  return [...(falls ? ['floor'] : []), ...Object.keys(own)];
+/** What options count that count time: in code steps, in plain data epochs. */
+type TimeUnit = 'steps' | 'epochs';
+
+/** Options that a schedule has of its own, by the name that the rule has for each. */
+function ownOptions(kind: ScheduleKind): readonly (readonly [name: string, option: OwnOption])[] {
+  return Object.entries(RULES[kind].own as Readonly<Record<string, OwnOption>>);
 }
 
-/** Schedules that have an option of this name. */
+/** Options of a schedule. */
+function namesOf(kind: ScheduleKind, unit: TimeUnit): readonly string[] {
+  const { falls, rises }: ScheduleRule = RULES[kind];
+  const warmup = unit === 'epochs' ? 'warmupEpochs' : 'warmup';
+  return [
+    ...(rises ? [] : [warmup]),
+    ...(falls ? ['floor'] : []),
+    ...ownOptions(kind).map((entry) => writtenName(entry, unit)),
+  ];
+}
+
+function writtenName([name, { inEpochs }]: readonly [string, OwnOption], unit: TimeUnit): string {
+  return unit === 'epochs' ? (inEpochs ?? name) : name;
+}
+
+/** Schedules whose plain data has an option of this name. */
 export function schedulesWith(option: string): readonly ScheduleKind[] {
-  return SCHEDULE_KINDS.filter((kind) => option === 'warmupEpochs' || namesOf(kind).includes(option));
+  return SCHEDULE_KINDS.filter((kind) => namesOf(kind, 'epochs').includes(option));
 }
 
-function ownValues(kind: ScheduleKind, given: object, where: string): Readonly<Record<string, number>> {
-  const own = RULES[kind].own as Readonly<Record<string, OwnOption>>;
+/** Options that the plain data of a schedule lacks and must have. */
+export function missingOptions(spec: ScheduleSpec): readonly string[] {
+  const given = spec as unknown as Readonly<Record<string, unknown>>;
+  return ownOptions(spec.kind).flatMap((entry) => {
+    const [, option] = entry;
+    const name = writtenName(entry, 'epochs');
+    return option.default === undefined && !option.optional && given[name] === undefined ? [name] : [];
+  });
+}
+
+/** By the rule's names; what counts epochs is multiplied by `stepsPerEpoch`. */
+function ownValues(
+  kind: ScheduleKind,
+  given: object,
+  {
+    unit,
+    where,
+    stepsPerEpoch = 1,
+  }: { readonly unit: TimeUnit; readonly where: string; readonly stepsPerEpoch?: number },
+): Readonly<Record<string, number | readonly number[]>> {
   const values = given as Readonly<Record<string, unknown>>;
-  return Object.fromEntries(
-    Object.entries(own).map(([name, { range, default: value }]) => [
-      name,
-      requireNumber(values[name] ?? value, `${where}${name}`, range),
-    ]),
-  );
+  const entries = ownOptions(kind).flatMap((entry) => {
+    const [name, option] = entry;
+    const value = values[writtenName(entry, unit)] ?? option.default;
+    if (value === undefined && option.optional) return [];
+    const checked = ownValue(value, `${where}${writtenName(entry, unit)}`, option);
+    const times = option.inEpochs === undefined ? 1 : stepsPerEpoch;
+    return [[name, typeof checked === 'number' ? checked * times : checked.map((one) => one * times)] as const];
+  });
+  return Object.fromEntries(entries);
+}
+
+function ownValue(value: unknown, name: string, { range, list }: OwnOption): number | readonly number[] {
+  if (!list) return requireNumber(value, name, range);
+  if (!Array.isArray(value) || value.length === 0) {
+    throw invalidArgument(`${name} must be an array of numbers, one at least, not ${describe(value)}.`);
+  }
+  return value.map((one: unknown, index) => requireNumber(one, `${name}[${index}]`, range));
 }
 
 /**
@@ -109,21 +189,27 @@ function ownValues(kind: ScheduleKind, given: object, where: string): Readonly<R
 export function scheduleOf(given: ScheduleKind | ScheduleSpec): ScheduleSpec {
   if (typeof given !== 'object' || given === null) return { kind: requireOneOf(given, 'schedule', SCHEDULE_KINDS) };
   const kind = requireOneOf(given.kind, 'schedule.kind', SCHEDULE_KINDS);
-  checkOptions(given, ['kind', 'warmupEpochs', ...namesOf(kind)], `The schedule ${kind}`);
+  checkOptions(given, ['kind', ...namesOf(kind, 'epochs')], `The schedule ${kind}`);
   if (given.warmupEpochs !== undefined) requireNumber(given.warmupEpochs, 'warmupEpochs', { min: 0 });
   if (given.floor !== undefined) requireNumber(given.floor, 'schedule.floor', { min: 0, max: 1 });
-  ownValues(kind, given, 'schedule.');
+  ownValues(kind, given, { unit: 'epochs', where: 'schedule.' });
   return given;
 }
 
 /**
- * The schedule of plain data, its warm-up turned into whole steps, to the nearest.
+ * The schedule of plain data, its epochs turned into steps, the warm-up's to the nearest whole one.
  *
  * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` for an unknown kind or option, or a number out of range
  */
 export function buildSchedule(spec: ScheduleSpec, stepsPerEpoch: number): Schedule {
-  const { kind, warmupEpochs = 0, ...rest } = scheduleOf(spec);
-  return schedule(kind, { ...rest, warmup: Math.round(warmupEpochs * stepsPerEpoch) });
+  const { kind, warmupEpochs = 0, floor, ...rest } = scheduleOf(spec);
+  const own = ownValues(kind, rest, { unit: 'epochs', where: 'schedule.', stepsPerEpoch });
+  const warmup = Math.round(warmupEpochs * stepsPerEpoch);
+  return schedule(kind, {
+    ...own,
+    ...(floor === undefined ? {} : { floor }),
+    ...(spec.warmupEpochs === undefined ? {} : { warmup }),
+  });
 }
 
 /**

@@ -2,7 +2,7 @@ import { isAbortSignal } from '../kinds.js';
 import { type FreezeRule, freezesBackbone } from '../model/freeze.js';
 import { type GroupSpec, groupSpecOf, type ParameterGroup } from '../optim/groups.js';
 import { type Schedule, type ScheduleSpec, scheduleOf } from '../optim/schedules.js';
-import { describe, invalidArgument } from '../options.js';
+import { describe, invalidArgument, requireNumber } from '../options.js';
 import type { OnEpoch } from './epoch-control.js';
 import { checkGroupValues } from './group-list.js';
 import type { TrainOptions } from './options.js';
@@ -38,6 +38,15 @@ export function requireGroups(value: unknown): GroupSpec | readonly ParameterGro
 export function requireTiers(value: unknown): NonNullable<TrainOptions['lrTiers']> {
   groupSpecOf({ kind: 'tiers', tiers: value as NonNullable<TrainOptions['lrTiers']> });
   return value as NonNullable<TrainOptions['lrTiers']>;
+}
+
+export function requireMilestones(value: unknown, name: string): readonly number[] {
+  if (!Array.isArray(value) || value.length === 0) {
+    throw invalidArgument(
+      `${name} must be an array of epochs, one at least, such as [30, 60], not ${describe(value)}.`,
+    );
+  }
+  return value.map((epoch: unknown, index) => requireNumber(epoch, `${name}[${index}]`, { exclusiveMin: 0 }));
 }
 
 export function requireSchedule(value: unknown): Schedule | ScheduleSpec | ScheduleSpec['kind'] {

@@ -20,6 +20,17 @@ export function readTiers(given: string | number): readonly RateTier[] {
   }
 }
 
+/** `30,60` */
+export function readMilestones(given: string | number): readonly number[] {
+  return String(given)
+    .split(',')
+    .map((part) => {
+      const value = decimal(part.trim());
+      if (value > 0 && Number.isFinite(value)) return value;
+      throw new Error(`--schedule-milestones takes epochs such as 30,60, not ${JSON.stringify(String(given))}.`);
+    });
+}
+
 /** `linear` or `none`: one linear layer; `1024` or `1024,256`: hidden layers of these widths. */
 export function readHead(given: string | number): readonly number[] {
   const text = String(given);

@@ -10,13 +10,14 @@ import { checkLossScale } from './loss-scale.js';
 import {
   requireCallback,
   requireGroups,
+  requireMilestones,
   requirePath,
   requireRule,
   requireSchedule,
   requireSignal,
   requireTiers,
 } from './option-checks.js';
-import { readDevice, readHead, readLossScale, readPattern, readTiers } from './option-readers.js';
+import { readDevice, readHead, readLossScale, readMilestones, readPattern, readTiers } from './option-readers.js';
 import { choice, choiceOr, code, number, type OptionRow, onOff, text, whole, written } from './option-row.js';
 import type { TrainOptions } from './options.js';
 import { DEFAULT_STRATEGY, STRATEGY_NAMES, strategyOf } from './strategies.js';
@@ -237,6 +238,50 @@ export const OPTIONS = {
     otherwise: '1',
     help: 'Exponent of the schedule polynomial: 1 is a line, 2 falls fast at first, 0.5 late',
     schedulePart: 'power',
+  },
+  lrFloor: {
+    group: 'plan',
+    part: 'strategy',
+    resume: 'kept',
+    type: number({ min: 0, max: 1 }),
+    otherwise: '0',
+    help: 'What rates fall to at the end, as a share of the whole rate',
+    schedulePart: 'floor',
+  },
+  scheduleCycles: {
+    group: 'plan',
+    part: 'strategy',
+    resume: 'kept',
+    type: whole({ min: 1, max: 1000 }),
+    otherwise: '2',
+    help: 'How often rates fall in the schedule cosine-restarts',
+    schedulePart: 'cycles',
+  },
+  scheduleEvery: {
+    group: 'plan',
+    part: 'strategy',
+    resume: 'kept',
+    type: number({ exclusiveMin: 0 }),
+    otherwise: 'step: a third of the run; exponential: 1',
+    help: 'Epochs between two falls of the schedules step and exponential',
+    schedulePart: 'everyEpochs',
+  },
+  scheduleMilestones: {
+    group: 'plan',
+    part: 'strategy',
+    resume: 'kept',
+    type: text('epochs', requireMilestones, readMilestones),
+    help: 'Epochs after which the schedule multi-step falls, such as 30,60',
+    schedulePart: 'milestoneEpochs',
+  },
+  scheduleGamma: {
+    group: 'plan',
+    part: 'strategy',
+    resume: 'kept',
+    type: number({ exclusiveMin: 0, max: 1 }),
+    otherwise: '0.1; exponential: 0.95',
+    help: 'What the schedules step, multi-step and exponential multiply rates by',
+    schedulePart: 'gamma',
   },
   head: {
     group: 'plan',

@@ -38,6 +38,16 @@ export interface StrategyOverrides {
   readonly warmupEpochs?: number;
   /** Exponent of the schedule `polynomial`, above 0. Default 1. */
   readonly schedulePower?: number;
+  /** What the schedule falls to at the end, as a share of the whole rate, 0 to 1; of `cosine`, `linear`, `polynomial`, `cosine-restarts`. */
+  readonly lrFloor?: number;
+  /** How often the schedule `cosine-restarts` falls, 1 or more; default 2. */
+  readonly scheduleCycles?: number;
+  /** Epochs between two falls, above 0, of `step` (default: a third of the run) and `exponential` (default 1). */
+  readonly scheduleEvery?: number;
+  /** Epochs after which the schedule `multi-step` falls, each above 0. */
+  readonly scheduleMilestones?: readonly number[];
+  /** What `step`, `multi-step` (default 0.1) and `exponential` (default 0.95) multiply rates by, above 0 and at most 1. */
+  readonly scheduleGamma?: number;
   readonly augment?: Augmentation;
 }
 

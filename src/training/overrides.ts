@@ -1,7 +1,7 @@
 import { freezesBackbone } from '../model/freeze.js';
 import { type GroupSpec, groupSpecOf, type ParameterGroup } from '../optim/groups.js';
 import type { OptimizerSpec } from '../optim/optimizers.js';
-import { type ScheduleSpec, scheduleOf, schedulesWith } from '../optim/schedules.js';
+import { missingOptions, type ScheduleSpec, scheduleOf, schedulesWith } from '../optim/schedules.js';
 import { invalidArgument } from '../options.js';
 import { checkedValues, namesOf, OPTION_ROWS, pick } from './option-values.js';
 import type { StrategyOverrides } from './options.js';
@@ -88,7 +88,8 @@ function overrideSchedule(base: ScheduleSpec, overrides: StrategyOverrides): Sch
   }
   let spec = schedule === undefined ? base : scheduleOf(schedule);
   if (typeof schedule === 'string') {
-    const warmup = base.warmupEpochs === undefined ? {} : { warmupEpochs: base.warmupEpochs };
+    const keeps = base.warmupEpochs !== undefined && schedulesWith('warmupEpochs').includes(spec.kind);
+    const warmup = keeps ? { warmupEpochs: base.warmupEpochs } : {};
     spec = spec.kind === base.kind ? base : { ...spec, ...warmup };
   }
   for (const { name, part } of given) {
@@ -100,5 +101,8 @@ function overrideSchedule(base: ScheduleSpec, overrides: StrategyOverrides): Sch
     }
     spec = { ...spec, [part]: overrides[name] };
   }
+  const missing = missingOptions(spec);
+  const needed = SCHEDULE_PARTS.find(({ part }) => missing.includes(part));
+  if (needed !== undefined) throw invalidArgument(`The schedule ${spec.kind} needs ${needed.name}.`);
   return scheduleOf(spec);
 }

@@ -1,7 +1,28 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { buildSchedule, rateRows, SCHEDULE_KINDS, scheduleOf, schedules } from '../../src/optim/schedules.js';
+import {
+  buildSchedule,
+  rateRows,
+  SCHEDULE_KINDS,
+  type ScheduleKind,
+  type ScheduleSpec,
+  scheduleOf,
+  schedules,
+} from '../../src/optim/schedules.js';
 import { invalid } from '../support/invalid.js';
+import { projectRoot } from '../support/paths.js';
+import { AS_PYTORCH } from './support/as-pytorch.js';
+
+/** Rates before each step of PyTorch 2.13's schedulers with a rate of 1, as test/parity/schedules.py makes them. */
+const PYTORCH = JSON.parse(readFileSync(join(projectRoot, 'test/fixtures/golden/schedules.json'), 'utf8')) as Readonly<
+  Record<string, readonly number[]>
+>;
+
+/** The least that a schedule can be. */
+const specOf = (kind: ScheduleKind): ScheduleSpec =>
+  kind === 'multi-step' ? { kind, milestoneEpochs: [1, 5] } : { kind };
 
 const close = (actual: number, expected: number) =>
   assert.ok(Math.abs(actual - expected) < 1e-12, `${actual} for ${expected}`);
@@ -68,18 +89,54 @@ describe('schedules', () => {
     close(schedules.linear({ floor: 1 })(99, 100), 1);
   });
 
-  for (const kind of SCHEDULE_KINDS) {
+  for (const [name, schedule, total] of AS_PYTORCH) {
+    it(`${name}: what PyTorch gives, in ${total} steps`, () => {
+      assert.equal(PYTORCH[name]?.length, total);
+      for (const [step, rate] of PYTORCH[name].entries()) close(schedule(step, total), rate);
+    });
+  }
+
+  it('step: falls after each third of the run unless told otherwise', () => {
+    const schedule = schedules.step();
+    for (const [step, rate] of [
+      [29, 1],
+      [30, 0.1],
+      [59, 0.1],
+      [60, 0.01],
+      [89, 0.01],
+    ] as const)
+      close(schedule(step, 90), rate);
+  });
+
+  it('one-cycle: of a run of a few steps', () => {
+    for (const total of [1, 2, 3]) {
+      for (let step = 0; step < total; step++) assert.ok(schedules.oneCycle()(step, total) > 0);
+    }
+  });
+
+  it('fall after a milestone that lies within an epoch', () => {
+    const schedule = buildSchedule({ kind: 'multi-step', milestoneEpochs: [0.5] }, 3);
+    assert.deepEqual(
+      [0, 1, 2, 3].map((step) => schedule(step, 9)),
+      [1, 1, 0.1, 0.1],
+    );
+  });
+
+  for (const kind of SCHEDULE_KINDS.filter((name) => name !== 'one-cycle')) {
     it(`${kind}: warms up in a line, never at a rate of 0, and goes on from the whole rate`, () => {
-      const schedule = schedules[kind]({ warmup: 4 });
+      const schedule = buildSchedule({ ...specOf(kind), warmupEpochs: 0.4 }, 10);
       assert.deepEqual(
         [0, 1, 2, 3, 4].map((step) => schedule(step, 100)),
         [0.25, 0.5, 0.75, 1, 1],
       );
     });
+  }
 
+  for (const kind of SCHEDULE_KINDS) {
     it(`${kind}: stays within 0 and 1, beyond the end as well`, () => {
       for (const warmup of [0, 3, 500]) {
-        const schedule = schedules[kind]({ warmup });
+        if (kind === 'one-cycle' && warmup > 0) continue;
+        const schedule = buildSchedule({ ...specOf(kind), ...(warmup > 0 && { warmupEpochs: warmup }) }, 1);
         for (const total of [1, 2, 100]) {
           for (let step = 0; step < 2 * total; step++) {
             const factor = schedule(step, total);
@@ -140,10 +197,10 @@ describe('buildSchedule', () => {
     close(buildSchedule({ kind: 'polynomial', power: 2, warmupEpochs: 1 }, 10)(55, 100), 0.25);
   });
 
-  it('is the schedule of the same name', () => {
+  it('is known by its name', () => {
     for (const kind of SCHEDULE_KINDS) {
-      assert.equal(buildSchedule({ kind }, 10)(30, 100), schedules[kind]()(30, 100));
       assert.deepEqual(scheduleOf(kind), { kind });
+      close(buildSchedule(specOf(kind), 10)(0, 100), kind === 'one-cycle' ? 1 / 25 : 1);
     }
   });
 
@@ -151,9 +208,27 @@ describe('buildSchedule', () => {
     [
       'an unknown name',
       'cosin',
-      'schedule cannot be "cosin": it is one of constant, cosine, linear, polynomial. Did you mean cosine?',
+      'schedule cannot be "cosin": it is one of constant, cosine, linear, polynomial, cosine-restarts, one-cycle, step, multi-step, exponential. Did you mean cosine?',
     ],
-    ['an unknown kind', { kind: 'step' }, 'schedule.kind cannot be "step"'],
+    ['an unknown kind', { kind: 'plateau' }, 'schedule.kind cannot be "plateau"'],
+    [
+      'milestones that are none',
+      { kind: 'multi-step' },
+      'schedule.milestoneEpochs must be an array of numbers, one at least',
+    ],
+    ['a milestone of 0', { kind: 'multi-step', milestoneEpochs: [3, 0] }, 'schedule.milestoneEpochs[1] must be'],
+    [
+      'a warm-up of a schedule that rises',
+      { kind: 'one-cycle', warmupEpochs: 1 },
+      'The schedule one-cycle has no option warmupEpochs',
+    ],
+    ['a gamma above 1', { kind: 'step', gamma: 2 }, 'schedule.gamma must be'],
+    [
+      'steps in plain data',
+      { kind: 'step', every: 2 },
+      'The schedule step has no option every. Known are kind, warmupEpochs, everyEpochs, gamma.',
+    ],
+    ['a share of the run above 1', { kind: 'one-cycle', pctStart: 1 }, 'schedule.pctStart must be'],
     ['a warm-up below 0', { kind: 'cosine', warmupEpochs: -1 }, 'warmupEpochs must be'],
     ['an endless warm-up', { kind: 'cosine', warmupEpochs: Number.POSITIVE_INFINITY }, 'warmupEpochs must be'],
     ['a floor of a constant', { kind: 'constant', floor: 0.1 }, 'The schedule constant has no option floor'],

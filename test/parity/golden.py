@@ -15,6 +15,7 @@ from torch import nn
 import recipe
 import reference
 from reference import features, resnet50
+from schedules import schedules
 from training import make_optimizer, parameter_groups, set_rates, train
 
 
@@ -163,6 +164,7 @@ def main() -> None:
         save_file(tensors, folder / f"{name}.safetensors", {"torch": torch.__version__})
         (folder / f"{name}.safetensors").chmod(0o644)
     (folder / "cases.json").write_text(json.dumps(cases, indent=1) + "\n")
+    (folder / "schedules.json").write_text(json.dumps(schedules(), indent=1) + "\n")
     (folder / "predictions.json").write_text(json.dumps(predictions(), indent=1) + "\n")
 
 

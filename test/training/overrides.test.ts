@@ -84,6 +84,15 @@ describe('overrideStrategy', () => {
       power: 0.9,
     });
     assert.deepEqual(overrideStrategy(base, { schedule: 'cosine' }).schedule, base.schedule);
+    assert.deepEqual(overrideStrategy(base, { lrFloor: 0.2 }).schedule, { ...base.schedule, floor: 0.2 });
+    assert.deepEqual(overrideStrategy(base, { schedule: 'one-cycle' }).schedule, { kind: 'one-cycle' });
+    const falls = { schedule: 'multi-step', scheduleMilestones: [3, 6], scheduleGamma: 0.5 } as const;
+    assert.deepEqual(overrideStrategy(base, falls).schedule, {
+      kind: 'multi-step',
+      warmupEpochs: 2,
+      milestoneEpochs: [3, 6],
+      gamma: 0.5,
+    });
     assert.deepEqual(overrideStrategy(base, { schedule: { kind: 'cosine' } }).schedule, { kind: 'cosine' });
     assert.deepEqual(overrideStrategy(base, { schedule: 'constant', warmupEpochs: 0 }).schedule, {
       kind: 'constant',
@@ -109,6 +118,8 @@ describe('overrideStrategy', () => {
       { schedule: 'cosine', schedulePower: 2 },
       'schedulePower is for the schedule polynomial, and this is cosine. Leave it out.',
     ],
+    ['milestones that are none', { schedule: 'multi-step' }, 'The schedule multi-step needs scheduleMilestones.'],
+    ['a floor of steps', { schedule: 'step', lrFloor: 0.1 }, 'lrFloor is for the schedule cosine or linear or'],
     ['a power of 0', { schedule: 'polynomial', schedulePower: 0 }, 'schedulePower must be'],
     ['a warm-up beside a function', { schedule: () => 1, warmupEpochs: 1 }, 'Leave warmupEpochs out'],
     ['an unknown optimizer', { optimizer: 'adamm' }, 'Did you mean adam?'],

@@ -4,5 +4,5 @@ import type { ScheduleRule } from './rule.js';
 export const cosine: ScheduleRule<object, true> = {
   falls: true,
   own: {},
-  factor: (progress, floor) => floor + ((1 - floor) * (1 + Math.cos(Math.PI * progress))) / 2,
+  factor: ({ progress }, floor) => floor + ((1 - floor) * (1 + Math.cos(Math.PI * progress))) / 2,
 };

@@ -4,5 +4,5 @@ import type { ScheduleRule } from './rule.js';
 export const linear: ScheduleRule<object, true> = {
   falls: true,
   own: {},
-  factor: (progress, floor) => 1 - (1 - floor) * progress,
+  factor: ({ progress }, floor) => 1 - (1 - floor) * progress,
 };
