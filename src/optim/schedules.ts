@@ -43,26 +43,45 @@ const RULES = {
   /** From the whole rate along a power of what is left to the floor. */
   polynomial,
   /** Half a cosine again and again. */
-  'cosine-restarts': cosineRestarts,
+  cosineRestarts,
   /** From a part of the rate up to the whole of it and down to almost nothing. */
-  'one-cycle': oneCycle,
+  oneCycle,
   /** Falls by a factor every so many epochs. */
   step,
   /** Falls by a factor after given epochs. */
-  'multi-step': multiStep,
+  multiStep,
   /** Falls by a factor after every epoch. */
   exponential,
 } as const;
 
+type InCode = keyof typeof RULES;
+
+/** `oneCycle` is `one-cycle` on the command line and in plain data. */
+type InWords<Name extends string> = Name extends `${infer First}${infer Rest}`
+  ? `${First extends Lowercase<First> ? First : `-${Lowercase<First>}`}${InWords<Rest>}`
+  : Name;
+
 /** The name of a schedule. */
-export type ScheduleKind = keyof typeof RULES;
+export type ScheduleKind = InWords<InCode>;
+
+const NAMES = new Map(
+  Object.keys(RULES).map((name) => [
+    name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`) as ScheduleKind,
+    name as InCode,
+  ]),
+);
 
 /** Names by which options and the command line know the schedules. */
-export const SCHEDULE_KINDS = Object.keys(RULES) as readonly ScheduleKind[];
+export const SCHEDULE_KINDS: readonly ScheduleKind[] = [...NAMES.keys()];
 
-type OwnOptions<Kind extends ScheduleKind> = (typeof RULES)[Kind] extends ScheduleRule<infer Own> ? Own : never;
+function inCode(kind: ScheduleKind): InCode {
+  return NAMES.get(kind) as InCode;
+}
 
-type Falls<Kind extends ScheduleKind> = (typeof RULES)[Kind]['falls'];
+type OwnOptions<Name extends InCode> = (typeof RULES)[Name] extends ScheduleRule<infer Own> ? Own : never;
+
+type OptionsOf<Name extends InCode> = OwnOptions<Name> &
+  (Name extends 'oneCycle' ? object : (typeof RULES)[Name]['falls'] extends true ? ScheduleOptions : WarmupOptions);
 
 /** A schedule as plain data. What counts steps in the function of its name counts epochs here, or a part of one. */
 export interface ScheduleSpec extends PolynomialOptions, CosineRestartsOptions, OneCycleOptions {
@@ -79,29 +98,17 @@ export interface ScheduleSpec extends PolynomialOptions, CosineRestartsOptions, 
   readonly gamma?: number;
 }
 
-/** `one-cycle` is `oneCycle` in code. */
-type InCode<Kind extends string> = Kind extends `${infer First}-${infer Rest}`
-  ? `${First}${Capitalize<InCode<Rest>>}`
-  : Kind;
-
-function inCode(kind: ScheduleKind): string {
-  return kind.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
-}
-
 /** Schedules by name; each gives a pure function of the step. Another function of the same form serves as well. */
 export const schedules = Object.fromEntries(
   SCHEDULE_KINDS.map((kind) => [inCode(kind), (options = {}) => schedule(kind, options)]),
 ) as unknown as {
-  readonly [Kind in keyof typeof RULES as InCode<Kind>]: (
-    ...options: object extends OwnOptions<Kind> ? [options?: OptionsOf<Kind>] : [options: OptionsOf<Kind>]
+  readonly [Name in keyof typeof RULES]: (
+    ...options: object extends OwnOptions<Name> ? [options?: OptionsOf<Name>] : [options: OptionsOf<Name>]
   ) => Schedule;
 };
 
-type OptionsOf<Kind extends ScheduleKind> = OwnOptions<Kind> &
-  (Kind extends 'one-cycle' ? object : Falls<Kind> extends true ? ScheduleOptions : WarmupOptions);
-
 function schedule(kind: ScheduleKind, options: ScheduleOptions): Schedule {
-  const rule: ScheduleRule = RULES[kind];
+  const rule: ScheduleRule = RULES[inCode(kind)];
   checkOptions(options, namesOf(kind, 'steps'), `schedules.${inCode(kind)}()`);
   const warmup = requireNumber(options.warmup ?? 0, 'warmup', { min: 0, integer: true });
   const floor = requireNumber(options.floor ?? 0, 'floor', { min: 0, max: 1 });
@@ -118,12 +125,12 @@ type TimeUnit = 'steps' | 'epochs';
 
 /** Options that a schedule has of its own, by the name that the rule has for each. */
 function ownOptions(kind: ScheduleKind): readonly (readonly [name: string, option: OwnOption])[] {
-  return Object.entries(RULES[kind].own as Readonly<Record<string, OwnOption>>);
+  return Object.entries(RULES[inCode(kind)].own as Readonly<Record<string, OwnOption>>);
 }
 
 /** Options of a schedule. */
 function namesOf(kind: ScheduleKind, unit: TimeUnit): readonly string[] {
-  const { falls, rises }: ScheduleRule = RULES[kind];
+  const { falls, rises }: ScheduleRule = RULES[inCode(kind)];
   const warmup = unit === 'epochs' ? 'warmupEpochs' : 'warmup';
   return [
     ...(rises ? [] : [warmup]),
