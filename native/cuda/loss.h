@@ -21,7 +21,7 @@ struct BatchResult {
   std::int32_t images = 0;
 };
 
-/// Bytes that crossEntropy needs to pass between its launches.
+/// Bytes that a loss needs to pass between its launches.
 std::size_t lossWorkspace(std::int64_t rows);
 
 /// Cross-entropy of logits [rows, classes] (T: float, __half, __nv_bfloat16), its gradient, and which labels are
