@@ -1,4 +1,6 @@
 import type { Augmentation } from '../data/transforms.js';
+import type { ClassWeights } from '../losses/class-weights.js';
+import type { LossName, LossSpec } from '../losses/registry.js';
 import type { BestMetric } from '../metrics/best.js';
 import type { BatchNormPolicy, FreezeRule } from '../model/freeze.js';
 import type { Precision } from '../model/precision.js';
@@ -87,6 +89,15 @@ export interface TrainOptions extends StrategyOverrides {
    * more than five classes.
    */
   readonly bestMetric?: BestMetric;
+  /**
+   * What training makes small: a name, or plain data such as `{ name: 'cross-entropy', labelSmoothing: 0.1 }`. Default `cross-entropy`. Figures of
+   * validation images are cross-entropy without smoothing or weights whatever it is, so that runs can be compared.
+   */
+  readonly loss?: LossName | LossSpec;
+  /** Share of each label that `cross-entropy` spreads evenly over all classes, 0 to 1. Default 0. */
+  readonly labelSmoothing?: number;
+  /** How much each class counts in the loss. Default: all alike. */
+  readonly classWeights?: ClassWeights;
   /** The run directory. Without it nothing is written, and the model ends with the last epoch's weights all the same. */
   readonly out?: string;
   /** Replace the run that is in `out`; other files there are left alone. Default false. */
