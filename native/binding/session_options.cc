@@ -62,6 +62,10 @@ train::SessionOptions toSessionOptions(const model::ResNet50& model, const Napi:
   }
   options.optimizer = toSettings(toObject(object.Get("optimizer"), "optimizer"));
   if (!object.Get("loss").IsUndefined()) options.loss = toLoss(toObject(object.Get("loss"), "loss"));
+  if (!object.Get("clipNorm").IsUndefined()) {
+    options.clipNorm = toNumber(object.Get("clipNorm"), "clipNorm");
+    if (!(options.clipNorm > 0)) invalid("clipNorm", "above 0");
+  }
   for (auto& norm : toTexts(object.Get("batchNormTraining"), "batchNormTraining"))
     options.batchNormTraining.insert(std::move(norm));
   options.compute = toCompute(object.Get("compute"), model);

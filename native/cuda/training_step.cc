@@ -35,6 +35,7 @@ OptimizerSettings settingsOf(const optim::Settings& from, const train::StepSetti
   settings.beta1 = from.beta1;
   settings.beta2 = from.beta2;
   settings.eps = from.eps;
+  settings.maxNorm = step.clipNorm;
   settings.growthInterval = scale.growthInterval;
   settings.growth = scale.growth;
   settings.backoff = scale.backoff;

@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "train/clipping.h"
 #include "train/non_finite.h"
+#include "train/session_options.h"
 
 namespace resnet_torch::train {
 
@@ -30,6 +32,15 @@ void CpuStep::begin(std::span<const double> rates) {
   rates_ = rates;
 }
 
+void CpuStep::unscaleAndClip() {
+  requireFiniteGradients();
+  clip();
+}
+
+void CpuStep::clip() const {
+  if (parts_.options.clipNorm > 0) clipGradientNorm(parts_.optimizer.groups(), parts_.options.clipNorm);
+}
+
 void CpuStep::optimizerStep(std::span<const double> rates) {
   parts_.optimizer.step(rates);
   parts_.optimizer.clearGradients();
@@ -48,6 +59,7 @@ StepResult CpuStep::gradients(const StepInputs& inputs, const TakeGradient& take
 }
 
 void CpuStep::apply(std::span<const double> rates) {
+  clip();
   optimizerStep(rates);
 }
 

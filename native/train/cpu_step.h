@@ -28,10 +28,11 @@ class CpuStep : public Stepper {
   void begin(std::span<const double> rates) override;
   void launch(const StepInputs& inputs, const Work& work) override { work(inputs); }
   void forwardBackward(const StepInputs& inputs) override { result_ = backward(inputs); }
-  void unscaleAndClip() override { requireFiniteGradients(); }
+  void unscaleAndClip() override;
   void update() override { optimizerStep(rates_); }
   void end() override { results_.push_back(result_); }
 
+  void clip() const;
   void optimizerStep(std::span<const double> rates);
 
   CurrentSuffix suffix_;

@@ -11,7 +11,7 @@ namespace resnet_torch::train {
 
 DeviceStep::DeviceStep(const StepParts& parts, MakeStepKernels make) : parts_(parts), suffix_(parts_) {
   parts_.optimizer.reserve();
-  kernels_ = make(parts_.optimizer, {parts_.objective.settings(), parts_.options.lossScale});
+  kernels_ = make(parts_.optimizer, {parts_.objective.settings(), parts_.options.lossScale, parts_.options.clipNorm});
 }
 
 void DeviceStep::renewSuffix() {

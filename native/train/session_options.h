@@ -19,6 +19,7 @@ struct SessionOptions {
   std::vector<Group> groups;
   optim::Settings optimizer;
   LossSettings loss;
+  double clipNorm = 0;  ///< the most that the norm of all gradients may be; 0: any
   std::unordered_set<std::string> batchNormTraining;
   at::ScalarType compute = at::kFloat;  ///< the dtype computed in: the model's, or a narrower one
   std::uint64_t seed = 0;

@@ -90,6 +90,7 @@ class StepKernels {
 struct StepSettings {
   LossSettings loss;
   LossScale scale;
+  double clipNorm = 0;  ///< the most that the norm of all gradients may be; 0: any
 };
 
 /// Makes them for the parameters of a reserved optimizer, which must outlive them.

@@ -104,6 +104,13 @@ export const OPTIONS = {
     help: 'How much classes count in the loss: balanced, or a JSON file such as { "ants": 1, "bees": 2.5 }',
     lossPart: 'classWeights',
   },
+  clipNorm: {
+    group: 'run',
+    part: 'settings',
+    resume: 'kept',
+    type: number({ exclusiveMin: 0 }),
+    help: 'Most that the norm of all gradients together may be in a step: larger ones are scaled down to it',
+  },
   seed: {
     group: 'run',
     part: 'settings',

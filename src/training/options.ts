@@ -98,6 +98,11 @@ export interface TrainOptions extends StrategyOverrides {
   readonly labelSmoothing?: number;
   /** How much each class counts in the loss. Default: all alike. */
   readonly classWeights?: ClassWeights;
+  /**
+   * The most that the norm of all gradients together may be in a step, above 0: larger ones are scaled down to it, as by
+   * `torch.nn.utils.clip_grad_norm_`; 1 is usual. Default: any.
+   */
+  readonly clipNorm?: number;
   /** The run directory. Without it nothing is written, and the model ends with the last epoch's weights all the same. */
   readonly out?: string;
   /** Replace the run that is in `out`; other files there are left alone. Default false. */

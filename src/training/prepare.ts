@@ -99,6 +99,7 @@ export async function prepare(o: Preparation): Promise<Prepared> {
       })),
       optimizer: settings.optimizer,
       loss: nativeLoss(settings.loss, classes, trainingCounts(data)),
+      ...(settings.clipNorm === null ? {} : { clipNorm: settings.clipNorm }),
       batchNormTraining: settings.batchNormTraining,
       compute,
       ...nativeLossScale(settings.lossScale),

@@ -26,6 +26,8 @@ export interface SessionOptions {
   readonly optimizer: OptimizerSpec | OptimizerSpec['kind'];
   /** A name, or plain data such as `{ name: 'cross-entropy', labelSmoothing: 0.1 }`. Default `cross-entropy`. */
   readonly loss?: LossName | LossSpec;
+  /** The most that the norm of all gradients together may be in a step, above 0: larger ones are scaled down. Default: any. */
+  readonly clipNorm?: number;
   /** Default `auto`. */
   readonly precision?: Precision;
   /** For `fp16`: a fixed factor of the loss, above 0 and at most 2²⁴, or `dynamic`, the default. */
@@ -87,7 +89,7 @@ export class TrainingSession {
   constructor(model: ResNet50, options: SessionOptions) {
     checkOptions(
       options,
-      ['groups', 'optimizer', 'loss', 'precision', 'lossScale', 'cudaGraph', 'batchNorm', 'seed'],
+      ['groups', 'optimizer', 'loss', 'clipNorm', 'precision', 'lossScale', 'cudaGraph', 'batchNorm', 'seed'],
       'TrainingSession',
     );
     checkGroupValues(options.groups);
@@ -106,6 +108,10 @@ export class TrainingSession {
     const cudaGraph = requireBoolean(options.cudaGraph ?? false, 'cudaGraph');
     checkCudaGraph(cudaGraph, model);
     const optimizer = optimizerOf(options.optimizer);
+    const clipNorm =
+      options.clipNorm === undefined
+        ? {}
+        : { clipNorm: requireNumber(options.clipNorm, 'clipNorm', { exclusiveMin: 0 }) };
     const loss = nativeLoss(lossOf(options.loss ?? DEFAULT_LOSS), model.classes, null);
     const trainable = trainableOf(model, options.groups);
     this.#model = model;
@@ -120,6 +126,7 @@ export class TrainingSession {
         })),
         optimizer,
         loss,
+        ...clipNorm,
         batchNormTraining: batchNormTraining(model, trainable, policy),
         compute,
         ...nativeLossScale(lossScale),
@@ -186,7 +193,7 @@ export class TrainingSession {
     return this.#use((session) => session.gradients(images, shape, labels));
   }
 
-  /** One optimizer step with gradients of the caller's, by parameter name; those not named have none. */
+  /** One optimizer step with gradients of the caller's, by parameter name; those not named have none. They are clipped too. */
   async apply(gradients: Readonly<Record<string, Floats>>, options: StepOptions = {}): Promise<void> {
     checkOptions(options, ['rates'], 'apply()');
     const rates = this.#ratesOf(options.rates);

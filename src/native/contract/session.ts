@@ -31,6 +31,8 @@ export interface NativeSessionOptions {
   readonly optimizer: NativeOptimizer;
   /** Default: cross-entropy. */
   readonly loss?: NativeLoss;
+  /** The most that the norm of all gradients together may be, above 0: larger ones are scaled down. Default: any. */
+  readonly clipNorm?: number;
   /** BatchNorm modules (`layer1.0.bn1`, `layer1.0.downsample.1`) that use batch statistics and update the running ones. */
   readonly batchNormTraining: readonly string[];
   readonly compute: Compute;
