@@ -42,6 +42,7 @@ train::LossSettings toLoss(const Napi::Object& object) {
   loss.name = toText(object.Get("name"), "loss.name");
   if (!object.Get("labelSmoothing").IsUndefined())
     loss.labelSmoothing = toNumber(object.Get("labelSmoothing"), "loss.labelSmoothing");
+  if (!object.Get("gamma").IsUndefined()) loss.gamma = toNumber(object.Get("gamma"), "loss.gamma");
   if (!object.Get("classWeights").IsUndefined())
     loss.classWeights = toFloat64s(object.Get("classWeights"), "loss.classWeights");
   return loss;

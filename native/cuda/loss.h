@@ -32,4 +32,10 @@ template <class T>
 void crossEntropy(const T* logits, std::int64_t rows, int classes, const Targets& targets, const float* gradientScale,
                   T* gradient, BatchResult* results, const int* slot, void* workspace, const Context& context);
 
+/// The focal loss of labels, as train/losses/focal.cc has it, with the rest as for crossEntropy. Without smoothing.
+template <class T>
+void focalLoss(const T* logits, std::int64_t rows, int classes, const Targets& targets, float gamma,
+               const float* gradientScale, T* gradient, BatchResult* results, const int* slot, void* workspace,
+               const Context& context);
+
 }  // namespace resnet_torch::cuda

@@ -30,6 +30,12 @@ void launchCrossEntropy(const LossBuffers<T>& on, const LossCall& call, const Lo
                on.workspace, on.context);
 }
 
+template <class T>
+void launchFocalLoss(const LossBuffers<T>& on, const LossCall& call, const LossSettings& settings) {
+  focalLoss(on.logits, on.rows, on.classes, on.targets, static_cast<float>(settings.gamma), call.gradientScale,
+            on.gradient, call.results, call.slot, on.workspace, on.context);
+}
+
 /// A row a loss: train/losses/loss.cc has the same names.
 template <class T>
 struct Row {
@@ -39,6 +45,7 @@ struct Row {
 template <class T>
 constexpr std::array kRows = {
     Row<T>{"cross-entropy", launchCrossEntropy<T>},
+    Row<T>{"focal", launchFocalLoss<T>},
 };
 
 void requireFitting(const LossCall& call, at::Device device) {

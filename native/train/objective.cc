@@ -24,8 +24,9 @@ void requireRange(const char* name, double value, bool fits, const char* range) 
 }  // namespace
 
 Objective::Objective(LossSettings settings, std::int64_t classes) : settings_(std::move(settings)) {
-  const auto& [name, smoothing, weights] = settings_;
+  const auto& [name, smoothing, gamma, weights] = settings_;
   requireRange("labelSmoothing", smoothing, smoothing >= 0 && smoothing <= 1, "from 0 to 1");
+  requireRange("gamma", gamma, gamma >= 0 && std::isfinite(gamma), "0 or more");
   if (!weights.empty() && static_cast<std::int64_t>(weights.size()) != classes)
     throw Error("ERR_INVALID_ARGUMENT", "loss.classWeights has " + std::to_string(weights.size()) +
                                             " weights, and the model " + std::to_string(classes) + " classes");

@@ -2,10 +2,11 @@ import type { NativeLoss } from '../native/contract/session.js';
 import { checkOptions, requireNumber, requireOneOf } from '../options.js';
 import { type ClassWeights, requireClassWeights, weightsOf } from './class-weights.js';
 import { type CrossEntropyOptions, crossEntropy } from './cross-entropy.js';
+import { type FocalOptions, focal } from './focal.js';
 import type { LossRule, OwnOption } from './rule.js';
 
 /** The losses. A further one is a file of its own and a row here, and the same in `native/train/losses`. */
-const RULES = { 'cross-entropy': crossEntropy } as const satisfies Readonly<Record<string, LossRule>>;
+const RULES = { 'cross-entropy': crossEntropy, focal } as const satisfies Readonly<Record<string, LossRule>>;
 
 /** The name of a loss. */
 export type LossName = keyof typeof RULES;
@@ -22,7 +23,9 @@ export interface CommonLossOptions {
 }
 
 /** A loss as plain data. */
-export type LossSpec = CommonLossOptions & CrossEntropyOptions & { readonly name: 'cross-entropy' };
+export type LossSpec =
+  | (CommonLossOptions & CrossEntropyOptions & { readonly name: 'cross-entropy' })
+  | (CommonLossOptions & FocalOptions & { readonly name: 'focal' });
 
 function ownOf(name: LossName): Readonly<Record<string, OwnOption>> {
   return RULES[name].own;

@@ -96,6 +96,15 @@ export const OPTIONS = {
     help: 'Share of each label that cross-entropy spreads over all classes, such as 0.1',
     lossPart: 'labelSmoothing',
   },
+  focalGamma: {
+    group: 'run',
+    part: 'loss',
+    resume: 'kept',
+    type: number({ min: 0 }),
+    otherwise: '2',
+    help: 'How much less the focal loss counts an image that is classified well',
+    lossPart: 'gamma',
+  },
   classWeights: {
     group: 'run',
     part: 'loss',

@@ -90,12 +90,14 @@ export interface TrainOptions extends StrategyOverrides {
    */
   readonly bestMetric?: BestMetric;
   /**
-   * What training makes small: a name, or plain data such as `{ name: 'cross-entropy', labelSmoothing: 0.1 }`. Default `cross-entropy`. Figures of
+   * What training makes small: a name, or plain data such as `{ name: 'focal', gamma: 1.5 }`. Default `cross-entropy`. Figures of
    * validation images are cross-entropy without smoothing or weights whatever it is, so that runs can be compared.
    */
   readonly loss?: LossName | LossSpec;
   /** Share of each label that `cross-entropy` spreads evenly over all classes, 0 to 1. Default 0. */
   readonly labelSmoothing?: number;
+  /** How much less `focal` counts an image that is classified well, 0 or more. Default 2. */
+  readonly focalGamma?: number;
   /** How much each class counts in the loss. Default: all alike. */
   readonly classWeights?: ClassWeights;
   /**

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::array kLosses = {
     LossRow{"cross-entropy", makeCrossEntropy},
+    LossRow{"focal", makeFocalLoss},
 };
 
 }  // namespace

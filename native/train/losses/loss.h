@@ -13,6 +13,7 @@ namespace resnet_torch::train {
 struct LossSettings {
   std::string name = "cross-entropy";
   double labelSmoothing = 0;         ///< 0 to 1, of cross-entropy
+  double gamma = 0;                  ///< 0 or more, of the focal loss
   std::vector<double> classWeights;  ///< one a class, above 0; none: all count alike
 };
 
@@ -41,6 +42,7 @@ struct LossRow {
 const LossRow& lossRow(std::string_view name);
 
 std::unique_ptr<Loss> makeCrossEntropy(const LossSettings& settings);
+std::unique_ptr<Loss> makeFocalLoss(const LossSettings& settings);
 
 /// The weights of classes as the logits are, or nothing.
 std::optional<at::Tensor> classWeightsLike(const at::Tensor& logits, const LossSettings& settings);

@@ -22,6 +22,8 @@ export interface NativeLoss {
   readonly name: string;
   /** 0 to 1, of `cross-entropy`; default 0. */
   readonly labelSmoothing?: number;
+  /** 0 or more, of `focal`; default 0. */
+  readonly gamma?: number;
   /** One an output of the model, above 0; without them all count alike. */
   readonly classWeights?: Float64Array;
 }
