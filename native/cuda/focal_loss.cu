@@ -10,7 +10,9 @@ struct Focal {
 
   static constexpr bool kMeanOfImages = true;
   __device__ __forceinline__ FocusFactors operator()(float logProbability) const {
-    const float rest = -expm1f(logProbability), factor = powf(rest, gamma);
+    const float rest = -expm1f(logProbability);
+    // Not powf, whose registers are more than there are.
+    const float factor = gamma == 0 ? 1 : expf(gamma * logf(rest));
     const float ratio = rest > 0 ? logProbability / rest : -1;
     return {factor, factor * (1 - gamma * expf(logProbability) * ratio)};
   }

@@ -48,7 +48,7 @@ struct LoaderOptions {
 /// Decoded images, fewer than planned (even none) where files were left out. Of a loader with a cache, `images` holds
 /// those alone whose features the cache did not have.
 struct Batch {
-  Buffer<std::uint8_t> images;  ///< [count, size, size, 3]; with a cache [missing, size, size, 3]
+  Buffer<std::uint8_t> images;        ///< [count, size, size, 3]; with a cache [missing, size, size, 3]
   Targets targets;                    ///< one an image
   std::vector<std::int32_t> indices;  ///< in the file list
   std::vector<ImageFailure> failures;
