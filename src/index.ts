@@ -49,6 +49,10 @@ export type {
 } from './inference/prediction.js';
 export { Predictor, type PredictorQueue } from './inference/predictor.js';
 export type { PredictOptions, PredictorInput, PredictorOptions, StreamOptions } from './inference/predictor-options.js';
+export type { ClassWeights } from './losses/class-weights.js';
+export type { CrossEntropyOptions } from './losses/cross-entropy.js';
+export type { FocalOptions } from './losses/focal.js';
+export type { CommonLossOptions, LossName, LossSpec } from './losses/registry.js';
 export type { BestMetric } from './metrics/best.js';
 export type { ClassResult } from './metrics/per-class.js';
 export type { Metrics } from './metrics/registry.js';

@@ -84,7 +84,7 @@ Napi::Value batchObject(Napi::Env env, ReadyBatch& ready) {
   auto object = Napi::Object::New(env);
   object.Set("images", ready.asFloat ? adopt<Napi::Float32Array>(env, std::move(ready.planes))
                                      : adopt<Napi::Uint8Array>(env, std::move(batch.images)));
-  object.Set("labels", typedArray<Napi::Int32Array>(env, batch.labels));
+  object.Set("labels", typedArray<Napi::Int32Array>(env, batch.targets.indices));
   object.Set("indices", typedArray<Napi::Int32Array>(env, batch.indices));
   object.Set("count", static_cast<double>(batch.count));
   object.Set("size", static_cast<double>(batch.size));

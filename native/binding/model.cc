@@ -353,7 +353,7 @@ Napi::Value Model::evaluate(const Napi::CallbackInfo& info) {
     const auto pass = std::make_shared<Pass>();
     return runUnits(info, executor, Priority::kTraining, toCancelFlag(info[1]),
                     [model, loader, maxBatches, pass, compute, feed = feed_, &executor](Answer& answer) {
-                      auto taken = train::takeBatch(*loader, executor, *feed);
+                      auto taken = train::nextBatch(*loader, executor, *feed);
                       if (taken.waiting) return Job::Progress::kWaiting;
                       model->initialise();
                       if (taken.batch) pass->add(*model, *taken.batch, compute, *feed);

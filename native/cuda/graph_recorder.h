@@ -3,7 +3,7 @@
 #include <memory>
 #include <utility>
 
-#include "train/device_step.h"
+#include "train/step_kernels.h"
 
 namespace resnet_torch::cuda {
 

@@ -21,7 +21,7 @@ struct BatchResult {
   std::int32_t images = 0;
 };
 
-/// Bytes that crossEntropy needs to pass between its launches.
+/// Bytes that a loss needs to pass between its launches.
 std::size_t lossWorkspace(std::int64_t rows);
 
 /// Cross-entropy of logits [rows, classes] (T: float, __half, __nv_bfloat16), its gradient, and which labels are
@@ -31,5 +31,11 @@ std::size_t lossWorkspace(std::int64_t rows);
 template <class T>
 void crossEntropy(const T* logits, std::int64_t rows, int classes, const Targets& targets, const float* gradientScale,
                   T* gradient, BatchResult* results, const int* slot, void* workspace, const Context& context);
+
+/// The focal loss of labels, as train/losses/focal.cc has it, with the rest as for crossEntropy. Without smoothing.
+template <class T>
+void focalLoss(const T* logits, std::int64_t rows, int classes, const Targets& targets, float gamma,
+               const float* gradientScale, T* gradient, BatchResult* results, const int* slot, void* workspace,
+               const Context& context);
 
 }  // namespace resnet_torch::cuda

@@ -11,7 +11,7 @@ namespace resnet_torch::cuda {
 
 void registerKernels() {
   model::setDeviceKernels(at::kCUDA, &kFusedOps);
-  train::setDeviceStep(at::kCUDA, makeTrainingStep);
+  train::setStepKernels(at::kCUDA, makeTrainingStep);
   train::setFeeding(at::kCUDA, &kFeeding);
   releaseForLaunch.store(releaseDeviceMemory);
   allowTf32(at::globalContext(), &at::Context::setFloat32Precision);

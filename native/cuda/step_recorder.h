@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "train/device_step.h"
+#include "train/step_kernels.h"
 
 namespace resnet_torch::cuda {
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "cuda/loss.h"
 #include "cuda/step_recorder.h"
 #include "cuda/tensors.h"
 
@@ -24,7 +23,8 @@ constexpr std::int64_t wordOf(std::size_t offset) {
   return static_cast<std::int64_t>(offset) / kWord;
 }
 
-OptimizerSettings settingsOf(const optim::Settings& from, const train::LossScale& scale) {
+OptimizerSettings settingsOf(const optim::Settings& from, const train::StepSettings& step) {
+  const auto& scale = step.scale;
   OptimizerSettings settings;
   settings.kind = from.kind == optim::Kind::kSgd    ? OptimizerKind::kSgd
                   : from.kind == optim::Kind::kAdam ? OptimizerKind::kAdam
@@ -35,6 +35,7 @@ OptimizerSettings settingsOf(const optim::Settings& from, const train::LossScale
   settings.beta1 = from.beta1;
   settings.beta2 = from.beta2;
   settings.eps = from.eps;
+  settings.maxNorm = step.clipNorm;
   settings.growthInterval = scale.growthInterval;
   settings.growth = scale.growth;
   settings.backoff = scale.backoff;
@@ -63,9 +64,10 @@ void requireLikeParameter(const at::Tensor& parameter, const at::Tensor& values)
 
 }  // namespace
 
-TrainingStep::TrainingStep(const optim::Optimizer& optimizer, const train::LossScale& scale)
+TrainingStep::TrainingStep(const optim::Optimizer& optimizer, const train::StepSettings& settings)
     : optimizer_(optimizer),
-      settings_(settingsOf(optimizer.settings(), scale)),
+      settings_(settingsOf(optimizer.settings(), settings)),
+      loss_(lossLauncher(settings.loss, optimizer.steps().device())),
       device_(optimizer.steps().device()),
       groups_(optimizer.groups().size()) {
   static_assert(sizeof(StepState) == 8 * kWord && sizeof(BatchResult) == 4 * kWord);
@@ -73,7 +75,7 @@ TrainingStep::TrainingStep(const optim::Optimizer& optimizer, const train::LossS
   const at::DeviceGuard guard(device_);
   const auto words = at::TensorOptions().device(device_).dtype(at::kInt);
   state_ = at::zeros({kStateWords}, words);
-  this->scale().fill_(scale.initial);
+  scale().fill_(settings.scale.initial);
   results_ = at::zeros({kRateRows, kResultWords}, words);
   rates_ = at::zeros({kRateRows, static_cast<std::int64_t>(groups_)}, words.dtype(at::kDouble));
   rebind();
@@ -179,35 +181,23 @@ void TrainingStep::begin(std::span<const double> rates) {
   if (!asPlanned) plan(rates);
 }
 
-at::Tensor TrainingStep::crossEntropyInto(const at::Tensor& logits, const at::Tensor& labels,
-                                          const at::Tensor& results, bool inRow) const {
+at::Tensor TrainingStep::launchLoss(const at::Tensor& logits, const train::Targets& targets,
+                                    const at::Tensor& results, bool inRow) const {
   const at::DeviceGuard guard(device_);
-  TORCH_CHECK(logits.dim() == 2 && logits.is_contiguous() && logits.device() == device_);
-  TORCH_CHECK(labels.scalar_type() == at::kLong && labels.is_contiguous() && labels.device() == device_ &&
-              labels.numel() == logits.size(0));
-  auto gradient = at::empty_like(logits);
-  const auto workspace = at::empty({static_cast<std::int64_t>(lossWorkspace(logits.size(0)))},
-                                   logits.options().dtype(at::kByte), at::MemoryFormat::Contiguous);
-  Targets targets;
-  targets.labels = from<std::int64_t>(labels);
-  withType(logits, [&]<class T>(std::type_identity<T>) {
-    crossEntropy(from<T>(logits), logits.size(0), static_cast<int>(logits.size(1)), targets,
-                 inRow ? &state()->scale : nullptr, into<T>(gradient), into<BatchResult>(results),
-                 inRow ? &state()->row : nullptr, workspace.mutable_data_ptr(), contextOf(device_));
-  });
-  return gradient;
+  return loss_({logits, targets.indices, inRow ? &state()->scale : nullptr, into<BatchResult>(results),
+                inRow ? &state()->row : nullptr});
 }
 
-at::Tensor TrainingStep::loss(const at::Tensor& logits, const at::Tensor& labels) {
-  return crossEntropyInto(logits, labels, results_, /*inRow=*/true);
+at::Tensor TrainingStep::loss(const at::Tensor& logits, const train::Targets& targets) {
+  return launchLoss(logits, targets, results_, /*inRow=*/true);
 }
 
-train::StepResult TrainingStep::lossAlone(const at::Tensor& logits, const at::Tensor& labels, at::Tensor& gradient) {
+train::Objective::Outcome TrainingStep::lossAlone(const at::Tensor& logits, const train::Targets& targets) {
   const auto results = at::zeros({kResultWords}, results_.options());
-  gradient = crossEntropyInto(logits, labels, results, /*inRow=*/false);
+  auto gradient = launchLoss(logits, targets, results, /*inRow=*/false);
   const auto read = results.cpu();
   const auto& result = *from<BatchResult>(read);
-  return {result.loss, result.top1};
+  return {{result.loss, result.top1}, std::move(gradient)};
 }
 
 void TrainingStep::prepare(bool withLoss) {
@@ -286,9 +276,9 @@ TrainingStep::Finished TrainingStep::finished(bool all) {
   return finished;
 }
 
-std::unique_ptr<train::DeviceStep> makeTrainingStep(const optim::Optimizer& optimizer,
-                                                    const train::LossScale& scale) {
-  return std::make_unique<TrainingStep>(optimizer, scale);
+std::unique_ptr<train::StepKernels> makeTrainingStep(const optim::Optimizer& optimizer,
+                                                     const train::StepSettings& settings) {
+  return std::make_unique<TrainingStep>(optimizer, settings);
 }
 
 }  // namespace resnet_torch::cuda

@@ -4,28 +4,29 @@
 
 #include <deque>
 
+#include "cuda/losses.h"
 #include "cuda/optimizer.h"
 #include "cuda/stream.h"
-#include "train/device_step.h"
+#include "train/step_kernels.h"
 
 namespace resnet_torch::cuda {
 
-/// train::DeviceStep over the kernels of loss.h and optimizer.h: rates, state and results lie in device memory, and
-/// nothing waits but finished(true) and lossAlone().
-class TrainingStep final : public train::DeviceStep {
+/// train::StepKernels over the kernels of losses.h and optimizer.h: rates, state and results lie in device memory,
+/// and nothing waits but finished(true) and lossAlone().
+class TrainingStep final : public train::StepKernels {
  public:
-  TrainingStep(const optim::Optimizer& optimizer, const train::LossScale& scale);
+  TrainingStep(const optim::Optimizer& optimizer, const train::StepSettings& settings);
 
   void plan(std::span<const double> rates) override;
   void begin(std::span<const double> rates) override;
-  at::Tensor loss(const at::Tensor& logits, const at::Tensor& labels) override;
+  at::Tensor loss(const at::Tensor& logits, const train::Targets& targets) override;
   void prepare(bool withLoss) override;
   at::Tensor skip() const override;
   void step() override;
   bool busy() const override;
   void end(bool withLoss) override;
   Finished finished(bool all) override;
-  train::StepResult lossAlone(const at::Tensor& logits, const at::Tensor& labels, at::Tensor& gradient) override;
+  train::Objective::Outcome lossAlone(const at::Tensor& logits, const train::Targets& targets) override;
   void rebind() override;
   void keepCopies(std::vector<model::WeightCopy> copies) override;
   std::unique_ptr<train::StepRecorder> recorder() const override;
@@ -43,14 +44,16 @@ class TrainingStep final : public train::DeviceStep {
 
   at::Tensor steadySteps() const;
   StepState* state() const { return static_cast<StepState*>(state_.mutable_data_ptr()); }
-  at::Tensor crossEntropyInto(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& results,
-                              bool inRow) const;
+  /// The loss of a batch, to its row of the step's results or to the first of others; its gradient.
+  at::Tensor launchLoss(const at::Tensor& logits, const train::Targets& targets, const at::Tensor& results,
+                        bool inRow) const;
   /// Starts to read the results of the steps since the last reading.
   void read();
   OptimizerTable table() const;
 
   const optim::Optimizer& optimizer_;
   OptimizerSettings settings_;
+  LossLauncher loss_;
   at::Device device_;
   std::size_t groups_;
   /// In device memory: the state's words, [kRateRows, groups] rates, [kRateRows, 4] words of results, the tables.
@@ -67,6 +70,7 @@ class TrainingStep final : public train::DeviceStep {
   bool broken_ = false;                         ///< StepState::broken, as it was read last
 };
 
-std::unique_ptr<train::DeviceStep> makeTrainingStep(const optim::Optimizer& optimizer, const train::LossScale& scale);
+std::unique_ptr<train::StepKernels> makeTrainingStep(const optim::Optimizer& optimizer,
+                                                     const train::StepSettings& settings);
 
 }  // namespace resnet_torch::cuda

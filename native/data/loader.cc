@@ -278,7 +278,7 @@ Batch Loader::State::assemble(Draft& draft) const {
       continue;
     }
     const auto position = static_cast<std::size_t>(batch.count++);
-    batch.labels.push_back(options.files->labels[index]);
+    batch.targets.indices.push_back(options.files->labels[index]);
     batch.indices.push_back(index);
     if (batch.cache) batch.keys.push_back(draft.keys[slot]);
     if (batch.tier) batch.rows.push_back(draft.rows[slot]);

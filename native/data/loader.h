@@ -11,6 +11,7 @@
 #include "data/augment.h"
 #include "data/feature_cache.h"
 #include "data/source.h"
+#include "data/targets.h"
 #include "data/uninitialised.h"
 
 namespace resnet_torch::data {
@@ -47,8 +48,9 @@ struct LoaderOptions {
 /// Decoded images, fewer than planned (even none) where files were left out. Of a loader with a cache, `images` holds
 /// those alone whose features the cache did not have.
 struct Batch {
-  Buffer<std::uint8_t> images;  ///< [count, size, size, 3]; with a cache [missing, size, size, 3]
-  std::vector<std::int32_t> labels, indices;
+  Buffer<std::uint8_t> images;        ///< [count, size, size, 3]; with a cache [missing, size, size, 3]
+  Targets targets;                    ///< one an image
+  std::vector<std::int32_t> indices;  ///< in the file list
   std::vector<ImageFailure> failures;
   std::int64_t count = 0, size = 0;
   std::uint64_t epoch = 0;

@@ -28,8 +28,8 @@ void CapturedStep::run(const StepInputs& inputs, std::uint64_t network) {
 
 bool CapturedStep::recordAndReplay(const StepInputs& inputs) {
   try {
-    hold(inputs);
-    recorder_->record([this] { work_(held_); });
+    copy(inputs);
+    recorder_->record([this] { work_(inputs_); });
     // What is recorded is brought to the device with its first replay, which may be what there is no memory for.
     recorder_->replay();
     return true;
@@ -40,19 +40,19 @@ bool CapturedStep::recordAndReplay(const StepInputs& inputs) {
   }
   // Before the plain step, which can do with the memory. Where the device itself has failed, that step tells of it.
   recorder_.reset();
-  held_ = {};
+  inputs_ = {};
   return false;
 }
 
-void CapturedStep::hold(const StepInputs& inputs) {
-  held_ = {inputs.input.clone(), inputs.labels.clone(), {}};
-  for (const auto& mask : inputs.dropoutMasks) held_.dropoutMasks.push_back(mask.clone());
+void CapturedStep::copy(const StepInputs& inputs) {
+  inputs_ = {inputs.input.clone(), {inputs.targets.indices.clone()}, {}};
+  for (const auto& mask : inputs.dropoutMasks) inputs_.dropoutMasks.push_back(mask.clone());
 }
 
 void CapturedStep::fill(const StepInputs& inputs) {
-  held_.input.copy_(inputs.input);
-  held_.labels.copy_(inputs.labels);
-  for (std::size_t i = 0; i < held_.dropoutMasks.size(); ++i) held_.dropoutMasks[i].copy_(inputs.dropoutMasks[i]);
+  inputs_.input.copy_(inputs.input);
+  inputs_.targets.indices.copy_(inputs.targets.indices);
+  for (std::size_t i = 0; i < inputs_.dropoutMasks.size(); ++i) inputs_.dropoutMasks[i].copy_(inputs.dropoutMasks[i]);
 }
 
 }  // namespace resnet_torch::train

@@ -1,20 +1,15 @@
 #pragma once
 
-#include "model/aten.h"
+#include "core/tensor.h"
 
 #include <optional>
 #include <string>
 #include <utility>
 
-#include "train/device_step.h"
+#include "train/step.h"
+#include "train/step_kernels.h"
 
 namespace resnet_torch::train {
-
-/// What a step begins with, on its device.
-struct StepInputs {
-  at::Tensor input, labels;
-  std::vector<at::Tensor> dropoutMasks;
-};
 
 /// Decides how each step is made. Steps are recorded once their shape has come often enough in a row, and then
 /// replayed, from inputs that are copied to where the recording reads them. Any other shape, as that of the last
@@ -46,12 +41,12 @@ class CapturedStep {
 
   /// Records a step and makes it. False where that cannot be, and nothing was done.
   bool recordAndReplay(const StepInputs& inputs);
-  void hold(const StepInputs& inputs);
+  void copy(const StepInputs& inputs);
   void fill(const StepInputs& inputs);
 
   std::unique_ptr<StepRecorder> recorder_;  ///< null once a recording has failed
   Work work_;
-  StepInputs held_;  ///< what the recording reads
+  StepInputs inputs_;  ///< what the recording reads
   std::optional<Shape> recorded_;
   Shape last_;
   int inARow_ = 0;  ///< plain steps of the last shape

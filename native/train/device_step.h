@@ -1,97 +1,41 @@
 #pragma once
 
-#include "model/aten.h"
-
-#include <functional>
-#include <memory>
-#include <span>
-#include <vector>
-
-#include "model/trainable_suffix.h"
-#include "optim/optimizer.h"
+#include "train/captured_step.h"
+#include "train/step.h"
+#include "train/step_kernels.h"
 
 namespace resnet_torch::train {
 
-struct StepResult {
-  double loss = 0;
-  std::int64_t correct = 0;
-};
-
-/// What losses are multiplied by, so that gradients in fp16 do not vanish: torch.amp.GradScaler's settings.
-struct LossScale {
-  double initial = 1;
-  std::int32_t growthInterval = 0;  ///< steps without an overflow after which it grows; 0 leaves it as it is
-  double growth = 2, backoff = 0.5;
-  /// Whether gradients that are not finite are expected, and their steps passed over without a word.
-  bool mayOverflow = false;
-};
-
-/// Records what a device is told to do, and has it done again: a CUDA graph.
-class StepRecorder {
+/// Steps that a device makes by itself while the host goes on; they may be recorded and replayed.
+class DeviceStep final : public Stepper {
  public:
-  virtual ~StepRecorder() = default;
+  /// Reserves the optimizer's memory.
+  DeviceStep(const StepParts& parts, MakeStepKernels make);
 
-  /// Does `work` as it will be recorded, so that what is made at first use is there.
-  virtual void rehearse(const std::function<void()>& work) = 0;
-  /// Records `work` in the place of what was recorded before, without doing it. Whatever the host decides in it is
-  /// decided for good, and all memory that it has not made itself must stay where it is.
-  virtual void record(const std::function<void()>& work) = 0;
-  /// Does what was recorded.
-  virtual void replay() = 0;
+  void plan(std::span<const double> rates) override { kernels_->plan(rates); }
+  StepResult gradients(const StepInputs& inputs, const TakeGradient& take) override;
+  void apply(std::span<const double> rates) override;
+  bool busy() const override { return kernels_->busy(); }
+  Results results(bool all) override;
+  std::optional<std::string> takeRecordingFailure() override;
+  at::Tensor scaler() const override { return kernels_->scaler(); }
+  void setScaler(const at::Tensor& values) override { kernels_->setScaler(values); }
+
+ private:
+  void begin(std::span<const double> rates) override;
+  void launch(const StepInputs& inputs, const Work& work) override;
+  void forwardBackward(const StepInputs& inputs) override;
+  void unscaleAndClip() override { kernels_->prepare(/*withLoss=*/true); }
+  void update() override { kernels_->step(); }
+  void moveStatistics() override { suffix_->updateRunning(kernels_->skip()); }
+  void end() override { kernels_->end(/*withLoss=*/true); }
+
+  void renewSuffix();
+
+  const StepParts parts_;
+  CurrentSuffix suffix_;
+  std::unique_ptr<StepKernels> kernels_;
+  std::unique_ptr<CapturedStep> captured_;  ///< null where steps are not recorded
 };
-
-/// The loss and the optimizer's step on a device that works while the host goes on: the rates of many steps are given
-/// to it at once, it decides by itself whether a step holds, and what steps came to is read later. A step is begin(),
-/// loss(), the backward pass, prepare(), whatever depends on skip(), step(), end(). What is between begin() and end()
-/// is the same for every step of a kind, and may be recorded and replayed. On the executor's thread.
-class DeviceStep {
- public:
-  static constexpr std::int64_t kMostRows = 64;
-
-  virtual ~DeviceStep() = default;
-
-  /// Rates of the steps that follow, [rows, groups], of at most kMostRows rows.
-  virtual void plan(std::span<const double> rates) = 0;
-  /// The rates of this step, one a group: those that were planned, or others.
-  virtual void begin(std::span<const double> rates) = 0;
-  /// Mean cross-entropy of logits [n, c] and labels int64 [n], which is told by finished() → its gradient, scaled.
-  virtual at::Tensor loss(const at::Tensor& logits, const at::Tensor& labels) = 0;
-  /// Decides from the gradients whether the step holds, and from the loss where they come from loss().
-  virtual void prepare(bool withLoss) = 0;
-  /// int32 of one value, not 0 where it does not: a gradient was not finite, or the loss, or one of an earlier step
-  /// that finished(true) has not told of yet. A gradient that is expected to overflow skips its own step alone.
-  virtual at::Tensor skip() const = 0;
-  virtual void step() = 0;
-  virtual void end(bool withLoss) = 0;
-  /// Whether steps are under way.
-  virtual bool busy() const = 0;
-
-  /// Of steps with a loss, in order. `all` waits for the device.
-  struct Finished {
-    std::vector<StepResult> results;
-    std::int64_t skipped = 0;  ///< steps among them, and ones without a loss, that did not hold
-  };
-  virtual Finished finished(bool all) = 0;
-
-  /// Mean cross-entropy by itself; the gradient is not scaled. Waits for the device.
-  virtual StepResult lossAlone(const at::Tensor& logits, const at::Tensor& labels, at::Tensor& gradient) = 0;
-  /// Looks anew where the parameters' gradients lie; those without one are passed over.
-  virtual void rebind() = 0;
-  /// Has step() write these with the weights that it changes.
-  virtual void keepCopies(std::vector<model::WeightCopy> copies) = 0;
-  virtual std::unique_ptr<StepRecorder> recorder() const = 0;
-  /// What gradients are expected to be multiplied by, float32 of one value on the device.
-  virtual at::Tensor scale() const = 0;
-  /// The scale and the steps since it last changed, float64 [2] on the CPU: with it, a resumed run goes on as it
-  /// would.
-  virtual at::Tensor scaler() const = 0;
-  virtual void setScaler(const at::Tensor& values) = 0;
-};
-
-/// Makes it for the parameters of a reserved optimizer, which must outlive it.
-using MakeDeviceStep = std::unique_ptr<DeviceStep> (*)(const optim::Optimizer& optimizer, const LossScale& scale);
-/// Null for devices whose steps the host makes.
-MakeDeviceStep deviceStep(at::Device device);
-void setDeviceStep(at::DeviceType type, MakeDeviceStep make);
 
 }  // namespace resnet_torch::train

@@ -7,8 +7,9 @@
 #include "model/compiled.h"
 #include "model/device_kernels.h"
 #include "model/finite.h"
-#include "train/loss.h"
 #include "train/non_finite.h"
+#include "train/objective.h"
+#include "train/top_k.h"
 
 namespace resnet_torch::train {
 
@@ -30,10 +31,6 @@ Error tooLargeLogits(const std::string& firstImage) {
   return Error("ERR_NON_FINITE", "The loss of the batch that begins with " + firstImage +
                                      " is not finite, since its logits are too large: use the weights of a "
                                      "checkpoint from before that came about, or train with a lower learning rate");
-}
-
-at::Tensor summedLoss(const at::Tensor& logits, const at::Tensor& target) {
-  return at::cross_entropy_loss(logits, target, {}, at::Reduction::Sum);
 }
 
 void append(const at::Tensor& predictions, std::vector<std::int32_t>& to) {
@@ -64,8 +61,8 @@ void leaveOnDevice(const Evaluated& of, const at::Tensor& target, const data::Ba
   unread.compute = compute;
   keepBroken(of, begin, unread);
   const auto predicted = of.logits.argmax(1);
-  const auto sums = {summedLoss(of.logits, target).to(at::kDouble), predicted.eq(target).sum().to(at::kDouble),
-                     topKHits(of.logits, target, 5).to(at::kDouble)};
+  const auto sums = {Objective::evaluate(of.logits, {target}).to(at::kDouble),
+                     predicted.eq(target).sum().to(at::kDouble), topKHits(of.logits, target, 5).to(at::kDouble)};
   unread.sums.push_back(at::stack(at::TensorList(sums)));
   unread.predictions.push_back(predicted.to(at::kInt));
   unread.begins.push_back(begin);
@@ -77,7 +74,7 @@ void leaveOnDevice(const Evaluated& of, const at::Tensor& target, const data::Ba
 
 void evaluateBatch(model::ResNet50& model, data::Batch& batch, at::ScalarType compute, Feed& feed, Evaluation& into) {
   const at::NoGradGuard noGrad;
-  const auto target = model::uploaded(batchLabels(model, batch), model.device());
+  const auto target = model::uploaded(batchTargets(model, batch).indices, model.device());
   const int units = batch.cache ? batch.cache->units() : 0;
   const auto [input, logits] = evaluated(model, batch, units, compute, feed);
   if (model::deviceKernels(model.device()))
@@ -86,7 +83,7 @@ void evaluateBatch(model::ResNet50& model, data::Batch& batch, at::ScalarType co
     const auto row = broken.front();
     throw notFiniteError(model, {"The logits of " + imageName(batch, row), units, input.narrow(0, row, 1), compute});
   }
-  const double loss = summedLoss(logits, target).item<double>();
+  const double loss = Objective::evaluate(logits, {target}).item<double>();
   if (!std::isfinite(loss)) throw tooLargeLogits(imageName(batch, 0));
   into.images += logits.size(0);
   into.lossSum += loss;

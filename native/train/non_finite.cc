@@ -28,6 +28,10 @@ Error frozenNotFinite(const std::string& image, at::ScalarType compute) {
   return Error("ERR_NON_FINITE", "What the frozen units make of " + image + " is not finite" + wayOut(compute));
 }
 
+Error notFiniteInTraining(const std::string& what) {
+  return Error("ERR_NON_FINITE", what + " is not finite: lower the learning rate, warm up, or use --precision fp32");
+}
+
 void requireFiniteImages(const at::Tensor& images) {
   if (model::allFinite(images)) return;
   const auto row = model::rowsNotFinite(images).front();

@@ -20,6 +20,9 @@ Error notFiniteError(const model::ResNet50& model, const NotFinite& found);
 /// The same of the output of the frozen units.
 Error frozenNotFinite(const std::string& image, at::ScalarType compute);
 
+/// Of a loss, a gradient or what a BatchNorm is given, in training: ERR_NON_FINITE.
+Error notFiniteInTraining(const std::string& what);
+
 /// ERR_NON_FINITE where a caller's values, [n, …] in their own dtype, are not finite, or not in that of the model.
 void requireFiniteImages(const at::Tensor& images);
 

@@ -8,19 +8,18 @@
 #include "model/finite.h"
 #include "model/frozen_units.h"
 #include "train/device_features.h"
-#include "train/loss.h"
 #include "train/non_finite.h"
 
 namespace resnet_torch::train {
 
-Taken takeBatch(data::Loader& loader, Executor& executor, Feed& feed) {
+NextBatch nextBatch(data::Loader& loader, Executor& executor, Feed& feed) {
   feed.arrive();
-  Taken taken;
-  taken.batch = loader.tryNext();
-  if (taken.batch || loader.exhausted()) return taken;
-  taken.waiting = true;
+  NextBatch next;
+  next.batch = loader.tryNext();
+  if (next.batch || loader.exhausted()) return next;
+  next.waiting = true;
   loader.whenReady([&executor] { executor.wake(); });
-  return taken;
+  return next;
 }
 
 DeviceFeed* Feed::way() {
@@ -65,8 +64,8 @@ void Feed::arrive() {
   if (way_) way_->arrive();
 }
 
-at::Tensor batchLabels(const model::ResNet50& model, const data::Batch& batch) {
-  return labelTensor(batch.labels, model.headShape().classes);
+Targets batchTargets(const model::ResNet50& model, const data::Batch& batch) {
+  return tensorsOf(batch.targets, model.headShape().classes);
 }
 
 BatchAddress batchAddress(const data::Batch& batch) {

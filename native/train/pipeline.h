@@ -8,14 +8,16 @@
 #include "core/executor.h"
 #include "data/loader.h"
 #include "model/resnet50.h"
+#include "train/batch_address.h"
 #include "train/device_feed.h"
-#include "train/session.h"
+#include "train/targets.h"
 
 namespace resnet_torch::train {
 
 // Where the loader's bytes become the model's tensors.
 
-struct Taken {
+/// What a loader had when it was asked.
+struct NextBatch {
   std::optional<data::Batch> batch;
   bool waiting = false;  ///< not ready yet; neither waiting nor a batch: the pass is over
 };
@@ -52,9 +54,10 @@ class Feed {
 };
 
 /// The next batch where it is ready; otherwise the loader wakes the executor when it is.
-Taken takeBatch(data::Loader& loader, Executor& executor, Feed& feed);
+NextBatch nextBatch(data::Loader& loader, Executor& executor, Feed& feed);
 
-at::Tensor batchLabels(const model::ResNet50& model, const data::Batch& batch);
+/// On the CPU.
+Targets batchTargets(const model::ResNet50& model, const data::Batch& batch);
 BatchAddress batchAddress(const data::Batch& batch);
 
 /// What the units behind a frozen prefix of `units` begin with, for every image of a batch: the features that the

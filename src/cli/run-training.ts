@@ -53,7 +53,7 @@ async function beginRun(
 ): Promise<void> {
   using data = await openData(args, signal, output);
   using model = await makeModel(args, strategy, data, signal, output);
-  const told = pick(args, namesOf('settings', 'conditions'));
+  const told = pick(args, namesOf('loss', 'settings', 'conditions'));
   const options: TrainOptions = { ...told, strategy, out: directory.path, signal };
   await tell(model, data, options, directory, args, output);
 }

@@ -101,7 +101,7 @@ export interface StepEvent {
   /** Since the run began, from 1 to `steps`. */
   readonly step: number;
   readonly steps: number;
-  /** Mean cross-entropy of the batch; 0 for an empty one. */
+  /** The run's loss of the batch, as it is made small; 0 for an empty one. */
   readonly loss: number;
   /** Share of the batch that was predicted rightly, in training mode; 0 for an empty one. */
   readonly accuracy: number;
@@ -122,11 +122,12 @@ export interface EpochEvent {
   readonly step: number;
   /** Over the epoch's batches as they were trained on: augmented, in training mode, with weights that changed meanwhile. */
   readonly train: {
+    /** The run's own loss. */
     readonly loss: number;
     readonly top1: number;
     readonly images: number;
   };
-  /** Over the whole validation split after the epoch. */
+  /** Over the whole validation split after the epoch. The loss is cross-entropy without smoothing or weights, whatever is trained. */
   readonly val: Metrics;
   /** ‖w − w₀‖ / ‖w₀‖ of the trainable parameters of each unit since training began. */
   readonly drift: Readonly<Record<UnitName, number>>;

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { type ClassWeights, requireClassWeights } from '../losses/class-weights.js';
 import { type Device, isDevice } from '../model/device.js';
 import { parseLrTiers, type RateTier } from '../optim/groups.js';
 import { decimal } from '../option-text.js';
@@ -69,4 +71,20 @@ export function readLossScale(given: string | number): LossScale {
 export function readDevice(given: string | number): Device {
   if (isDevice(given)) return given;
   throw new Error(`--device takes auto, cpu, cuda or cuda:N, not ${JSON.stringify(String(given))}.`);
+}
+
+/** `balanced`, or the path of a JSON file with weights by class name. */
+export function readClassWeights(given: string | number): ClassWeights {
+  if (given === 'balanced') return given;
+  const path = String(given);
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new Error(
+      `--class-weights takes balanced or a JSON file such as { "ants": 1, "bees": 2.5 }, and ${JSON.stringify(path)} cannot be ` +
+        `read as one: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+  return requireClassWeights(content, `--class-weights ${path}`);
 }

@@ -24,12 +24,22 @@ export type OptionGroup = 'run' | 'plan' | 'images' | 'machine' | null;
  * What an option changes.
  *
  * - `base`: the strategy that the others change. `strategy`: a part of it.
+ * - `loss`: the loss, or a part of it.
  * - `settings`: what `config.json` has under its name.
  * - `conditions`: how the run is made, which changes no weight and is written nowhere.
  * - `freeze`: another way to say `freeze` on the command line, where it is no option of `train()`.
  * - `model`, `data`, `command`: an option of `ResNet50.create()`, of `openDataset()`, or of the command alone.
  */
-export type OptionPart = 'base' | 'strategy' | 'settings' | 'conditions' | 'freeze' | 'model' | 'data' | 'command';
+export type OptionPart =
+  | 'base'
+  | 'strategy'
+  | 'loss'
+  | 'settings'
+  | 'conditions'
+  | 'freeze'
+  | 'model'
+  | 'data'
+  | 'command';
 
 /**
  * Whether it may be given with `resume`. `kept`: no, it is the run's own. `free`: it may differ. `excluded`: the two
@@ -53,6 +63,8 @@ export interface OptionRow<T = unknown> {
   readonly noFlag?: string;
   /** Of a part of the schedule: its name there. */
   readonly schedulePart?: string;
+  /** Of a part of the loss: its name there. */
+  readonly lossPart?: string;
   /** Options that exclude it on the command line, said once of two. */
   readonly conflicts?: readonly string[];
   /** An option that it needs. */

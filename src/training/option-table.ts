@@ -1,5 +1,7 @@
 import { MOST_SEED, MOST_WORKERS } from '../data/limits.js';
 import { AUGMENTATIONS } from '../data/transforms.js';
+import { requireClassWeights } from '../losses/class-weights.js';
+import { DEFAULT_LOSS, LOSS_NAMES, lossOf } from '../losses/registry.js';
 import { BEST_METRICS, DEFAULT_BEST_METRIC } from '../metrics/best.js';
 import { BATCH_NORM_POLICIES } from '../model/freeze.js';
 import { PRECISIONS } from '../model/precision.js';
@@ -17,7 +19,15 @@ import {
   requireSignal,
   requireTiers,
 } from './option-checks.js';
-import { readDevice, readHead, readLossScale, readMilestones, readPattern, readTiers } from './option-readers.js';
+import {
+  readClassWeights,
+  readDevice,
+  readHead,
+  readLossScale,
+  readMilestones,
+  readPattern,
+  readTiers,
+} from './option-readers.js';
 import { choice, choiceOr, code, number, type OptionRow, onOff, text, whole, written } from './option-row.js';
 import type { TrainOptions } from './options.js';
 import { DEFAULT_STRATEGY, STRATEGY_NAMES, strategyOf } from './strategies.js';
@@ -77,6 +87,47 @@ export const OPTIONS = {
     type: choice(BEST_METRICS),
     default: DEFAULT_BEST_METRIC,
     help: 'What the best epoch is chosen by, on the validation images',
+  },
+  loss: {
+    group: 'run',
+    part: 'loss',
+    resume: 'kept',
+    type: choiceOr(LOSS_NAMES, 'or plain data', (value) => lossOf(value as never)),
+    otherwise: DEFAULT_LOSS,
+    help: 'What training makes small',
+  },
+  labelSmoothing: {
+    group: 'run',
+    part: 'loss',
+    resume: 'kept',
+    type: number({ min: 0, max: 1 }),
+    otherwise: '0',
+    help: 'Share of each label that cross-entropy spreads over all classes, such as 0.1',
+    lossPart: 'labelSmoothing',
+  },
+  focalGamma: {
+    group: 'run',
+    part: 'loss',
+    resume: 'kept',
+    type: number({ min: 0 }),
+    otherwise: '2',
+    help: 'How much less the focal loss counts an image that is classified well',
+    lossPart: 'gamma',
+  },
+  classWeights: {
+    group: 'run',
+    part: 'loss',
+    resume: 'kept',
+    type: text('balanced, or weights by class name', requireClassWeights, readClassWeights),
+    help: 'How much classes count in the loss: balanced, or a JSON file such as { "ants": 1, "bees": 2.5 }',
+    lossPart: 'classWeights',
+  },
+  clipNorm: {
+    group: 'run',
+    part: 'settings',
+    resume: 'kept',
+    type: number({ exclusiveMin: 0 }),
+    help: 'Most that the norm of all gradients together may be in a step: larger ones are scaled down to it',
   },
   seed: {
     group: 'run',

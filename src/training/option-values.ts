@@ -42,6 +42,7 @@ export function namesOf<Part extends OptionPart>(...parts: readonly Part[]): rea
 export const TRAIN_OPTION_NAMES = namesOf(
   'base',
   'strategy',
+  'loss',
   'settings',
   'conditions',
 ) satisfies readonly (keyof TrainOptions)[];

@@ -1,4 +1,6 @@
 import type { Augmentation } from '../data/transforms.js';
+import type { ClassWeights } from '../losses/class-weights.js';
+import type { LossName, LossSpec } from '../losses/registry.js';
 import type { BestMetric } from '../metrics/best.js';
 import type { BatchNormPolicy, FreezeRule } from '../model/freeze.js';
 import type { Precision } from '../model/precision.js';
@@ -97,6 +99,22 @@ export interface TrainOptions extends StrategyOverrides {
    * more than five classes.
    */
   readonly bestMetric?: BestMetric;
+  /**
+   * What training makes small: a name, or plain data such as `{ name: 'focal', gamma: 1.5 }`. Default `cross-entropy`. Figures of
+   * validation images are cross-entropy without smoothing or weights whatever it is, so that runs can be compared.
+   */
+  readonly loss?: LossName | LossSpec;
+  /** Share of each label that `cross-entropy` spreads evenly over all classes, 0 to 1. Default 0. */
+  readonly labelSmoothing?: number;
+  /** How much less `focal` counts an image that is classified well, 0 or more. Default 2. */
+  readonly focalGamma?: number;
+  /** How much each class counts in the loss. Default: all alike. */
+  readonly classWeights?: ClassWeights;
+  /**
+   * The most that the norm of all gradients together may be in a step, above 0: larger ones are scaled down to it, as by
+   * `torch.nn.utils.clip_grad_norm_`; 1 is usual. Default: any.
+   */
+  readonly clipNorm?: number;
   /** The run directory. Without it nothing is written, and the model ends with the last epoch's weights all the same. */
   readonly out?: string;
   /** Replace the run that is in `out`; other files there are left alone. Default false. */

@@ -2,6 +2,7 @@ import type { Dataset } from '../data/dataset.js';
 import { openLoader } from '../data/loader.js';
 import { cropOptions } from '../data/transforms.js';
 import { ResnetTorchError } from '../errors.js';
+import { nativeLoss } from '../losses/registry.js';
 import type { Truth } from '../metrics/counts.js';
 import { computeOf } from '../model/precision.js';
 import type { ResNet50 } from '../model/resnet50.js';
@@ -14,6 +15,7 @@ import { buildSchedule, type Schedule } from '../optim/schedules.js';
 import { invalidArgument } from '../options.js';
 import { openLast } from './checkpoint.js';
 import type { ImageCachePlan } from './events.js';
+import { trainingCounts } from './loss.js';
 import { nativeLossScale } from './loss-scale.js';
 import { type Phases, phasesOf } from './phases.js';
 import { BEGINNING, type Progress } from './progress.js';
@@ -96,6 +98,8 @@ export async function prepare(o: Preparation): Promise<Prepared> {
         weightDecay,
       })),
       optimizer: settings.optimizer,
+      loss: nativeLoss(settings.loss, classes, trainingCounts(data)),
+      ...(settings.clipNorm === null ? {} : { clipNorm: settings.clipNorm }),
       batchNormTraining: settings.batchNormTraining,
       compute,
       ...nativeLossScale(settings.lossScale),

@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import { floatsOf, int32sOf } from '../bytes.js';
 import type { Batch } from '../data/dataset.js';
 import { ResnetTorchError } from '../errors.js';
+import { DEFAULT_LOSS, type LossName, type LossSpec, lossOf, nativeLoss } from '../losses/registry.js';
 import { BATCH_NORM_POLICIES, type BatchNormPolicy } from '../model/freeze.js';
 import { PRECISIONS, type Precision, precisionName, resolveCompute } from '../model/precision.js';
 import type { ResNet50, Shape4D } from '../model/resnet50.js';
@@ -23,6 +24,10 @@ export interface SessionOptions {
   readonly groups: readonly ParameterGroup[];
   /** What `optimizers.*` returns, or a name for its defaults. */
   readonly optimizer: OptimizerSpec | OptimizerSpec['kind'];
+  /** A name, or plain data such as `{ name: 'cross-entropy', labelSmoothing: 0.1 }`. Default `cross-entropy`. */
+  readonly loss?: LossName | LossSpec;
+  /** The most that the norm of all gradients together may be in a step, above 0: larger ones are scaled down. Default: any. */
+  readonly clipNorm?: number;
   /** Default `auto`. */
   readonly precision?: Precision;
   /** For `fp16`: a fixed factor of the loss, above 0 and at most 2²⁴, or `dynamic`, the default. */
@@ -51,7 +56,7 @@ export interface OwnStepOptions extends StepOptions {
 
 /** What one step came to. */
 export interface StepResult {
-  /** Mean cross-entropy of the batch, before the step. */
+  /** The session's loss of the batch, before the step. */
   readonly loss: number;
   /** Images that were predicted rightly, in training mode. */
   readonly correct: number;
@@ -84,7 +89,7 @@ export class TrainingSession {
   constructor(model: ResNet50, options: SessionOptions) {
     checkOptions(
       options,
-      ['groups', 'optimizer', 'precision', 'lossScale', 'cudaGraph', 'batchNorm', 'seed'],
+      ['groups', 'optimizer', 'loss', 'clipNorm', 'precision', 'lossScale', 'cudaGraph', 'batchNorm', 'seed'],
       'TrainingSession',
     );
     checkGroupValues(options.groups);
@@ -103,6 +108,11 @@ export class TrainingSession {
     const cudaGraph = requireBoolean(options.cudaGraph ?? false, 'cudaGraph');
     checkCudaGraph(cudaGraph, model);
     const optimizer = optimizerOf(options.optimizer);
+    const clipNorm =
+      options.clipNorm === undefined
+        ? {}
+        : { clipNorm: requireNumber(options.clipNorm, 'clipNorm', { exclusiveMin: 0 }) };
+    const loss = nativeLoss(lossOf(options.loss ?? DEFAULT_LOSS), model.classes, null);
     const trainable = trainableOf(model, options.groups);
     this.#model = model;
     this.#rates = options.groups.map(({ lr }) => lr);
@@ -115,6 +125,8 @@ export class TrainingSession {
           weightDecay,
         })),
         optimizer,
+        loss,
+        ...clipNorm,
         batchNormTraining: batchNormTraining(model, trainable, policy),
         compute,
         ...nativeLossScale(lossScale),
@@ -128,7 +140,7 @@ export class TrainingSession {
   }
 
   /**
-   * One step: forward in training mode, mean cross-entropy, backward, optimizer.
+   * One step: forward in training mode, the loss, backward, optimizer.
    *
    * @param images normalised, row-major [n, 3, height, width]
    * @param labels classes, by index
@@ -181,7 +193,7 @@ export class TrainingSession {
     return this.#use((session) => session.gradients(images, shape, labels));
   }
 
-  /** One optimizer step with gradients of the caller's, by parameter name; those not named have none. */
+  /** One optimizer step with gradients of the caller's, by parameter name; those not named have none. They are clipped too. */
   async apply(gradients: Readonly<Record<string, Floats>>, options: StepOptions = {}): Promise<void> {
     checkOptions(options, ['rates'], 'apply()');
     const rates = this.#ratesOf(options.rates);

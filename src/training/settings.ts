@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { type Augmentation, defaultResize } from '../data/transforms.js';
+import { DEFAULT_LOSS, type LossSpec, lossOf } from '../losses/registry.js';
 import { requireBestMetric } from '../metrics/best.js';
 import { type BatchNormPolicy, type FreezeRule, resolveFreeze } from '../model/freeze.js';
 import { type PrecisionName, precisionName, resolveCompute } from '../model/precision.js';
@@ -11,6 +12,7 @@ import type { Schedule, ScheduleSpec } from '../optim/schedules.js';
 import { invalidArgument } from '../options.js';
 import { checkCacheSettings } from './feature-cache.js';
 import { checkGroups } from './group-list.js';
+import { lossOfOptions } from './loss.js';
 import { type LossScale, lossScaleOf } from './loss-scale.js';
 import {
   checkedValues,
@@ -66,6 +68,8 @@ export interface RunSettings extends Omit<TableSettings, 'resize' | 'precision' 
   readonly augment: Augmentation;
   readonly resize: number;
   readonly precision: PrecisionName;
+  /** With all that it does not say filled in; class weights are as they were given. */
+  readonly loss: LossSpec;
   /** Null where losses are not scaled. */
   readonly lossScale: LossScale | null;
 }
@@ -130,6 +134,7 @@ export function resolveSettings(model: ResNet50, options: TrainOptions): RunSett
     precision,
     lossScale: lossScaleOf(options.lossScale, precision),
     bestMetric: requireBestMetric(plain.bestMetric, model.head.classes),
+    loss: lossOfOptions(options),
   };
   checkCacheSettings(settings);
   return settings;
@@ -146,6 +151,10 @@ function tableSettings(options: TrainOptions): TableSettings {
 
 /** The settings of a run that is continued: one of an earlier version has not written what came later, and had its default. */
 export function settingsOfRun(written: RunSettings): RunSettings {
-  const before = { ...tableSettings({}), lossScale: lossScaleOf(undefined, written.precision) };
+  const before = {
+    ...tableSettings({}),
+    lossScale: lossScaleOf(undefined, written.precision),
+    loss: lossOf(DEFAULT_LOSS),
+  };
   return { ...before, ...(written as Partial<RunSettings>) } as RunSettings;
 }

@@ -106,6 +106,43 @@ void run(std::mt19937& random, const Case& shape, const Kind& kind, const std::s
   expectTrue(name + " evaluation", results[0].loss == result.loss && results[0].top5 == result.top5);
 }
 
+/// The focal loss, of labels alone.
+template <class T>
+void runFocal(std::mt19937& random, const Case& shape, double gamma, bool weighted, const std::string& name) {
+  const auto rows = static_cast<std::size_t>(shape.rows), classes = static_cast<std::size_t>(shape.classes);
+  const auto logitValues = drawnLogits<T>(random, rows, classes);
+  const Buffer<T> logits(logitValues, 0), gradient(rows * classes);
+  const Buffer<std::int64_t> labels(rows);
+  std::vector<std::int64_t> labelValues;
+  for (std::size_t i = 0; i < rows; ++i)
+    labelValues.push_back(labels[i] = static_cast<std::int64_t>(random() % classes));
+  Values weights;
+  for (std::size_t c = 0; c < classes && weighted; ++c) weights.push_back(0.25 + 0.25 * static_cast<double>(c % 5));
+  const Buffer<float> classWeights(weights, 0), scale(Values{1024}, 0);
+  const Buffer<cuda::BatchResult> results(2);
+  const Buffer<int> slot(1);
+  slot[0] = 1;
+  const Buffer<std::byte> workspace(cuda::lossWorkspace(shape.rows));
+  cuda::Targets targets;
+  targets.labels = labels.get();
+  if (weighted) targets.classWeights = classWeights.get();
+  cuda::focalLoss(logits.get(), shape.rows, shape.classes, targets, static_cast<float>(gamma), scale.get(),
+                  gradient.get(), results.get(), slot.get(), workspace.get(), {nullptr, shape.multiprocessors});
+  auto expected = reference::focalLoss(logitValues, shape.rows, shape.classes, labelValues, gamma, weights);
+  expectClose<float>(name + " loss", {results[1].loss}, {expected.loss});
+  // A small gradient is a difference of larger values.
+  Values sizes;
+  for (std::size_t i = 0; i < rows * classes; ++i) {
+    expected.gradient[i] *= 1024;
+    const auto label = static_cast<std::size_t>(labelValues[i / classes]);
+    sizes.push_back(1024 / static_cast<double>(rows) * (weighted ? weights[label] : 1) * (1 + gamma) +
+                    std::abs(expected.gradient[i]));
+  }
+  expectClose<T>(name + " gradient", gradient.values(), expected.gradient, 1e-5, sizes);
+  expectTrue(name + " counts",
+             results[1].top1 == expected.top1 && results[1].top5 == expected.top5 && results[1].images == shape.rows);
+}
+
 struct Outcome {
   cuda::BatchResult result;
   Values gradient;
@@ -140,6 +177,23 @@ void testSpecialValues() {
   expectTrue("what is not a number", std::isnan(broken.result.loss) && broken.result.top1 == 0);
 }
 
+/// A focal loss learns nothing from what is certain, and all there is from what is certainly wrong.
+void testCertainLabels() {
+  const Buffer<float> logits(Values{3e3, 0, 0, 3e3}, 0), gradient(4);
+  const Buffer<std::int64_t> labels(2);
+  labels[0] = labels[1] = 0;
+  const Buffer<cuda::BatchResult> results(1);
+  const Buffer<std::byte> workspace(cuda::lossWorkspace(2));
+  cuda::Targets targets;
+  targets.labels = labels.get();
+  for (const float gamma : {0.0F, 0.5F, 2.0F}) {
+    cuda::focalLoss<float>(logits.get(), 2, 2, targets, gamma, nullptr, gradient.get(), results.get(), nullptr,
+                           workspace.get(), {nullptr, 1});
+    expectTrue("a certain label", results[0].loss == 1500 && gradient[0] == 0 && gradient[1] == 0);
+    expectTrue("a wrong one", gradient[2] == -0.5F && gradient[3] == 0.5F);
+  }
+}
+
 }  // namespace
 
 int testLoss(std::mt19937& random) {
@@ -156,6 +210,7 @@ int testLoss(std::mt19937& random) {
                         {true, 0, false},  {true, 0.2, true},   {true, 0, true}};
   int count = 0;
   testSpecialValues();
+  testCertainLabels();
   forEachType([&](auto type, const std::string& name) {
     for (const auto& shape : cases)
       for (const auto& kind : kinds) {
@@ -168,6 +223,14 @@ int testLoss(std::mt19937& random) {
             name + " loss, case " + std::to_string(&shape - cases) + "." + std::to_string(&kind - kinds));
         ++count;
       }
+    for (const auto& shape : cases)
+      for (const double gamma : {0.0, 0.5, 2.0}) {
+        if (shape.rows == 0 || (gamma != 2 && !std::is_same_v<decltype(type), float>)) continue;
+        runFocal<decltype(type)>(
+            random, shape, gamma, /*weighted=*/shape.rows % 2 == 0,
+            name + " focal, case " + std::to_string(&shape - cases) + ", gamma " + std::to_string(gamma));
+        ++count;
+      }
   });
-  return count + 1;
+  return count + 2;
 }

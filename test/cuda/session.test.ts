@@ -10,6 +10,8 @@ const cases: Readonly<Record<string, string>> = {
   'many-steps': 'takes the right rate, and tells of every step, beyond the rows that lie on the device',
   'broken-step': 'passes over a step whose loss is not finite, and tells of it after those before it',
   'scaled-losses': 'scales losses, and passes over steps that overflow',
+  'other-losses': 'makes other losses small as the CPU does: smoothed, weighted, focal',
+  'clipped-gradients': 'clips gradients by their norm as the CPU does',
   'moved-state': 'hands its state to the CPU, and takes it from there',
   'callers-gradients': "steps with the caller's gradients between steps of its own",
   'three-channels': 'trains with images of three channels what it trains with four',

@@ -54,6 +54,20 @@ def drift(before: dict[str, torch.Tensor], model: nn.Module) -> dict[str, float]
     return {unit: (moved[unit] / size[unit]) ** 0.5 for unit in moved}
 
 
+def make_loss(spec: dict):
+    """The loss of a case: torch's own, or what the focal loss is, for autograd to differentiate."""
+    weights = torch.tensor(spec["classWeights"], dtype=torch.float64) if "classWeights" in spec else None
+    if spec["name"] == "cross-entropy":
+        return nn.CrossEntropyLoss(weight=weights, label_smoothing=spec.get("labelSmoothing", 0.0))
+
+    def focal(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        own = nn.functional.log_softmax(logits, 1).gather(1, labels.unsqueeze(1)).squeeze(1)
+        alpha = 1.0 if weights is None else weights[labels]
+        return (-alpha * (1 - own.exp()) ** spec["gamma"] * own).mean()
+
+    return focal
+
+
 def train(model: nn.Module, case: dict, images: torch.Tensor, labels: torch.Tensor) -> dict:
     """Gradients of the first step, the losses, the drift of each unit; the model is left as ten steps leave it."""
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -61,13 +75,16 @@ def train(model: nn.Module, case: dict, images: torch.Tensor, labels: torch.Tens
     model.eval()
     for name in case["batchNormTraining"]:
         model.get_submodule(name).train()
+    loss_of = make_loss(case["loss"])
     losses, gradients = [], {}
     for step, rates in enumerate(case["rates"]):
         optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(images[step % len(images)]), labels[step % len(labels)])
+        loss = loss_of(model(images[step % len(images)]), labels[step % len(labels)])
         loss.backward()
         if step == 0:
             gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+        if "clipNorm" in case:
+            nn.utils.clip_grad_norm_(model.parameters(), case["clipNorm"])
         set_rates(optimizer, rates)
         optimizer.step()
         losses.append(loss.item())

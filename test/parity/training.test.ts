@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { type BatchNormPolicy, type FreezeRule, resolveFreeze } from '../../src/model/freeze.js';
 import { describeUnits, UNIT_NAMES } from '../../src/model/units.js';
 import type { Floats } from '../../src/native/contract/model.js';
+import type { NativeLoss } from '../../src/native/contract/session.js';
 import { native } from '../../src/native/load.js';
 import { buildGroups, type GroupSpec } from '../../src/optim/groups.js';
 import { type OptimizerSpec, optimizers } from '../../src/optim/optimizers.js';
@@ -21,6 +22,9 @@ interface Plan {
   readonly batchNorm: BatchNormPolicy;
   readonly groups: GroupSpec;
   readonly optimizer: OptimizerSpec;
+  /** Default: cross-entropy. */
+  readonly loss?: NativeLoss;
+  readonly clipNorm?: number;
 }
 
 const tiers = {
@@ -90,7 +94,37 @@ const plans: readonly Plan[] = [
     groups: { kind: 'uniform', lr: 1e-3, weightDecay: 1e-2, noDecayNormBias: true },
     optimizer: optimizers.adam(),
   },
+  ...lossPlans(),
+  // By SGD: Adam divides by the size of gradients, and would hardly notice.
+  {
+    name: 'sgd-clipped',
+    freeze: { until: 'layer3' },
+    batchNorm: 'follow',
+    groups: { kind: 'uniform', lr: 1e-3 },
+    optimizer: optimizers.sgd(),
+    clipNorm: 1,
+  },
 ];
+
+/** Each loss through the backbone's last stage. */
+function lossPlans(): readonly Plan[] {
+  const classWeights = Float64Array.of(0.5, 2, 1, 4, 0.25, 1);
+  const losses: Readonly<Record<string, NativeLoss>> = {
+    smoothed: { name: 'cross-entropy', labelSmoothing: 0.1 },
+    weighted: { name: 'cross-entropy', classWeights },
+    'smoothed-weighted': { name: 'cross-entropy', labelSmoothing: 0.2, classWeights },
+    focal: { name: 'focal', gamma: 2 },
+    'focal-weighted': { name: 'focal', gamma: 0.5, classWeights },
+  };
+  return Object.entries(losses).map(([name, loss]) => ({
+    name: `loss-${name}`,
+    freeze: { until: 'layer3' },
+    batchNorm: 'follow',
+    groups: { kind: 'uniform', lr: 1e-3 },
+    optimizer: optimizers.sgd(),
+    loss,
+  }));
+}
 
 const CLASSES = 6;
 const STEPS = 10;
@@ -112,6 +146,8 @@ function resolve(plan: Plan) {
     name: plan.name,
     groups,
     optimizer: plan.optimizer,
+    loss: plan.loss ?? { name: 'cross-entropy' },
+    ...(plan.clipNorm === undefined ? {} : { clipNorm: plan.clipNorm }),
     batchNormTraining: freeze.batchNormTraining,
     rates,
     weights,
@@ -150,7 +186,9 @@ describe('training', { skip }, () => {
 
     for (const plan of plans) {
       const c = resolve(plan);
-      const answer = (await reference('training', folder, { cases: [c] })) as Record<
+      const { classWeights } = c.loss;
+      const loss = { ...c.loss, ...(classWeights === undefined ? {} : { classWeights: [...classWeights] }) };
+      const answer = (await reference('training', folder, { cases: [{ ...c, loss }] })) as Record<
         string,
         { losses: number[]; drift: Record<string, number> }
       >;

@@ -17,9 +17,24 @@ export type NativeOptimizer =
   | { readonly kind: 'sgd'; readonly momentum: number; readonly dampening: number; readonly nesterov: boolean }
   | { readonly kind: 'adam' | 'adamw'; readonly beta1: number; readonly beta2: number; readonly eps: number };
 
+/** A loss as plain data: `native/train/losses`. */
+export interface NativeLoss {
+  readonly name: string;
+  /** 0 to 1, of `cross-entropy`; default 0. */
+  readonly labelSmoothing?: number;
+  /** 0 or more, of `focal`; default 0. */
+  readonly gamma?: number;
+  /** One an output of the model, above 0; without them all count alike. */
+  readonly classWeights?: Float64Array;
+}
+
 export interface NativeSessionOptions {
   readonly groups: readonly NativeGroup[];
   readonly optimizer: NativeOptimizer;
+  /** Default: cross-entropy. */
+  readonly loss?: NativeLoss;
+  /** The most that the norm of all gradients together may be, above 0: larger ones are scaled down. Default: any. */
+  readonly clipNorm?: number;
   /** BatchNorm modules (`layer1.0.bn1`, `layer1.0.downsample.1`) that use batch statistics and update the running ones. */
   readonly batchNormTraining: readonly string[];
   readonly compute: Compute;

@@ -109,13 +109,13 @@ Fed fed(bool bySlots, const Caching& caching) {
         feed.arrive();
         auto batch = loader.waitNext(std::chrono::minutes(1));
         expect(batch.has_value(), "a batch in time");
-        const auto labels = train::batchLabels(*run.model, *batch);
+        const auto targets = train::batchTargets(*run.model, *batch);
         const auto address = train::batchAddress(*batch);
         const auto prefix = [&](const at::Tensor& images) { return run.session->prefix(images); };
         const auto input =
             train::prefixOutput(*run.model, *batch, run.session->frozenUnits(), at::kFloat, prefix, feed);
         const auto rates = ratesOf(fed.batches++);
-        run.session->queueStep(input, labels, address, std::span(rates).last(run.session->groups()));
+        run.session->queueStep(input, targets, address, std::span(rates).last(run.session->groups()));
         run.session->takeResults(/*all=*/false);
       }
     }

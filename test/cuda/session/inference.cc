@@ -189,7 +189,7 @@ data::Batch batchOf(int number, int images) {
   for (std::size_t i = 0; i < batch.images.size(); ++i)
     batch.images[i] = static_cast<std::uint8_t>((i * static_cast<std::size_t>(number + 7)) % 253);
   for (int i = 0; i < images; ++i) {
-    batch.labels.push_back((number + i) % 5);
+    batch.targets.indices.push_back((number + i) % 5);
     batch.indices.push_back(10 * number + i);
   }
   return batch;
@@ -292,7 +292,7 @@ void evaluationNotFinite() {
   bias.select(0, 1).fill_(-3e38);
   expectTold(told(*net,
                   [](int number, data::Batch& batch) {
-                    std::fill(batch.labels.begin(), batch.labels.end(), number >= 1 ? 1 : 0);
+                    std::fill(batch.targets.indices.begin(), batch.targets.indices.end(), number >= 1 ? 1 : 0);
                   }),
              "begins with image 10");
 }

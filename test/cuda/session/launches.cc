@@ -9,7 +9,7 @@
 #include "cuda/fused_ops.h"
 #include "model/compiled.h"
 #include "runs.h"
-#include "train/loss.h"
+#include "train/top_k.h"
 
 namespace model = resnet_torch::model;
 

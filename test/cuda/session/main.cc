@@ -127,6 +127,29 @@ void manySteps() {
   expectSameTraining({kHead, kMost, "", sgd(), {}}, 10, 1e-2);
 }
 
+/// Losses that are asked for by options.
+void otherLosses() {
+  const std::vector<double> weights = {0.5, 2, 1, 4, 1};
+  Plan plan{kHead, kMost, "", sgd(), {}};
+  for (const auto& loss : {resnet_torch::train::LossSettings{"cross-entropy", 0.2, 0, {}},
+                           {"cross-entropy", 0, 0, weights},
+                           {"cross-entropy", 0.1, 0, weights},
+                           {"focal", 0, 2, {}},
+                           {"focal", 0, 0.5, weights}}) {
+    plan.loss = loss;
+    expectSameTraining(plan, 3, 1e-3);
+  }
+}
+
+/// Gradients that are clipped in some steps, or in all, scaled or not.
+void clippedGradients() {
+  Plan plan{kHead, kMost, "", sgd(), {}};
+  for (const double norm : {0.1, 1.0, 100.0}) {
+    plan.clipNorm = norm;
+    expectSameTraining(plan, 3, 1e-3);
+  }
+}
+
 void expectThrown(Session& session) {
   try {
     session.throwPostponed();
@@ -282,6 +305,8 @@ int main(int count, char** words) {
                                                               {"many-steps", manySteps},
                                                               {"broken-step", brokenStep},
                                                               {"scaled-losses", scaledLosses},
+                                                              {"other-losses", otherLosses},
+                                                              {"clipped-gradients", clippedGradients},
                                                               {"moved-state", movedState},
                                                               {"callers-gradients", callersGradients},
                                                               {"three-channels", threeChannels},

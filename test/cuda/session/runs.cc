@@ -5,7 +5,7 @@
 
 #include "cuda/fused_ops.h"
 #include "cuda/training_step.h"
-#include "train/loss.h"
+#include "train/targets.h"
 
 namespace model = resnet_torch::model;
 namespace train = resnet_torch::train;
@@ -33,6 +33,8 @@ SessionOptions optionsOf(const ResNet50& model, const Plan& plan) {
   options.cudaGraph = plan.cudaGraph;
   options.compute = plan.compute;
   options.searchedBatch = plan.searchedBatch;
+  options.loss = plan.loss;
+  options.clipNorm = plan.clipNorm;
   return options;
 }
 
@@ -51,7 +53,7 @@ const std::map<std::string, at::Tensor>& initialValues(ResNet50& model) {
 
 void computeOnDevice(bool device) {
   model::setDeviceKernels(at::kCPU, device ? &resnet_torch::cuda::kFusedOps : nullptr);
-  train::setDeviceStep(at::kCPU, device ? resnet_torch::cuda::makeTrainingStep : nullptr);
+  train::setStepKernels(at::kCPU, device ? resnet_torch::cuda::makeTrainingStep : nullptr);
 }
 
 std::int64_t Plan::imageSize() const {
@@ -85,7 +87,7 @@ void Run::queue(int number, double times, std::int64_t images) {
   const auto input = session->prefix(model::normalise(bytes, compute, channels));
   if (times != 1) input.select(0, 0).mul_(times);
   const auto rates = ratesOf(number);
-  session->queueStep(input, train::labelTensor(labels, kClasses), session->nextOwnAddress(images),
+  session->queueStep(input, train::tensorsOf({labels}, kClasses), session->nextOwnAddress(images),
                      std::span(rates).last(session->groups()));
 }
 

@@ -36,6 +36,8 @@ struct Plan {
   bool cudaGraph = false;
   at::ScalarType compute = at::kFloat;
   std::int64_t searchedBatch = 0;
+  resnet_torch::train::LossSettings loss = {};
+  double clipNorm = 0;
 
   /// Sides of the images: where convolutions train, so many that BatchNorms of the last stage have rows to sum up.
   std::int64_t imageSize() const;

@@ -72,22 +72,43 @@ Pool maxPool(const Values& x, int images, int height, int width, int channels, c
   return answer;
 }
 
+namespace {
+
+/// The loss of a leaf, with its gradient and how many labels are among the highest.
+Loss finished(const at::Tensor& leaf, const at::Tensor& loss, const at::Tensor& labels) {
+  loss.backward();
+  const auto among = [&](std::int64_t k) {
+    const auto highest = std::get<1>(leaf.detach().topk(std::min<std::int64_t>(k, leaf.size(1)), 1));
+    return highest.eq(labels.unsqueeze(1)).sum().item<std::int64_t>();
+  };
+  return {loss.item<double>(), values(leaf.grad()), among(1), among(5)};
+}
+
+at::Tensor indices(const std::vector<std::int64_t>& labels) {
+  const auto count = static_cast<std::int64_t>(labels.size());
+  return at::from_blob(const_cast<std::int64_t*>(labels.data()), {count}, at::kLong).clone();
+}
+
+}  // namespace
+
 Loss crossEntropy(const Values& logits, std::int64_t rows, int classes, const std::vector<std::int64_t>& labels,
                   const Values& probabilities, double smoothing, const Values& classWeights) {
   const auto leaf = tensor(logits, {rows, classes}).requires_grad_();
   const auto weights = classWeights.empty() ? at::Tensor{} : tensor(classWeights, {classes});
-  const auto target = labels.empty()
-                          ? tensor(probabilities, {rows, classes})
-                          : at::from_blob(const_cast<std::int64_t*>(labels.data()), {rows}, at::kLong).clone();
+  const auto target = labels.empty() ? tensor(probabilities, {rows, classes}) : indices(labels);
   const auto loss =
       at::cross_entropy_loss(leaf, target, weights, at::Reduction::Mean, /*ignore_index=*/-100, smoothing);
-  loss.backward();
-  const auto hard = (labels.empty() ? target.argmax(1) : target).unsqueeze(1);
-  const auto among = [&](std::int64_t k) {
-    const auto highest = std::get<1>(leaf.detach().topk(std::min<std::int64_t>(k, classes), 1));
-    return highest.eq(hard).sum().item<std::int64_t>();
-  };
-  return {loss.item<double>(), values(leaf.grad()), among(1), among(5)};
+  return finished(leaf, loss, labels.empty() ? target.argmax(1) : target);
+}
+
+Loss focalLoss(const Values& logits, std::int64_t rows, int classes, const std::vector<std::int64_t>& labels,
+               double gamma, const Values& classWeights) {
+  const auto leaf = tensor(logits, {rows, classes}).requires_grad_();
+  const auto target = indices(labels);
+  const auto own = leaf.log_softmax(1).gather(1, target.unsqueeze(1)).squeeze(1);
+  const auto alpha =
+      classWeights.empty() ? at::ones_like(own) : tensor(classWeights, {classes}).index_select(0, target);
+  return finished(leaf, -(alpha * (1 - own.exp()).pow(gamma) * own).mean(), target);
 }
 
 void step(const Optimizer& optimizer, Parameter& parameter) {

@@ -43,6 +43,10 @@ struct Loss {
 Loss crossEntropy(const Values& logits, std::int64_t rows, int classes, const std::vector<std::int64_t>& labels,
                   const Values& probabilities, double smoothing, const Values& classWeights);
 
+/// The focal loss of a softmax by autograd in float64: the mean over rows of −α·(1 − p)^γ·log p.
+Loss focalLoss(const Values& logits, std::int64_t rows, int classes, const std::vector<std::int64_t>& labels,
+               double gamma, const Values& classWeights);
+
 /// One parameter's step by torch's fused kernels, in float32; `first` and `second` may be empty.
 struct Parameter {
   std::vector<float> values, gradient, first, second;
