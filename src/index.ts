@@ -78,7 +78,6 @@ export type { Preprocessing, TransformMetadata, WeightsSource } from './model/we
 export type { ImageFailure } from './native/contract/data.js';
 export type { NativeDevice } from './native/contract/device.js';
 export type { Floats, ModelDtype } from './native/contract/model.js';
-export type { NativeOptimizer } from './native/contract/session.js';
 export type { Note } from './notes.js';
 export {
   type ByUnitOptions,
@@ -92,7 +91,9 @@ export {
   type UniformOptions,
   type UnitRates,
 } from './optim/groups.js';
-export { type AdamOptions, type OptimizerSpec, optimizers, type SgdOptions } from './optim/optimizers.js';
+export type { AdamOptions } from './optim/optimizers/adam.js';
+export type { SgdOptions } from './optim/optimizers/sgd.js';
+export { type OptimizerKind, type OptimizerSpec, optimizers } from './optim/optimizers.js';
 export type { PolynomialOptions } from './optim/schedules/polynomial.js';
 export {
   type Schedule,

@@ -7,6 +7,7 @@
 #include "binding/async.h"
 #include "binding/loader.h"
 #include "binding/model.h"
+#include "binding/optimizer_options.h"
 #include "binding/path_text.h"
 #include "binding/registration.h"
 #include "model/device_kernels.h"
@@ -24,26 +25,6 @@ using train::Session;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMostRows = 64;
-
-optim::Settings toSettings(const Napi::Object& object) {
-  optim::Settings settings;
-  const auto kind = toText(object.Get("kind"), "optimizer.kind");
-  const auto number = [&](const char* name) { return toNumber(object.Get(name), std::string("optimizer.") + name); };
-  if (kind == "sgd") {
-    settings.kind = optim::Kind::kSgd;
-    settings.momentum = number("momentum");
-    settings.dampening = number("dampening");
-    settings.nesterov = toBoolean(object.Get("nesterov"), "optimizer.nesterov");
-  } else if (kind == "adam" || kind == "adamw") {
-    settings.kind = kind == "adam" ? optim::Kind::kAdam : optim::Kind::kAdamW;
-    settings.beta1 = number("beta1");
-    settings.beta2 = number("beta2");
-    settings.eps = number("eps");
-  } else {
-    invalid("optimizer.kind", "'sgd', 'adam' or 'adamw'");
-  }
-  return settings;
-}
 
 /// A fixed scale; without one torch.amp.GradScaler's.
 train::LossScale toLossScale(const Napi::Value& value) {
@@ -66,7 +47,7 @@ train::SessionOptions toOptions(const model::ResNet50& model, const Napi::Object
                               toTexts(group.Get("parameters"), name + ".parameters"),
                               toNumber(group.Get("weightDecay"), name + ".weightDecay")});
   }
-  options.optimizer = toSettings(toObject(object.Get("optimizer"), "optimizer"));
+  options.optimizer = toOptimizer(toObject(object.Get("optimizer"), "optimizer"));
   for (auto& norm : toTexts(object.Get("batchNormTraining"), "batchNormTraining"))
     options.batchNormTraining.insert(std::move(norm));
   options.compute = toCompute(object.Get("compute"), model);

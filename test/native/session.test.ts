@@ -4,7 +4,7 @@ import { describe, it, test } from 'node:test';
 import { openLoader } from '../../src/data/loader.js';
 import { openWeights } from '../../src/model/weights/index.js';
 import type { NativeModel } from '../../src/native/contract/model.js';
-import type { NativeOptimizer } from '../../src/native/contract/session.js';
+import type { NativeOptimizer } from '../../src/native/contract/optimizer.js';
 import { native } from '../../src/native/load.js';
 import { writeFolders } from '../data/fixtures.js';
 import { fails } from '../support/fails.js';

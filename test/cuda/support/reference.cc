@@ -90,28 +90,47 @@ Loss crossEntropy(const Values& logits, std::int64_t rows, int classes, const st
   return {loss.item<double>(), values(leaf.grad()), among(1), among(5)};
 }
 
+namespace {
+
+/// A parameter's tensors, and an optimizer's settings by name.
+struct Step {
+  Step(const Optimizer& optimizer, Parameter& parameter)
+      : of(parameter),
+        given(optimizer.settings),
+        values(floats(parameter.values)),
+        gradient(floats(parameter.gradient)) {
+    for (auto& slot : parameter.slots) slots.push_back(floats(slot));
+  }
+  double setting(const char* name) const { return given.at(name); }
+
+  Parameter& of;
+  const std::map<std::string, double>& given;
+  at::Tensor values, gradient;
+  std::vector<at::Tensor> slots;
+};
+
+void sgd(Step step) {
+  at::_fused_sgd_({step.values}, {step.gradient}, step.slots, step.of.weightDecay, step.setting("momentum"),
+                  step.of.rate, step.setting("dampening"), step.setting("nesterov") != 0, /*maximize=*/false,
+                  /*is_first_step=*/step.of.steps == 0);
+}
+
+template <class Fused>
+void adam(Step step, Fused fused) {
+  const auto steps = at::full({}, step.of.steps + 1, at::kFloat);
+  fused(at::TensorList{step.values}, at::TensorList{step.gradient}, at::TensorList{step.slots[0]},
+        at::TensorList{step.slots[1]}, at::TensorList{}, at::TensorList{steps}, step.of.rate, step.setting("beta1"),
+        step.setting("beta2"), step.of.weightDecay, step.setting("eps"), /*amsgrad=*/false, /*maximize=*/false);
+}
+
+}  // namespace
+
 void step(const Optimizer& optimizer, Parameter& parameter) {
-  auto values = floats(parameter.values), gradient = floats(parameter.gradient), first = floats(parameter.first),
-       second = floats(parameter.second);
-  if (optimizer.kind == Optimizer::Kind::kSgd) {
-    std::vector<at::Tensor> buffers;
-    if (optimizer.momentum != 0) buffers.push_back(first);
-    at::_fused_sgd_({values}, {gradient}, buffers, parameter.weightDecay, optimizer.momentum, parameter.rate,
-                    optimizer.dampening, optimizer.nesterov, /*maximize=*/false,
-                    /*is_first_step=*/parameter.steps == 0);
-    return;
-  }
-  const auto steps = at::full({}, parameter.steps + 1, at::kFloat);
-  const auto call = [&](auto fused) {
-    fused(at::TensorList{values}, at::TensorList{gradient}, at::TensorList{first}, at::TensorList{second},
-          at::TensorList{}, at::TensorList{steps}, parameter.rate, optimizer.beta1, optimizer.beta2,
-          parameter.weightDecay, optimizer.eps, /*amsgrad=*/false, /*maximize=*/false);
-  };
-  if (optimizer.kind == Optimizer::Kind::kAdam) {
-    call([](auto&&... arguments) { at::_fused_adam_(arguments...); });
-  } else {
-    call([](auto&&... arguments) { at::_fused_adamw_(arguments...); });
-  }
+  const Step step(optimizer, parameter);
+  if (optimizer.kind == "sgd") return sgd(step);
+  if (optimizer.kind == "adam") return adam(step, [](auto&&... arguments) { at::_fused_adam_(arguments...); });
+  if (optimizer.kind == "adamw") return adam(step, [](auto&&... arguments) { at::_fused_adamw_(arguments...); });
+  TORCH_CHECK(false, "no reference for ", optimizer.kind);
 }
 
 }  // namespace reference

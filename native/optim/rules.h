@@ -1,0 +1,21 @@
+#pragma once
+
+#include <variant>
+
+#include "optim/rules/adam.h"
+#include "optim/rules/adamw.h"
+#include "optim/rules/sgd.h"
+
+namespace resnet_torch::optim {
+
+/// The optimizers, a row each, and the settings of one of them. Whoever asks which it is asks here, by std::visit.
+using Settings = std::variant<  //
+    Adam,                       //
+    AdamW,                      //
+    Sgd>;
+
+inline StateNames stateNames(const Settings& settings) {
+  return std::visit([](const auto& rule) { return rule.state(); }, settings);
+}
+
+}  // namespace resnet_torch::optim
