@@ -13,16 +13,24 @@ namespace {
 /// Values that are worth a thread of their own.
 constexpr std::int64_t kGrain = 16384;
 
+/// The step of one value. Apart from the loop: an array that is declared in a simd loop has a copy for every lane,
+/// and GCC does not vectorise over it.
 template <class T, class Update, std::size_t... kSlot>
-void sweep(std::int64_t begin, std::int64_t end, T* parameter, const T* gradient,
-           const std::array<T*, kMostSlots>& of, const Update update, std::index_sequence<kSlot...>) {
-  // A parameter, its gradient and its slots never overlap, so that the compiler may take many values at a time.
+inline void stepValue(std::int64_t i, T* parameter, const T* gradient, const std::array<T*, kMostSlots>& of,
+                      const Update& update, std::index_sequence<kSlot...>) {
+  T slots[] = {of[kSlot][i]..., T(0)};
+  T value = parameter[i];
+  update(value, gradient[i], slots);
+  parameter[i] = value;
+  ((of[kSlot][i] = slots[kSlot]), ...);
+}
+
+template <class T, class Update, class Slots>
+void sweep(std::int64_t begin, std::int64_t end, T* parameter, const T* gradient, const std::array<T*, kMostSlots> of,
+           const Update update, Slots slots) {
+  // A parameter, its gradient and its slots never overlap, so that many values may be taken at a time.
 #pragma omp simd
-  for (std::int64_t i = begin; i < end; ++i) {
-    T slots[] = {of[kSlot][i]..., T(0)};
-    update(parameter[i], gradient[i], slots);
-    ((of[kSlot][i] = slots[kSlot]), ...);
-  }
+  for (std::int64_t i = begin; i < end; ++i) stepValue(i, parameter, gradient, of, update, slots);
 }
 
 template <class T, class Step>
