@@ -4,6 +4,7 @@
 
 #include "optim/rules/adam.h"
 #include "optim/rules/adamw.h"
+#include "optim/rules/rmsprop.h"
 #include "optim/rules/sgd.h"
 
 namespace resnet_torch::optim {
@@ -12,7 +13,8 @@ namespace resnet_torch::optim {
 using Settings = std::variant<  //
     Adam,                       //
     AdamW,                      //
-    Sgd>;
+    Sgd,                        //
+    Rmsprop>;
 
 inline StateNames stateNames(const Settings& settings) {
   return std::visit([](const auto& rule) { return rule.state(); }, settings);

@@ -1,6 +1,7 @@
 import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
 import { adam } from './optimizers/adam.js';
 import { adamw } from './optimizers/adamw.js';
+import { rmsprop } from './optimizers/rmsprop.js';
 import type { OptimizerRule, OptimizerSetting, SettingsOf, SettingValues } from './optimizers/rule.js';
 import { sgd } from './optimizers/sgd.js';
 
@@ -15,6 +16,8 @@ const RULES = {
    * the groups' and 0 by default there, as everywhere; 0.01 is usual.
    */
   adamW: adamw,
+  /** `torch.optim.RMSprop`, centered or not, with momentum or without. Weight decay is added to the gradient. */
+  rmsprop,
 } as const;
 
 type OptionsOf<Rule> = Rule extends OptimizerRule<string, infer Options> ? Options : never;
