@@ -5,6 +5,7 @@
 #include "optim/rules/adam.h"
 #include "optim/rules/adamw.h"
 #include "optim/rules/rmsprop.h"
+#include "optim/rules/nadam.h"
 #include "optim/rules/sgd.h"
 
 namespace resnet_torch::optim {
@@ -14,7 +15,8 @@ using Settings = std::variant<  //
     Adam,                       //
     AdamW,                      //
     Sgd,                        //
-    Rmsprop>;
+    Rmsprop,                    //
+    NAdam>;
 
 inline StateNames stateNames(const Settings& settings) {
   return std::visit([](const auto& rule) { return rule.state(); }, settings);

@@ -1,6 +1,7 @@
 import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
 import { adam } from './optimizers/adam.js';
 import { adamw } from './optimizers/adamw.js';
+import { nadam } from './optimizers/nadam.js';
 import { rmsprop } from './optimizers/rmsprop.js';
 import type { OptimizerRule, OptimizerSetting, SettingsOf, SettingValues } from './optimizers/rule.js';
 import { sgd } from './optimizers/sgd.js';
@@ -18,6 +19,8 @@ const RULES = {
   adamW: adamw,
   /** `torch.optim.RMSprop`, centered or not, with momentum or without. Weight decay is added to the gradient. */
   rmsprop,
+  /** `torch.optim.NAdam` (Dozat, 2016). Weight decay is added to the gradient, or decoupled as AdamW's. */
+  nadam,
 } as const;
 
 type OptionsOf<Rule> = Rule extends OptimizerRule<string, infer Options> ? Options : never;
