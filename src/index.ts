@@ -92,6 +92,7 @@ export {
   type UnitRates,
 } from './optim/groups.js';
 export type { AdamOptions } from './optim/optimizers/adam.js';
+export type { LionOptions } from './optim/optimizers/lion.js';
 export type { NAdamOptions } from './optim/optimizers/nadam.js';
 export type { RmspropOptions } from './optim/optimizers/rmsprop.js';
 export type { SgdOptions } from './optim/optimizers/sgd.js';

@@ -6,6 +6,7 @@
 #include "optim/rules/adamw.h"
 #include "optim/rules/rmsprop.h"
 #include "optim/rules/nadam.h"
+#include "optim/rules/lion.h"
 #include "optim/rules/sgd.h"
 
 namespace resnet_torch::optim {
@@ -16,7 +17,8 @@ using Settings = std::variant<  //
     AdamW,                      //
     Sgd,                        //
     Rmsprop,                    //
-    NAdam>;
+    NAdam,                      //
+    Lion>;
 
 inline StateNames stateNames(const Settings& settings) {
   return std::visit([](const auto& rule) { return rule.state(); }, settings);

@@ -1,6 +1,7 @@
 import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
 import { adam } from './optimizers/adam.js';
 import { adamw } from './optimizers/adamw.js';
+import { lion } from './optimizers/lion.js';
 import { nadam } from './optimizers/nadam.js';
 import { rmsprop } from './optimizers/rmsprop.js';
 import type { OptimizerRule, OptimizerSetting, SettingsOf, SettingValues } from './optimizers/rule.js';
@@ -21,6 +22,11 @@ const RULES = {
   rmsprop,
   /** `torch.optim.NAdam` (Dozat, 2016). Weight decay is added to the gradient, or decoupled as AdamW's. */
   nadam,
+  /**
+   * `timm.optim.Lion` (Chen et al., 2023): every weight moves by its rate, up or down. Weight decay shrinks the weights, by
+   * the rate. Rates are three to ten times smaller than Adam's, weight decay as much larger.
+   */
+  lion,
 } as const;
 
 type OptionsOf<Rule> = Rule extends OptimizerRule<string, infer Options> ? Options : never;
