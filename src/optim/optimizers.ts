@@ -48,7 +48,10 @@ export const OPTIMIZER_RULES: readonly OptimizerRule<OptimizerKind>[] = Object.v
 /** Names by which options and the command line know the optimizers. */
 export const OPTIMIZER_KINDS = OPTIMIZER_RULES.map(({ kind }) => kind);
 
-/** The optimizers, with the arithmetic and defaults of PyTorch's of the same names (but for SGD's momentum of 0.9). */
+/**
+ * The optimizers, with the arithmetic and defaults of PyTorch's of the same names (but for SGD's momentum of 0.9), and of
+ * timm's where PyTorch has none.
+ */
 export const optimizers = Object.fromEntries(
   Object.entries(RULES).map(([name, rule]) => [
     name,
@@ -71,23 +74,19 @@ function fromOptions(rule: OptimizerRule, where: string, options: object): Optim
   if (!Array.isArray(betas) || betas.length !== 2) {
     throw invalidArgument(`betas must be two numbers, such as [0.9, 0.999], not ${describe(betas)}.`);
   }
-  return specOf(rule, { ...rest, beta1: betas[0] as unknown, beta2: betas[1] as unknown });
+  const label = (name: string) => (name === 'beta1' ? 'betas[0]' : name === 'beta2' ? 'betas[1]' : name);
+  return specOf(rule, { ...rest, beta1: betas[0] as unknown, beta2: betas[1] as unknown }, label);
 }
 
 /** Checked settings, or their defaults, in the order of the rule. */
-function specOf(rule: OptimizerRule, given: object): OptimizerSpec {
+function specOf(rule: OptimizerRule, given: object, label = (name: string) => name): OptimizerSpec {
   const known = Object.entries<OptimizerSetting>(rule.settings);
   const values = given as Readonly<Record<string, unknown>>;
   const settings = Object.fromEntries(
-    known.map(([name, setting]) => [name, checked(setting, values[name] ?? setting.default, labelOf(name))]),
+    known.map(([name, setting]) => [name, checked(setting, values[name] ?? setting.default, label(name))]),
   );
   rule.check?.(settings);
   return { kind: rule.kind, ...settings } as OptimizerSpec;
-}
-
-function labelOf(name: string): string {
-  const place = (BETAS as readonly string[]).indexOf(name);
-  return place < 0 ? name : `betas[${place}]`;
 }
 
 function checked(setting: OptimizerSetting, value: unknown, name: string): number | boolean {

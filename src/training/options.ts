@@ -32,6 +32,11 @@ export interface StrategyOverrides {
   readonly decayNormBias?: boolean;
   /** A name stands for that optimizer with its defaults. */
   readonly optimizer?: OptimizerKind | OptimizerSpec;
+  /**
+   * Settings of the optimizer by the names that plain data has for them, such as `{ momentum: 0.8 }` or `{ beta2: 0.99 }`, in
+   * the place of its defaults or of the strategy's.
+   */
+  readonly optimizerOptions?: Readonly<Record<string, number | boolean>>;
   /** A name, plain data, or a function `(step, total) => factor` of the step (from 0) on every group's rate. */
   readonly schedule?: ScheduleKind | ScheduleSpec | Schedule;
   /** Epochs, or a part of one, over which rates rise from nothing. */

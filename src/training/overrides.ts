@@ -1,6 +1,6 @@
 import { freezesBackbone } from '../model/freeze.js';
 import { type GroupSpec, groupSpecOf, type ParameterGroup } from '../optim/groups.js';
-import { type OptimizerSpec, usualWeightDecay } from '../optim/optimizers.js';
+import { type OptimizerSpec, optimizerWith, usualWeightDecay } from '../optim/optimizers.js';
 import { type ScheduleSpec, scheduleOf, schedulesWith } from '../optim/schedules.js';
 import { invalidArgument } from '../options.js';
 import { checkedValues, namesOf, OPTION_ROWS, pick } from './option-values.js';
@@ -25,7 +25,8 @@ const OVERRIDES = namesOf('strategy');
 export function overrideStrategy(base: Strategy, given: StrategyOverrides): Strategy {
   const overrides = pick(checkedValues(given, OVERRIDES), OVERRIDES);
   const { freeze = base.freeze, batchNorm = base.batchNorm, augment = base.augment } = overrides;
-  const optimizer = overrides.optimizer ?? base.optimizer;
+  const { optimizer: named = base.optimizer, optimizerOptions: own } = overrides;
+  const optimizer = own === undefined ? named : optimizerWith(named, own);
   return {
     ...base,
     freeze,
