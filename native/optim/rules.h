@@ -4,9 +4,9 @@
 
 #include "optim/rules/adam.h"
 #include "optim/rules/adamw.h"
-#include "optim/rules/rmsprop.h"
-#include "optim/rules/nadam.h"
 #include "optim/rules/lion.h"
+#include "optim/rules/nadam.h"
+#include "optim/rules/rmsprop.h"
 #include "optim/rules/sgd.h"
 
 namespace resnet_torch::optim {

@@ -353,7 +353,7 @@ void testManyChunks() {
 }  // namespace
 
 int testOptimizer(std::mt19937& random) {
-  using optim::Adam, optim::AdamW, optim::Sgd;
+  using optim::Adam, optim::AdamW, optim::Lion, optim::NAdam, optim::Rmsprop, optim::Sgd;
   const Case cases[] = {
       {"sgd", settings(Sgd{}), 1, false, 1},
       {"sgd with momentum", settings(Sgd{0.9}), 1, false, 4},
@@ -363,6 +363,14 @@ int testOptimizer(std::mt19937& random) {
       {"adam, clipped and scaled", clipped(settings(Adam{}), 2, 2), 4096, true, 1},
       {"adamW", clipped(settings(AdamW{}), 0, 0), 1, true, 132},
       {"adamW, scaled", clipped(settings(AdamW{}), 1e6, 2), 256, true, 1},
+      {"rmsprop", settings(Rmsprop{}), 1, false, 4},
+      {"rmsprop, centered", settings(Rmsprop{0.9, 1e-3, 0, true}), 1, false, 1},
+      {"rmsprop with momentum", clipped(settings(Rmsprop{0.95, 1e-3, 0.8}), 2, 2), 256, true, 1},
+      {"rmsprop, centered, with momentum", settings(Rmsprop{0.9, 1e-3, 0.8, true}), 1, false, 4},
+      {"nadam", settings(NAdam{}), 1, false, 1},
+      {"nadam, decoupled", clipped(settings(NAdam{0.8, 0.99, 1e-6, 0.1, true}), 1, 2), 256, true, 4},
+      {"lion", settings(Lion{}), 1, false, 1},
+      {"lion, scaled", clipped(settings(Lion{0.8, 0.95}), 2, 2), 1024, true, 4},
   };
   testEdges();
   testManyChunks();

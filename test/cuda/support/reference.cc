@@ -123,6 +123,54 @@ void adam(Step step, Fused fused) {
         step.setting("beta2"), step.of.weightDecay, step.setting("eps"), /*amsgrad=*/false, /*maximize=*/false);
 }
 
+/// torch.optim.RMSprop's loop.
+void rmsprop(Step step) {
+  const double alpha = step.setting("alpha"), momentum = step.setting("momentum");
+  auto gradient = step.gradient.add(step.values, step.of.weightDecay);
+  auto square = step.slots[0].mul_(alpha).addcmul_(gradient, gradient, 1 - alpha);
+  if (step.setting("centered") != 0) {
+    step.slots[1].lerp_(gradient, 1 - alpha);
+    square = square.addcmul(step.slots[1], step.slots[1], -1);
+  }
+  const auto root = square.sqrt().add_(step.setting("eps"));
+  if (momentum == 0) {
+    step.values.addcdiv_(gradient, root, -step.of.rate);
+  } else {
+    step.slots.back().mul_(momentum).addcdiv_(gradient, root);
+    step.values.add_(step.slots.back(), -step.of.rate);
+  }
+}
+
+/// torch.optim.NAdam's.
+void nadam(Step step) {
+  const double beta1 = step.setting("beta1"), beta2 = step.setting("beta2"), count = step.of.steps + 1.0;
+  const auto momentumAt = [&](double at) {
+    return beta1 * (1 - 0.5 * std::pow(0.96, at * step.setting("momentumDecay")));
+  };
+  const double momentum = momentumAt(count), next = momentumAt(count + 1);
+  auto gradient = step.gradient;
+  if (step.setting("decoupledWeightDecay") != 0) {
+    step.values.mul_(1 - step.of.rate * step.of.weightDecay);
+  } else {
+    gradient = gradient.add(step.values, step.of.weightDecay);
+  }
+  step.of.scalar *= static_cast<float>(momentum);
+  step.slots[0].lerp_(gradient, 1 - beta1);
+  step.slots[1].mul_(beta2).addcmul_(gradient, gradient, 1 - beta2);
+  const auto root = step.slots[1].div(1 - std::pow(beta2, count)).sqrt().add_(step.setting("eps"));
+  step.values.addcdiv_(gradient, root, -step.of.rate * (1 - momentum) / (1 - step.of.scalar));
+  step.values.addcdiv_(step.slots[0], root, -step.of.rate * next / (1 - step.of.scalar * next));
+}
+
+/// timm.optim.Lion's.
+void lion(Step step) {
+  const double beta1 = step.setting("beta1"), beta2 = step.setting("beta2");
+  step.values.mul_(1 - step.of.rate * step.of.weightDecay);
+  const auto direction = step.slots[0].mul(beta1).add_(step.gradient, 1 - beta1);
+  step.values.add_(direction.sign(), -step.of.rate);
+  step.slots[0].lerp_(step.gradient, 1 - beta2);
+}
+
 }  // namespace
 
 void step(const Optimizer& optimizer, Parameter& parameter) {
@@ -130,6 +178,9 @@ void step(const Optimizer& optimizer, Parameter& parameter) {
   if (optimizer.kind == "sgd") return sgd(step);
   if (optimizer.kind == "adam") return adam(step, [](auto&&... arguments) { at::_fused_adam_(arguments...); });
   if (optimizer.kind == "adamw") return adam(step, [](auto&&... arguments) { at::_fused_adamw_(arguments...); });
+  if (optimizer.kind == "rmsprop") return rmsprop(step);
+  if (optimizer.kind == "nadam") return nadam(step);
+  if (optimizer.kind == "lion") return lion(step);
   TORCH_CHECK(false, "no reference for ", optimizer.kind);
 }
 
