@@ -82,7 +82,6 @@ export type { Preprocessing, TransformMetadata, WeightsSource } from './model/we
 export type { ImageFailure } from './native/contract/data.js';
 export type { NativeDevice } from './native/contract/device.js';
 export type { Floats, ModelDtype } from './native/contract/model.js';
-export type { NativeOptimizer } from './native/contract/session.js';
 export type { Note } from './notes.js';
 export {
   type ByUnitOptions,
@@ -96,7 +95,12 @@ export {
   type UniformOptions,
   type UnitRates,
 } from './optim/groups.js';
-export { type AdamOptions, type OptimizerSpec, optimizers, type SgdOptions } from './optim/optimizers.js';
+export type { AdamOptions } from './optim/optimizers/adam.js';
+export type { LionOptions } from './optim/optimizers/lion.js';
+export type { NAdamOptions } from './optim/optimizers/nadam.js';
+export type { RmspropOptions } from './optim/optimizers/rmsprop.js';
+export type { SgdOptions } from './optim/optimizers/sgd.js';
+export { type OptimizerKind, type OptimizerSpec, optimizers } from './optim/optimizers.js';
 export type { CosineRestartsOptions } from './optim/schedules/cosine-restarts.js';
 export type { ExponentialOptions } from './optim/schedules/exponential.js';
 export type { MultiStepOptions } from './optim/schedules/multi-step.js';

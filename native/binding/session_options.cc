@@ -2,30 +2,11 @@
 
 #include "binding/arguments.h"
 #include "binding/model.h"
+#include "binding/optimizer_options.h"
 
 namespace resnet_torch::binding {
 
 namespace {
-
-optim::Settings toSettings(const Napi::Object& object) {
-  optim::Settings settings;
-  const auto kind = toText(object.Get("kind"), "optimizer.kind");
-  const auto number = [&](const char* name) { return toNumber(object.Get(name), std::string("optimizer.") + name); };
-  if (kind == "sgd") {
-    settings.kind = optim::Kind::kSgd;
-    settings.momentum = number("momentum");
-    settings.dampening = number("dampening");
-    settings.nesterov = toBoolean(object.Get("nesterov"), "optimizer.nesterov");
-  } else if (kind == "adam" || kind == "adamw") {
-    settings.kind = kind == "adam" ? optim::Kind::kAdam : optim::Kind::kAdamW;
-    settings.beta1 = number("beta1");
-    settings.beta2 = number("beta2");
-    settings.eps = number("eps");
-  } else {
-    invalid("optimizer.kind", "'sgd', 'adam' or 'adamw'");
-  }
-  return settings;
-}
 
 /// A fixed scale; without one torch.amp.GradScaler's.
 train::LossScale toLossScale(const Napi::Value& value) {
@@ -61,7 +42,7 @@ train::SessionOptions toSessionOptions(const model::ResNet50& model, const Napi:
                               toTexts(group.Get("parameters"), name + ".parameters"),
                               toNumber(group.Get("weightDecay"), name + ".weightDecay")});
   }
-  options.optimizer = toSettings(toObject(object.Get("optimizer"), "optimizer"));
+  options.optimizer = toOptimizer(toObject(object.Get("optimizer"), "optimizer"));
   if (!object.Get("loss").IsUndefined()) options.loss = toLoss(toObject(object.Get("loss"), "loss"));
   if (!object.Get("clipNorm").IsUndefined()) {
     options.clipNorm = toNumber(object.Get("clipNorm"), "clipNorm");

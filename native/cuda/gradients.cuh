@@ -44,10 +44,10 @@ template <class Body>
 __device__ __forceinline__ void overChunk(const OptimizerTensor& tensor, const Chunk& chunk, Body body) {
   const auto begin = chunk.index * kChunkSize;
   const auto end = begin + kChunkSize < tensor.size ? begin + kChunkSize : tensor.size;
-  const auto any = reinterpret_cast<std::uintptr_t>(tensor.parameter) |
-                   reinterpret_cast<std::uintptr_t>(tensor.gradient) |
-                   reinterpret_cast<std::uintptr_t>(tensor.first) | reinterpret_cast<std::uintptr_t>(tensor.second) |
-                   reinterpret_cast<std::uintptr_t>(tensor.copy);
+  auto any = reinterpret_cast<std::uintptr_t>(tensor.parameter) | reinterpret_cast<std::uintptr_t>(tensor.gradient) |
+             reinterpret_cast<std::uintptr_t>(tensor.copy);
+#pragma unroll
+  for (const float* slot : tensor.slots) any |= reinterpret_cast<std::uintptr_t>(slot);
   const auto whole = any % 16 == 0 ? begin + (end - begin) / kTensorPacket * kTensorPacket : begin;
   const auto thread = static_cast<std::int64_t>(threadIdx.x);
   for (auto at = begin + thread * kTensorPacket; at < whole; at += kThreads * kTensorPacket)

@@ -6,6 +6,7 @@
 
 #include "cuda/context.h"
 #include "cuda/loss.h"
+#include "optim/rules.h"
 
 // The optimizer step of all parameters, whatever their groups and rates, without a host scalar that varies and
 // without a read by the host, so that a captured graph may replay it. Three launches: gradientNorm (where gradients
@@ -17,10 +18,9 @@ enum class Storage : std::int32_t { kFloat32, kFloat16, kBfloat16 };
 /// One parameter. All of these are device memory and lie alike.
 struct OptimizerTensor {
   float* parameter = nullptr;
-  const void* gradient = nullptr;  ///< null passes the parameter over, its state and count too
-  float* first = nullptr;          ///< SGD's momentum buffer, null without momentum; Adam's first moment
-  float* second = nullptr;         ///< Adam's second moment
-  void* copy = nullptr;            ///< receives the new values in the precision computed in; may be null
+  const void* gradient = nullptr;        ///< null passes the parameter over, its state and count too
+  float* slots[optim::kMostSlots] = {};  ///< as the rule's StateNames, null beyond them
+  void* copy = nullptr;                  ///< receives the new values in the precision computed in; may be null
   std::int64_t size = 0;
   std::int32_t group = 0;
   float weightDecay = 0;
@@ -34,10 +34,9 @@ struct Chunk {
 inline constexpr std::int64_t kChunkSize = 16384;
 std::vector<Chunk> chunksOf(std::span<const std::int64_t> sizes);
 
-/// What prepareStep works out for one parameter's step; for optimizerStep alone.
-struct StepFactors {
-  float rate, decay, rootScale;
-  std::int32_t first;
+/// The rule's Update of one parameter's step, which prepareStep works out; for optimizerStep alone.
+struct alignas(8) StepFactors {
+  std::byte bytes[48];
 };
 
 inline constexpr int kRateRows = 64;
@@ -68,21 +67,20 @@ struct OptimizerTable {
   int chunkCount = 0;
   const double* rates = nullptr;  ///< [kRateRows, groups]
   int groups = 0;
+  float* scalars = nullptr;  ///< [tensors] the rule's own number of each, where it has one
 };
 
-enum class OptimizerKind : std::int32_t { kSgd, kAdam, kAdamW };
-
-/// torch.optim's settings, torch.nn.utils.clip_grad_norm_'s limit and torch.amp.GradScaler's.
-struct OptimizerSettings {
-  OptimizerKind kind = OptimizerKind::kAdam;
-  double momentum = 0, dampening = 0;
-  bool nesterov = false;
-  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+/// torch.nn.utils.clip_grad_norm_'s limit and torch.amp.GradScaler's settings.
+struct GradientSettings {
   double maxNorm = 0;  ///< 0 for no clipping
   /// The scale of losses grows after so many steps without an overflow; 0 leaves it as it is.
   std::int32_t growthInterval = 0;
   double growth = 2, backoff = 0.5;
   bool mayOverflow = false;  ///< whether a gradient that is not finite ends no more than its own step
+};
+
+struct OptimizerSettings : GradientSettings {
+  optim::Settings rule;
 };
 
 /// Parts of the norm of all gradients, [chunkCount] floats: Σ (gradient / scale)² of a chunk, or not a number where a
@@ -95,7 +93,7 @@ void gradientNorm(const OptimizerTable& table, const StepState* state, float* pa
 void prepareStep(const OptimizerTable& table, const OptimizerSettings& settings, const float* parts,
                  const BatchResult* results, StepState* state, const Context& context);
 
-/// torch.optim.SGD, Adam or AdamW for all parameters. A step that is skipped changes nothing.
+/// The rule's step of all parameters. A step that is skipped changes nothing.
 void optimizerStep(const OptimizerTable& table, const OptimizerSettings& settings, const StepState* state,
                    const Context& context);
 

@@ -26,15 +26,7 @@ constexpr std::int64_t wordOf(std::size_t offset) {
 OptimizerSettings settingsOf(const optim::Settings& from, const train::StepSettings& step) {
   const auto& scale = step.scale;
   OptimizerSettings settings;
-  settings.kind = from.kind == optim::Kind::kSgd    ? OptimizerKind::kSgd
-                  : from.kind == optim::Kind::kAdam ? OptimizerKind::kAdam
-                                                    : OptimizerKind::kAdamW;
-  settings.momentum = from.momentum;
-  settings.dampening = from.dampening;
-  settings.nesterov = from.nesterov;
-  settings.beta1 = from.beta1;
-  settings.beta2 = from.beta2;
-  settings.eps = from.eps;
+  settings.rule = from;
   settings.maxNorm = step.clipNorm;
   settings.growthInterval = scale.growthInterval;
   settings.growth = scale.growth;
@@ -84,18 +76,18 @@ TrainingStep::TrainingStep(const optim::Optimizer& optimizer, const train::StepS
 }
 
 void TrainingStep::rebind() {
-  const auto slots = optimizer_.slots();
+  const auto places = optimizer_.places();
   std::vector<OptimizerTensor> tensors;
   std::vector<std::int64_t> sizes;
-  for (const auto& slot : slots) {
-    const auto& parameter = slot.parameter;
+  for (const auto& place : places) {
+    const auto& parameter = place.parameter;
     TORCH_CHECK(parameter.scalar_type() == at::kFloat && parameter.is_non_overlapping_and_dense());
-    for (const auto& values : {slot.gradient, slot.first, slot.second}) requireLikeParameter(parameter, values);
+    requireLikeParameter(parameter, place.gradient);
+    for (const auto& values : place.slots) requireLikeParameter(parameter, values);
     OptimizerTensor tensor;
     tensor.parameter = into<float>(parameter);
-    tensor.gradient = from<float>(slot.gradient);
-    tensor.first = into<float>(slot.first);
-    tensor.second = into<float>(slot.second);
+    tensor.gradient = from<float>(place.gradient);
+    for (std::size_t k = 0; k < place.slots.size(); ++k) tensor.slots[k] = into<float>(place.slots[k]);
     tensor.size = parameter.numel();
     const auto kept = std::find_if(copies_.begin(), copies_.end(),
                                    [&](const model::WeightCopy& copy) { return copy.weight.is_same(parameter); });
@@ -103,8 +95,8 @@ void TrainingStep::rebind() {
       tensor.copy = kept->copy.mutable_data_ptr();
       tensor.copyStorage = storageOf(kept->copy);
     }
-    tensor.group = slot.group;
-    tensor.weightDecay = static_cast<float>(optimizer_.groups()[static_cast<std::size_t>(slot.group)].weightDecay);
+    tensor.group = place.group;
+    tensor.weightDecay = static_cast<float>(optimizer_.groups()[static_cast<std::size_t>(place.group)].weightDecay);
     tensors.push_back(tensor);
     sizes.push_back(tensor.size);
   }
@@ -126,6 +118,7 @@ OptimizerTable TrainingStep::table() const {
   table.chunkCount = chunkCount_;
   table.rates = from<double>(rates_);
   table.groups = static_cast<int>(groups_);
+  table.scalars = into<float>(optimizer_.scalars());
   return table;
 }
 

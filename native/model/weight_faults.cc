@@ -11,9 +11,9 @@ namespace {
 
 constexpr std::size_t kMostNames = 5;
 
-/// Means of squares: BatchNorm's, and Adam's.
+/// Means of squares: BatchNorm's, Adam's and RMSprop's.
 bool isVariance(const std::string& name) {
-  return name.ends_with(".running_var") || name.ends_with(".exp_avg_sq");
+  return name.ends_with(".running_var") || name.ends_with(".exp_avg_sq") || name.ends_with(".square_avg");
 }
 
 bool anyBelowZero(const at::Tensor& values) {

@@ -1,22 +1,38 @@
 #include "optim/optimizer.h"
 
+#include <array>
+
 #include "core/errors.h"
+#include "optim/batch.h"
 
 namespace resnet_torch::optim {
 
 namespace {
 
-/// The fused kernels walk raw memory, so a gradient must lie as its parameter lies.
+/// Rules walk raw memory, so a gradient must lie as its parameter lies.
 at::Tensor alignedGradient(const at::Tensor& parameter) {
   const auto& gradient = parameter.grad();
   if (gradient.strides() == parameter.strides()) return gradient;
   return at::empty_like(parameter).copy_(gradient);
 }
 
+at::TensorOptions counts(const at::Tensor& parameter) {
+  return parameter.options().dtype(at::kFloat);
+}
+
 }  // namespace
 
-Optimizer::Optimizer(Settings settings, std::vector<Group> groups) : settings_(settings), groups_(std::move(groups)) {
+Optimizer::Optimizer(Settings settings, std::vector<Group> groups)
+    : settings_(settings), names_(stateNames(settings)), groups_(std::move(groups)) {
   for (const auto& group : groups_) states_.emplace_back(group.parameters.size());
+}
+
+Optimizer::State Optimizer::newState(const at::Tensor& parameter) const {
+  State state;
+  for (std::size_t k = 0; k < names_.slots.size(); ++k) state.slots.push_back(at::zeros_like(parameter));
+  if (names_.step) state.step = at::zeros({}, counts(parameter));
+  if (names_.scalar) state.scalar = at::full({}, names_.scalarStart, counts(parameter));
+  return state;
 }
 
 void Optimizer::step(std::span<const double> rates) {
@@ -25,78 +41,38 @@ void Optimizer::step(std::span<const double> rates) {
                                             std::to_string(groups_.size()) + " parameter groups");
   const at::NoGradGuard noGrad;
   // All memory is taken before the first weight moves: where there is none, nothing has changed.
-  std::vector<Update> updates;
-  for (std::size_t i = 0; i < groups_.size(); ++i) {
-    if (settings_.kind == Kind::kSgd) {
-      prepareSgd(groups_[i], states_[i], rates[i], updates);
-    } else {
-      prepareAdam(groups_[i], states_[i], rates[i], updates);
+  std::vector<Batch> batches;
+  std::vector<std::pair<State*, State>> fresh;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    // Those that take their first step go apart: rules may begin in another way.
+    std::array<Batch, 2> sides;
+    for (auto& side : sides) {
+      side.slots.resize(names_.slots.size());
+      side.rate = rates[g];
+      side.weightDecay = groups_[g].weightDecay;
     }
-  }
-  for (const auto& update : updates) update();
-}
-
-void Optimizer::prepareSgd(const Group& group, std::vector<State>& states, double rate,
-                           std::vector<Update>& updates) {
-  struct Call {
-    std::vector<at::Tensor> parameters, gradients, buffers;
-    std::vector<State*> states;
-  };
-  // PyTorch starts a buffer with its first gradient itself, undampened, and tells the kernel by a flag: a call of its
-  // own.
-  Call starting, going;
-  for (std::size_t i = 0; i < group.parameters.size(); ++i) {
-    const auto& parameter = group.parameters[i].tensor;
-    if (!parameter.grad().defined()) continue;
-    const bool start = settings_.momentum != 0 && !states[i].first.defined();
-    auto& call = start ? starting : going;
-    call.parameters.push_back(parameter);
-    call.gradients.push_back(alignedGradient(parameter));
-    call.states.push_back(&states[i]);
-    if (settings_.momentum != 0) call.buffers.push_back(start ? at::zeros_like(parameter) : states[i].first);
-  }
-  for (const bool first : {true, false}) {
-    auto& call = first ? starting : going;
-    if (call.parameters.empty()) continue;
-    updates.emplace_back([this, call = std::move(call), decay = group.weightDecay, rate, first] {
-      at::_fused_sgd_(call.parameters, call.gradients, call.buffers, decay, settings_.momentum, rate,
-                      settings_.dampening, settings_.nesterov, /*maximize=*/false, /*is_first_step=*/first);
-      for (std::size_t i = 0; first && i < call.states.size(); ++i) call.states[i]->first = call.buffers[i];
-    });
-  }
-}
-
-void Optimizer::prepareAdam(const Group& group, std::vector<State>& states, double rate,
-                            std::vector<Update>& updates) {
-  std::vector<at::Tensor> parameters, gradients, first, second, steps;
-  for (std::size_t i = 0; i < group.parameters.size(); ++i) {
-    const auto& parameter = group.parameters[i].tensor;
-    if (!parameter.grad().defined()) continue;
-    auto& state = states[i];
-    if (!state.first.defined()) {
-      state.first = at::zeros_like(parameter);
-      state.second = at::zeros_like(parameter);
-      state.steps = at::zeros({}, parameter.options().dtype(at::kFloat));
+    sides[0].first = true;
+    for (std::size_t i = 0; i < states_[g].size(); ++i) {
+      const auto& parameter = groups_[g].parameters[i].tensor;
+      if (!parameter.grad().defined()) continue;
+      auto* state = &states_[g][i];
+      const bool first = !state->made();
+      auto& batch = sides[first ? 0 : 1];
+      if (first) state = &fresh.emplace_back(state, newState(parameter)).second;
+      batch.parameters.push_back(parameter);
+      batch.gradients.push_back(alignedGradient(parameter));
+      for (std::size_t k = 0; k < state->slots.size(); ++k) batch.slots[k].push_back(state->slots[k]);
+      if (names_.step) batch.steps.push_back(state->step);
+      if (names_.scalar) batch.scalars.push_back(state->scalar);
     }
-    parameters.push_back(parameter);
-    gradients.push_back(alignedGradient(parameter));
-    first.push_back(state.first);
-    second.push_back(state.second);
-    steps.push_back(state.steps);
+    for (auto& side : sides)
+      if (!side.parameters.empty()) batches.push_back(std::move(side));
   }
-  if (parameters.empty()) return;
-  updates.emplace_back([=, this, decay = group.weightDecay] {
-    at::_foreach_add_(steps, 1);
-    const auto call = [&](auto fused) {
-      fused(parameters, gradients, first, second, at::TensorList{}, steps, rate, settings_.beta1, settings_.beta2,
-            decay, settings_.eps, /*amsgrad=*/false, /*maximize=*/false);
-    };
-    if (settings_.kind == Kind::kAdam) {
-      call([](auto&&... arguments) { at::_fused_adam_(arguments...); });
-    } else {
-      call([](auto&&... arguments) { at::_fused_adamw_(arguments...); });
-    }
-  });
+  for (auto& [state, made] : fresh) *state = std::move(made);
+  for (auto& batch : batches) {
+    if (names_.step) at::_foreach_add_(batch.steps, 1);
+    update(settings_, batch);
+  }
 }
 
 void Optimizer::clearGradients() {
@@ -113,43 +89,55 @@ std::vector<Optimizer::StateTensor> Optimizer::state() const {
       if (reserved() && taken.const_data_ptr<float>()[number] == 0) continue;
       const auto& state = states_[g][i];
       const auto& name = groups_[g].parameters[i].name;
-      if (state.first.defined()) all.push_back({name, firstName(), state.first});
-      if (state.second.defined()) all.push_back({name, "exp_avg_sq", state.second});
-      if (state.steps.defined()) all.push_back({name, "step", state.steps});
+      for (std::size_t k = 0; k < state.slots.size(); ++k) all.push_back({name, names_.slots[k], state.slots[k]});
+      if (state.step.defined()) all.push_back({name, "step", state.step});
+      if (state.scalar.defined()) all.push_back({name, names_.scalar, state.scalar});
     }
   }
   return all;
 }
 
-void Optimizer::setState(const std::string& parameter, const std::string& state, const at::Tensor& value) {
+Optimizer::Found Optimizer::find(const std::string& parameter) {
   std::int64_t number = 0;
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    for (std::size_t i = 0; i < states_[g].size(); ++i, ++number) {
-      const auto& entry = groups_[g].parameters[i];
-      if (entry.name != parameter) continue;
-      const bool adam = settings_.kind != Kind::kSgd;
-      at::Tensor* target = state == firstName()            ? &states_[g][i].first
-                           : adam && state == "exp_avg_sq" ? &states_[g][i].second
-                           : adam && state == "step"       ? &states_[g][i].steps
-                                                           : nullptr;
-      if (!target || (reserved() && !target->defined())) break;
-      const bool scalar = state == "step";
-      if (value.sizes() != (scalar ? at::IntArrayRef{} : entry.tensor.sizes()))
-        throw Error("ERR_CHECKPOINT",
-                    "The optimizer state " + parameter + "." + state + " has another shape than its parameter");
-      if (reserved()) {
-        target->copy_(value);
-        // SGD's buffer would begin anew with the first step that is counted.
-        if (!adam) flat_.steps[number].fill_(1);
-        return;
-      }
-      *target = (scalar ? at::zeros({}, entry.tensor.options().dtype(at::kFloat)) : at::zeros_like(entry.tensor))
-                    .copy_(value);
-      return;
-    }
-  }
-  throw Error("ERR_CHECKPOINT",
-              "The optimizer state " + parameter + "." + state + " does not belong to this optimizer");
+  for (std::size_t g = 0; g < groups_.size(); ++g)
+    for (std::size_t i = 0; i < states_[g].size(); ++i, ++number)
+      if (groups_[g].parameters[i].name == parameter) return {&groups_[g].parameters[i], &states_[g][i], number};
+  return {};
+}
+
+at::Tensor* Optimizer::tensorOf(State& state, const std::string& name) const {
+  for (std::size_t k = 0; k < names_.slots.size(); ++k)
+    if (name == names_.slots[k]) return &state.slots[k];
+  if (names_.step && name == "step") return &state.step;
+  return names_.scalar && name == names_.scalar ? &state.scalar : nullptr;
+}
+
+void Optimizer::setState(const std::string& parameter, const std::string& name, const at::Tensor& value) {
+  const auto [found, state, number] = find(parameter);
+  State fresh;
+  const bool first = state && !state->made();
+  if (first) fresh = newState(found->tensor);
+  auto* target = !state ? nullptr : tensorOf(first ? fresh : *state, name);
+  if (!target)
+    throw Error("ERR_CHECKPOINT",
+                "The optimizer state " + parameter + "." + name + " does not belong to this optimizer");
+  if (value.sizes() != target->sizes())
+    throw Error("ERR_CHECKPOINT",
+                "The optimizer state " + parameter + "." + name + " has another shape than its parameter");
+  target->copy_(value);
+  if (first) *state = std::move(fresh);
+  ++state->set;
+  // A rule that keeps no count would begin anew with the first step that is counted.
+  if (reserved() && !names_.step) flat_.steps[number].fill_(1);
+}
+
+void Optimizer::checkState() const {
+  const auto whole = names_.slots.size() + (names_.step ? 1 : 0) + (names_.scalar ? 1 : 0);
+  for (std::size_t g = 0; g < groups_.size(); ++g)
+    for (std::size_t i = 0; i < states_[g].size(); ++i)
+      if (states_[g][i].set != 0 && states_[g][i].set % whole != 0)
+        throw Error("ERR_CHECKPOINT", "Of the optimizer's state of " + groups_[g].parameters[i].name +
+                                          " a part is missing: use the checkpoint of another run");
 }
 
 void Optimizer::reserve() {
@@ -167,22 +155,24 @@ void Optimizer::reserve() {
       ++count;
     }
   }
-  const bool adam = settings_.kind != Kind::kSgd;
-  const auto options = groups_.front().parameters.front().tensor.options().dtype(at::kFloat);
+  const auto options = counts(groups_.front().parameters.front().tensor);
   flat_.steps = at::zeros({count}, options);
+  if (names_.scalar) flat_.scalars = at::full({count}, names_.scalarStart, options);
   flat_.gradients = at::zeros({total}, options);
-  if (adam || settings_.momentum != 0) flat_.first = at::zeros({total}, options);
-  if (adam) flat_.second = at::zeros({total}, options);
+  for (std::size_t k = 0; k < names_.slots.size(); ++k) flat_.slots.push_back(at::zeros({total}, options));
   std::int64_t offset = 0, number = 0;
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     for (std::size_t i = 0; i < states_[g].size(); ++i, ++number) {
       const auto& parameter = groups_[g].parameters[i].tensor;
-      auto& state = states_[g][i];
       const auto piece = [&](const at::Tensor& flat) {
-        return flat.defined() ? flat.as_strided(parameter.sizes(), parameter.strides(), offset) : at::Tensor();
+        return flat.as_strided(parameter.sizes(), parameter.strides(), offset);
       };
-      state = {piece(flat_.first), piece(flat_.second), adam ? flat_.steps[number] : at::Tensor(),
-               piece(flat_.gradients)};
+      State state;
+      for (const auto& flat : flat_.slots) state.slots.push_back(piece(flat));
+      if (names_.step) state.step = flat_.steps[number];
+      if (names_.scalar) state.scalar = flat_.scalars[number];
+      state.gradient = piece(flat_.gradients);
+      states_[g][i] = std::move(state);
       offset += room(parameter);
     }
   }
@@ -195,24 +185,32 @@ void Optimizer::attachGradients() {
       groups_[g].parameters[i].tensor.mutable_grad() = states_[g][i].gradient;
 }
 
-std::vector<Optimizer::Slot> Optimizer::slots() const {
-  std::vector<Slot> slots;
+std::vector<Optimizer::Place> Optimizer::places() const {
+  std::vector<Place> places;
   for (std::size_t g = 0; g < groups_.size(); ++g)
     for (std::size_t i = 0; i < states_[g].size(); ++i) {
       const auto& tensor = groups_[g].parameters[i].tensor;
-      slots.push_back({tensor, tensor.grad(), states_[g][i].first, states_[g][i].second, static_cast<int>(g)});
+      places.push_back({tensor, tensor.grad(), states_[g][i].slots, static_cast<int>(g)});
     }
-  return slots;
+  return places;
 }
 
 std::size_t Optimizer::stateBytes() const {
   std::size_t bytes = 0;
   if (reserved()) {
-    for (const auto& flat : {flat_.first, flat_.second, flat_.steps}) bytes += flat.defined() ? flat.nbytes() : 0;
+    bytes = flat_.steps.nbytes() + (flat_.scalars.defined() ? flat_.scalars.nbytes() : 0);
+    for (const auto& flat : flat_.slots) bytes += flat.nbytes();
     return bytes;
   }
   for (const auto& entry : state()) bytes += entry.tensor.nbytes();
   return bytes;
+}
+
+std::size_t Optimizer::expectedStateBytes() const {
+  std::size_t trainable = 0;
+  for (const auto& group : groups_)
+    for (const auto& parameter : group.parameters) trainable += parameter.tensor.nbytes();
+  return trainable * names_.slots.size();
 }
 
 }  // namespace resnet_torch::optim

@@ -2,20 +2,11 @@
 
 #include "model/aten.h"
 
-#include <functional>
-#include <map>
 #include <span>
 
+#include "optim/rules.h"
+
 namespace resnet_torch::optim {
-
-enum class Kind { kSgd, kAdam, kAdamW };
-
-struct Settings {
-  Kind kind = Kind::kAdam;
-  double momentum = 0, dampening = 0;
-  bool nesterov = false;
-  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
-};
 
 struct Parameter {
   std::string name;
@@ -28,8 +19,8 @@ struct Group {
   double weightDecay = 0;
 };
 
-/// torch.optim.SGD, Adam and AdamW over parameter groups, in ATen's fused steps: one call a group. State is made with
-/// a parameter's first gradient, so what is frozen, or has none yet, holds none.
+/// Steps of one rule over parameter groups, and the rule's state. State is made with a parameter's first gradient, so
+/// what is frozen, or has none yet, holds none.
 class Optimizer {
  public:
   Optimizer(Settings settings, std::vector<Group> groups);
@@ -48,17 +39,20 @@ class Optimizer {
   /// Gives the parameters their reserved memory for gradients again.
   void attachGradients();
 
-  /// One parameter as it lies in reserved memory; what the optimizer does not need is undefined.
-  struct Slot {
-    at::Tensor parameter, gradient, first, second;
+  /// One parameter as it lies in reserved memory.
+  struct Place {
+    at::Tensor parameter, gradient;
+    std::vector<at::Tensor> slots;  ///< as the rule's StateNames
     int group = 0;
   };
-  std::vector<Slot> slots() const;
-  /// float32 [slots]: steps taken.
+  std::vector<Place> places() const;
+  /// float32 [places]: steps taken.
   const at::Tensor& steps() const { return flat_.steps; }
+  /// float32 [places]: the rule's own number of each parameter; undefined for rules without one.
+  const at::Tensor& scalars() const { return flat_.scalars; }
   const Settings& settings() const { return settings_; }
 
-  /// State tensors named as PyTorch names them: `exp_avg`, `exp_avg_sq`, `step`, `momentum_buffer`.
+  /// State tensors under PyTorch's names: `exp_avg`, `exp_avg_sq`, `step`, `momentum_buffer`.
   struct StateTensor {
     std::string parameter, state;
     at::Tensor tensor;
@@ -66,26 +60,40 @@ class Optimizer {
   std::vector<StateTensor> state() const;
   /// Replaces one state tensor by a copy; ERR_CHECKPOINT where the name or shape does not fit.
   void setState(const std::string& parameter, const std::string& state, const at::Tensor& value);
+  /// Once all was set: ERR_CHECKPOINT where a parameter was given a part of its state.
+  void checkState() const;
   std::size_t stateBytes() const;
+  /// What the slots come to once every parameter has had a gradient.
+  std::size_t expectedStateBytes() const;
 
  private:
-  /// `first`: momentum, or Adam's first moment. `second`: Adam's second. `steps`: a float32 scalar.
   struct State {
-    at::Tensor first, second, steps;
-    at::Tensor gradient;  ///< where it is reserved
+    std::vector<at::Tensor> slots;
+    at::Tensor step, scalar;  ///< float32 scalars
+    at::Tensor gradient;      ///< where it is reserved
+    std::size_t set = 0;      ///< tensors that setState gave it
+
+    bool made() const { return !slots.empty() || step.defined(); }
+  };
+  /// Where a parameter's state lies, and its number among all parameters.
+  struct Found {
+    const Parameter* parameter = nullptr;
+    State* state = nullptr;
+    std::int64_t number = 0;
   };
 
-  /// One call of a fused step, whose memory is there.
-  using Update = std::function<void()>;
-  void prepareSgd(const Group& group, std::vector<State>& states, double rate, std::vector<Update>& updates);
-  void prepareAdam(const Group& group, std::vector<State>& states, double rate, std::vector<Update>& updates);
-  const char* firstName() const { return settings_.kind == Kind::kSgd ? "momentum_buffer" : "exp_avg"; }
+  State newState(const at::Tensor& parameter) const;
+  Found find(const std::string& parameter);
+  /// The tensor of this name in a state; null where the rule has none.
+  at::Tensor* tensorOf(State& state, const std::string& name) const;
 
   Settings settings_;
+  StateNames names_;
   std::vector<Group> groups_;
   std::vector<std::vector<State>> states_;  // beside groups_
   struct Flat {
-    at::Tensor gradients, first, second, steps;
+    at::Tensor gradients, steps, scalars;
+    std::vector<at::Tensor> slots;
   } flat_;
 };
 

@@ -61,6 +61,7 @@ void loadState(const TrainingState& state, const std::string& path, const std::v
     start->copy_(tensor);
   });
   faults.throwIfAny("ERR_CHECKPOINT", path);
+  state.optimizer.checkState();
 }
 
 void Commit::begin(std::vector<AtomicFile> files, Executor& executor) {

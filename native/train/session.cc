@@ -222,12 +222,10 @@ Session::Memory Session::memory() const {
 }
 
 std::size_t Session::expectedBytes() const {
-  const bool adaptive = options_.optimizer.kind != optim::Kind::kSgd;
-  const std::size_t states = adaptive ? 2 : options_.optimizer.momentum != 0 ? 1 : 0;
   std::size_t trainable = 0;
   for (const auto& group : optimizer_->groups())
     for (const auto& parameter : group.parameters) trainable += parameter.tensor.nbytes();
-  return trainable * (2 + states);
+  return 2 * trainable + optimizer_->expectedStateBytes();
 }
 
 }  // namespace resnet_torch::train

@@ -6,6 +6,8 @@ import { dirname, join, resolve } from 'node:path';
 import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { flagOf, GROUPS } from '../../dist/src/cli/flags.js';
+import { OPTIMIZER_RULES, optimizers } from '../../dist/src/optim/optimizers.js';
+import { describeRange } from '../../dist/src/option-text.js';
 import { OPTION_ROWS } from '../../dist/src/training/option-values.js';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -71,6 +73,51 @@ function row([name, option]) {
   return `| ${cells.map(cell).join(' | ')} |`;
 }
 
+/** What the optimizers have of their own, after the options that name them. */
+const OPTIMIZERS = `## Optimizers
+
+What \`--optimizer\` names, \`optimizers.*\` makes and \`--optimizer-options\` sets (\`optimizerOptions\` in TypeScript), such as
+\`--optimizer rmsprop --optimizer-options momentum=0.9,centered=true\`. In TypeScript \`beta1\` and \`beta2\` are one option,
+\`betas: [0.9, 0.999]\`. Rates and weight decay belong to the parameter groups. Weight decay that is *coupled* is added to the gradient;
+*decoupled* it shrinks the weight by the rate. *State* is what each trained weight takes beside itself and its gradient, in float32.
+
+| \`--optimizer\` | In TypeScript | Arithmetic | Weight decay | State | Settings and their defaults |
+|---|---|---|---|---|---|
+`;
+
+/** Every mixture of switches, with a momentum and without. @param {(typeof OPTIMIZER_RULES)[number]} rule */
+function mixtures(rule) {
+  /** @type {Record<string, number | boolean>[]} */
+  let all = [{}];
+  for (const [name, setting] of Object.entries(rule.settings)) {
+    const values =
+      typeof setting.default === 'boolean' ? [false, true] : name === 'momentum' ? [0, 0.9] : [setting.default];
+    all = all.flatMap((each) => values.map((value) => ({ ...each, [name]: value })));
+  }
+  return all;
+}
+
+/** @param {(typeof OPTIMIZER_RULES)[number]} rule */
+function optimizerRow(rule) {
+  const named = Object.entries(optimizers).find(([, make]) => make().kind === rule.kind);
+  const settings = Object.entries(rule.settings).map(([name, setting]) => {
+    const takes = 'range' in setting ? describeRange(setting.range) : 'true or false';
+    return `\`${name}\` ${setting.default} (${takes})`;
+  });
+  const defaults = Object.fromEntries(Object.entries(rule.settings).map(([name, setting]) => [name, setting.default]));
+  const bytes = mixtures(rule).map((each) => 4 * rule.tensorsOfState(each));
+  const [own, least, most] = [4 * rule.tensorsOfState(defaults), Math.min(...bytes), Math.max(...bytes)];
+  const cells = [
+    `\`${rule.kind}\``,
+    `\`optimizers.${named?.[0]}()\``,
+    `\`${rule.reference}\``,
+    `${rule.decay}${rule.usualWeightDecay === undefined ? '' : `; ${rule.usualWeightDecay} in the place of another`}`,
+    `${own} bytes${least === most ? '' : ` (${least} to ${most})`}`,
+    settings.join('; '),
+  ];
+  return `| ${cells.map(cell).join(' | ')} |\n`;
+}
+
 /** The page as it should be. */
 export function optionsPage() {
   const groups = Object.entries(GROUPS).map(([group, title]) => {
@@ -85,7 +132,7 @@ export function optionsPage() {
       '',
     ].join('\n');
   });
-  return `${HEAD}\n${groups.join('\n')}`;
+  return `${HEAD}\n${groups.join('\n')}\n${OPTIMIZERS}${OPTIMIZER_RULES.map(optimizerRow).join('')}`;
 }
 
 if (argv[1] !== undefined && resolve(argv[1]) === fileURLToPath(import.meta.url)) writeFileSync(PAGE, optionsPage());

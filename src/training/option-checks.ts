@@ -1,6 +1,7 @@
 import { isAbortSignal } from '../kinds.js';
 import { type FreezeRule, freezesBackbone } from '../model/freeze.js';
 import { type GroupSpec, groupSpecOf, type ParameterGroup } from '../optim/groups.js';
+import type { SettingValues } from '../optim/optimizers/rule.js';
 import { type Schedule, type ScheduleSpec, scheduleOf } from '../optim/schedules.js';
 import { describe, invalidArgument, requireNumber } from '../options.js';
 import type { OnEpoch } from './epoch-control.js';
@@ -53,4 +54,10 @@ export function requireSchedule(value: unknown): Schedule | ScheduleSpec | Sched
   if (typeof value === 'function') return value as Schedule;
   scheduleOf(value as ScheduleSpec);
   return value as ScheduleSpec;
+}
+
+/** What each may be is for the optimizer to say. */
+export function requireSettings(value: unknown, name: string): NonNullable<TrainOptions['optimizerOptions']> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as SettingValues;
+  throw invalidArgument(`${name} must be settings by name, such as { momentum: 0.8 }, not ${describe(value)}.`);
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type ClassWeights, requireClassWeights } from '../losses/class-weights.js';
 import { type Device, isDevice } from '../model/device.js';
 import { parseLrTiers, type RateTier } from '../optim/groups.js';
+import type { SettingValues } from '../optim/optimizers/rule.js';
 import { decimal } from '../option-text.js';
 import { type LossScale, MOST_LOSS_SCALE } from './loss-scale.js';
 
@@ -44,6 +45,24 @@ export function readHead(given: string | number): readonly number[] {
     }
     return value;
   });
+}
+
+/** `momentum=0.8,nesterov=true` */
+export function readSettings(given: string | number): SettingValues {
+  const settings = String(given)
+    .split(',')
+    .map((part): [string, number | boolean] => {
+      const [name = '', text = '', ...rest] = part.split('=').map((word) => word.trim());
+      const value = text === 'true' || text === 'false' ? text === 'true' : decimal(text);
+      if (name !== '' && rest.length === 0 && !Number.isNaN(value)) return [name, value];
+      throw new Error(
+        `--optimizer-options takes NAME=NUMBER, NAME=true or NAME=false, such as momentum=0.8,nesterov=true, not ${JSON.stringify(part)}.`,
+      );
+    });
+  const names = settings.map(([name]) => name);
+  const twice = names.find((name, place) => names.indexOf(name) !== place);
+  if (twice !== undefined) throw new Error(`--optimizer-options ${given}: ${twice} is given twice.`);
+  return Object.fromEntries(settings);
 }
 
 export function readPattern(given: string | number): string {

@@ -16,6 +16,7 @@ import {
   requirePath,
   requireRule,
   requireSchedule,
+  requireSettings,
   requireSignal,
   requireTiers,
 } from './option-checks.js';
@@ -26,6 +27,7 @@ import {
   readLossScale,
   readMilestones,
   readPattern,
+  readSettings,
   readTiers,
 } from './option-readers.js';
 import { choice, choiceOr, code, number, type OptionRow, onOff, text, whole, written } from './option-row.js';
@@ -264,7 +266,15 @@ export const OPTIONS = {
     part: 'strategy',
     resume: 'kept',
     type: choiceOr(OPTIMIZER_KINDS, 'or what optimizers.* gives', (value) => optimizerOf(value as never)),
-    help: 'sgd has momentum 0.9',
+    help: 'Rule of a step; sgd has momentum 0.9',
+  },
+  optimizerOptions: {
+    group: 'plan',
+    part: 'strategy',
+    resume: 'kept',
+    type: text('settings, such as momentum=0.8,nesterov=true', requireSettings, readSettings),
+    otherwise: "the optimizer's own",
+    help: 'Settings of the optimizer, NAME=VALUE with commas between them',
   },
   schedule: {
     group: 'plan',

@@ -5,7 +5,7 @@ import type { BestMetric } from '../metrics/best.js';
 import type { BatchNormPolicy, FreezeRule } from '../model/freeze.js';
 import type { Precision } from '../model/precision.js';
 import type { GroupSpec, ParameterGroup } from '../optim/groups.js';
-import type { OptimizerSpec } from '../optim/optimizers.js';
+import type { OptimizerKind, OptimizerSpec } from '../optim/optimizers.js';
 import type { Schedule, ScheduleKind, ScheduleSpec } from '../optim/schedules.js';
 import type { OnEpoch } from './epoch-control.js';
 import type { CacheMode } from './feature-cache.js';
@@ -33,7 +33,12 @@ export interface StrategyOverrides {
   /** `false` leaves BatchNorm and biases without weight decay. */
   readonly decayNormBias?: boolean;
   /** A name stands for that optimizer with its defaults. */
-  readonly optimizer?: 'sgd' | 'adam' | 'adamw' | OptimizerSpec;
+  readonly optimizer?: OptimizerKind | OptimizerSpec;
+  /**
+   * Settings of the optimizer by the names that plain data has for them, such as `{ momentum: 0.8 }` or `{ beta2: 0.99 }`, in
+   * the place of its defaults or of the strategy's.
+   */
+  readonly optimizerOptions?: Readonly<Record<string, number | boolean>>;
   /** A name, plain data, or a function `(step, total) => factor` of the step (from 0) on every group's rate. */
   readonly schedule?: ScheduleKind | ScheduleSpec | Schedule;
   /** Epochs, or a part of one, over which rates rise from nothing. */

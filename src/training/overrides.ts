@@ -1,6 +1,6 @@
 import { freezesBackbone } from '../model/freeze.js';
 import { type GroupSpec, groupSpecOf, type ParameterGroup } from '../optim/groups.js';
-import type { OptimizerSpec } from '../optim/optimizers.js';
+import { type OptimizerSpec, optimizerWith, usualWeightDecay } from '../optim/optimizers.js';
 import { missingOptions, type ScheduleSpec, scheduleOf, schedulesWith } from '../optim/schedules.js';
 import { invalidArgument } from '../options.js';
 import { checkedValues, namesOf, OPTION_ROWS, pick } from './option-values.js';
@@ -15,8 +15,8 @@ const OVERRIDES = namesOf('strategy');
  * - `lr` is as `overrideRates()` says; where the head alone is left to train, it is the head's.
  * - `lrTiers` and `layerDecay` replace the groups and keep the strategy's head rate and weight decay. `layerDecay` falls
  *   from `lr`, or else from the highest rate that the strategy has for the backbone.
- * - `optimizer: 'adamw'` in the place of another brings its usual weight decay of 0.01, unless `weightDecay`, `groups` or
- *   the strategy says otherwise.
+ * - An optimizer in the place of another brings its usual weight decay, where it has one (`adamw`: 0.01), unless
+ *   `weightDecay`, `groups` or the strategy says otherwise.
  * - Another kind of schedule keeps the warm-up, and not the floor.
  * - Groups that are not plain data and schedules that are functions have no place in a strategy; they are left to the run.
  *
@@ -25,7 +25,8 @@ const OVERRIDES = namesOf('strategy');
 export function overrideStrategy(base: Strategy, given: StrategyOverrides): Strategy {
   const overrides = pick(checkedValues(given, OVERRIDES), OVERRIDES);
   const { freeze = base.freeze, batchNorm = base.batchNorm, augment = base.augment } = overrides;
-  const optimizer = overrides.optimizer ?? base.optimizer;
+  const { optimizer: named = base.optimizer, optimizerOptions: own } = overrides;
+  const optimizer = own === undefined ? named : optimizerWith(named, own);
   return {
     ...base,
     freeze,
@@ -36,9 +37,6 @@ export function overrideStrategy(base: Strategy, given: StrategyOverrides): Stra
     augment,
   };
 }
-
-/** AdamW's default in PyTorch. */
-const ADAMW_DECAY = 0.01;
 
 const GROUP_OPTIONS = ['lr', 'headLr', 'lrTiers', 'layerDecay', 'weightDecay', 'decayNormBias'] as const;
 
@@ -53,8 +51,8 @@ function overrideGroups(base: Strategy, optimizer: OptimizerSpec, headAlone: boo
     throw invalidArgument(`groups holds rates and decays of its own. Leave ${also} out, or give groups as plain data.`);
   }
   const start = groupSpecOf(o.groups ?? base.groups);
-  const changedToAdamW = optimizer.kind === 'adamw' && base.optimizer.kind !== 'adamw' && o.groups === undefined;
-  const weightDecay = o.weightDecay ?? start.weightDecay ?? (changedToAdamW ? ADAMW_DECAY : undefined);
+  const changed = optimizer.kind !== base.optimizer.kind && o.groups === undefined;
+  const weightDecay = o.weightDecay ?? start.weightDecay ?? (changed ? usualWeightDecay(optimizer.kind) : undefined);
   const spared = o.decayNormBias === undefined ? start.noDecayNormBias : !o.decayNormBias;
   const common = {
     ...(start.headLr === undefined ? {} : { headLr: start.headLr }),

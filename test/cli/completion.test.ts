@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { main } from '../../src/cli/cli.js';
 import { completionsOf } from '../../src/cli/complete.js';
+import { OPTIMIZER_KINDS } from '../../src/optim/optimizers.js';
 import { projectRoot, temporaryDirectory } from '../support/paths.js';
 import { inProcess, resnetTorch } from './support/command.js';
 
@@ -24,7 +25,7 @@ describe('completions', () => {
     const options = await complete('predict', 'run', '--');
     for (const name of ['--top-k', '--strict', '--json']) assert.ok(options.includes(name), name);
     assert.ok(!options.includes('--epochs'), 'an option of another command');
-    assert.deepEqual(await complete('train', '--optimizer', ''), ['sgd', 'adam', 'adamw']);
+    assert.deepEqual(await complete('train', '--optimizer', ''), OPTIMIZER_KINDS);
     assert.deepEqual(await complete('train', '--optimizer', 'ad'), ['adam', 'adamw']);
     assert.deepEqual(await complete('completion', ''), ['bash', 'zsh', 'fish']);
   });

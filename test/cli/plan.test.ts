@@ -30,6 +30,12 @@ describe('strategyFromArguments', () => {
     assert.deepEqual(strategy.schedule, strategies['feature-extraction'].schedule);
   });
 
+  it("takes an optimizer's settings", () => {
+    const optimizerOptions = { momentum: 0.9, centered: true };
+    const { optimizer } = strategyFromArguments({ strategy: 'full', optimizer: 'rmsprop', optimizerOptions });
+    assert.deepEqual(optimizer, { kind: 'rmsprop', alpha: 0.99, eps: 1e-8, momentum: 0.9, centered: true });
+  });
+
   it('takes a schedule and its power, and shows them', () => {
     const strategy = strategyFromArguments({ strategy: 'full', schedule: 'polynomial', schedulePower: 2 });
     assert.deepEqual(strategy.schedule, { kind: 'polynomial', warmupEpochs: 1, power: 2 });

@@ -92,8 +92,18 @@ describe('wrong usage exits 2 with one message', () => {
     ],
     [
       'an unknown optimizer',
-      ['train', 'data', '--optimizer', 'lion'],
-      /--optimizer cannot be "lion": it takes sgd, adam, adamw/,
+      ['train', 'data', '--optimizer', 'adagrad'],
+      /--optimizer cannot be "adagrad": it takes sgd, adam, adamw, /,
+    ],
+    [
+      'settings of an optimizer without a value',
+      ['train', 'data', '--optimizer', 'sgd', '--optimizer-options', 'momentum'],
+      /--optimizer-options takes NAME=NUMBER, NAME=true or NAME=false, such as .*, not "momentum"/,
+    ],
+    [
+      'a setting given twice',
+      ['train', 'data', '--optimizer-options', 'beta1=0.8,beta1=0.9'],
+      /--optimizer-options .*: beta1 is given twice/,
     ],
     [
       'two freeze rules',

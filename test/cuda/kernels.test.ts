@@ -12,7 +12,7 @@ const users: Readonly<Record<string, string>> = {
   'channels.cuh': 'norm',
   'reduce.cuh': 'loss',
   'images.cu': 'images',
-  'gradient_norm.cu': 'optimizer',
+  'optimizer.cu': 'optimizer',
 };
 
 /** Every barrier in the kernels, by its file and line. */

@@ -8,7 +8,7 @@ namespace cuda = resnet_torch::cuda;
 
 namespace {
 
-using cuda::OptimizerKind;
+namespace optim = resnet_torch::optim;
 using cuda::Storage;
 
 struct Case {
@@ -48,27 +48,26 @@ struct Stored {
 
 struct Tensor {
   Tensor(std::mt19937& random, std::int64_t size, int group, std::size_t skew, Storage gradientStorage,
-         const OptimizerKind& kind, bool momentum)
+         const optim::StateNames& state)
       : count(static_cast<std::size_t>(size)),
         group(group),
         parameter(drawn<float>(random, count), skew),
-        first(kind != OptimizerKind::kSgd || momentum ? count : 0, skew),
-        second(kind != OptimizerKind::kSgd ? count : 0, skew),
         gradient(gradientStorage, count, skew),
         copy(gradientStorage == Storage::kFloat16 ? Storage::kBfloat16 : Storage::kFloat16, count, skew) {
-    for (std::size_t i = 0; i < first.size(); ++i) first[i] = 0;
-    for (std::size_t i = 0; i < second.size(); ++i) second[i] = 0;
+    for (std::size_t k = 0; k < state.slots.size(); ++k) {
+      auto& slot = slots.emplace_back(count, skew);
+      for (std::size_t i = 0; i < count; ++i) slot[i] = 0;
+      expected.slots.emplace_back(count);
+    }
     expected.values.assign(parameter.get(), parameter.get() + count);
-    expected.first.resize(first.size());
-    expected.second.resize(second.size());
+    expected.scalar = state.scalarStart;
   }
 
   cuda::OptimizerTensor entry(bool withGradient, bool withCopy) const {
     cuda::OptimizerTensor to;
     to.parameter = parameter.get();
     if (withGradient) to.gradient = gradient.get();
-    if (first.size() > 0) to.first = first.get();
-    if (second.size() > 0) to.second = second.get();
+    for (std::size_t k = 0; k < slots.size(); ++k) to.slots[k] = slots[k].get();
     if (withCopy) to.copy = copy.get();
     to.size = static_cast<std::int64_t>(count);
     to.group = group;
@@ -80,13 +79,25 @@ struct Tensor {
 
   std::size_t count;
   int group;
-  Buffer<float> parameter, first, second;
+  Buffer<float> parameter;
+  std::vector<Buffer<float>> slots;
   Stored gradient, copy;
   reference::Parameter expected;
 };
 
 Values floats(const std::vector<float>& from) {
   return {from.begin(), from.end()};
+}
+
+reference::Optimizer referenceOf(const optim::Settings& settings) {
+  reference::Optimizer to;
+  std::visit(
+      [&]<class Rule>(const Rule& rule) {
+        to.kind = Rule::kName;
+        Rule::settings(rule, [&](const char* name, double value) { to.settings[name] = value; });
+      },
+      settings);
+  return to;
 }
 
 class OptimizerTest {
@@ -103,8 +114,8 @@ class OptimizerTest {
                           {20005, 0, Storage::kBfloat16}, {130, 1, Storage::kFloat16}, {16384, 0, Storage::kFloat32}};
     for (const auto& kind : kinds) {
       const int group = static_cast<int>(tensors_.size()) % kGroups;
-      tensors_.emplace_back(random, kind.size, group, kind.skew, kind.storage, case_.settings.kind,
-                            case_.settings.momentum != 0);
+      tensors_.emplace_back(random, kind.size, group, kind.skew, kind.storage,
+                            optim::stateNames(case_.settings.rule));
       tensors_.back().expected.weightDecay = group == 1 ? 0 : 0.05;
     }
     for (std::size_t i = 0; i < rates_.size(); ++i) rates_[i] = 1e-3 * (1 + static_cast<double>(i % 7));
@@ -115,11 +126,12 @@ class OptimizerTest {
   void run() {
     const auto count = tensors_.size();
     const Buffer<cuda::OptimizerTensor> entries(count);
-    const Buffer<float> steps(count);
+    const Buffer<float> steps(count), scalars(count);
     const Buffer<cuda::StepFactors> factors(count);
     std::vector<std::int64_t> sizes;
     for (std::size_t i = 0; i < count; ++i) {
       steps[i] = 0;
+      scalars[i] = tensors_[i].expected.scalar;
       sizes.push_back(static_cast<std::int64_t>(tensors_[i].count));
     }
     const auto chunkList = cuda::chunksOf(sizes);
@@ -129,7 +141,8 @@ class OptimizerTest {
     cuda::OptimizerTable table{entries.get(), steps.get(),
                                factors.get(), static_cast<int>(count),
                                chunks.get(),  static_cast<int>(chunkList.size()),
-                               rates_.get(),  kGroups};
+                               rates_.get(),  kGroups,
+                               scalars.get()};
     for (int step = 0; step < 4; ++step) {
       const bool overflow = step == 2 && case_.withNorm;
       for (std::size_t i = 0; i < count; ++i) entries[i] = tensors_[i].entry(takesPart(i, step), i % 3 != 0);
@@ -141,7 +154,11 @@ class OptimizerTest {
       cuda::optimizerStep(table, case_.settings, state_.get(), context_);
       expectState(step, overflow, scale);
       if (!overflow) moveExpected(step, scale);
-      for (std::size_t i = 0; i < count; ++i) expectTensor(i, step, steps[i], takesPart(i, step) && !overflow);
+      for (std::size_t i = 0; i < count; ++i) {
+        expectTensor(i, step, steps[i], takesPart(i, step) && !overflow);
+        if (tensors_[i].count > 0)
+          expectClose<float>("the rule's own number", {scalars[i]}, {tensors_[i].expected.scalar});
+      }
     }
   }
 
@@ -184,14 +201,7 @@ class OptimizerTest {
   }
 
   void moveExpected(int step, float scale) {
-    const auto& settings = case_.settings;
-    const reference::Optimizer optimizer{static_cast<reference::Optimizer::Kind>(settings.kind),
-                                         settings.momentum,
-                                         settings.dampening,
-                                         settings.nesterov,
-                                         settings.beta1,
-                                         settings.beta2,
-                                         settings.eps};
+    const auto optimizer = referenceOf(case_.settings.rule);
     for (std::size_t t = 0; t < tensors_.size(); ++t) {
       auto& tensor = tensors_[t];
       if (!takesPart(t, step) || tensor.count == 0) continue;
@@ -209,8 +219,9 @@ class OptimizerTest {
     const std::string what =
         std::string(case_.name) + ", step " + std::to_string(step) + ", tensor " + std::to_string(number);
     expectClose<float>(what + " values", tensor.parameter.values(), floats(tensor.expected.values));
-    expectClose<float>(what + " first", tensor.first.values(), floats(tensor.expected.first));
-    expectClose<float>(what + " second", tensor.second.values(), floats(tensor.expected.second));
+    for (std::size_t k = 0; k < tensor.slots.size(); ++k)
+      expectClose<float>(what + " slot " + std::to_string(k), tensor.slots[k].values(),
+                         floats(tensor.expected.slots[k]));
     if (tensor.count > 0) expectTrue(what + " steps", steps == tensor.expected.steps);
     if (!moved || number % 3 == 0) return;
     Values narrow;
@@ -229,14 +240,10 @@ class OptimizerTest {
   double norm_ = 0;
 };
 
-cuda::OptimizerSettings settings(OptimizerKind kind, double momentum = 0, double dampening = 0,
-                                 bool nesterov = false) {
+cuda::OptimizerSettings settings(const optim::Settings& rule) {
   cuda::OptimizerSettings to;
-  to.kind = kind;
+  to.rule = rule;
   to.mayOverflow = true;
-  to.momentum = momentum;
-  to.dampening = dampening;
-  to.nesterov = nesterov;
   return to;
 }
 
@@ -268,7 +275,7 @@ void testEdges() {
   const Buffer<double> rates(cuda::kRateRows);
   for (std::size_t i = 0; i < rates.size(); ++i) rates[i] = 1;
   steps[0] = 0;
-  auto sgd = settings(OptimizerKind::kSgd);
+  auto sgd = settings(optim::Sgd{});
   sgd.maxNorm = 1;
   const cuda::OptimizerTable table{entries.get(), steps.get(), factors.get(), 1, chunks.get(), 1, rates.get(), 1};
   cuda::gradientNorm(table, state.get(), parts.get(), context);
@@ -333,7 +340,7 @@ void testManyChunks() {
   const auto prepare = [&] {
     state[0] = {};
     cuda::gradientNorm(table, state.get(), parts.get(), context);
-    cuda::prepareStep(table, settings(OptimizerKind::kSgd), parts.get(), nullptr, state.get(), context);
+    cuda::prepareStep(table, settings(optim::Sgd{}), parts.get(), nullptr, state.get(), context);
     return state[0];
   };
   const auto finite = prepare();
@@ -346,16 +353,24 @@ void testManyChunks() {
 }  // namespace
 
 int testOptimizer(std::mt19937& random) {
-  const auto kSgd = OptimizerKind::kSgd, kAdam = OptimizerKind::kAdam, kAdamW = OptimizerKind::kAdamW;
+  using optim::Adam, optim::AdamW, optim::Lion, optim::NAdam, optim::Rmsprop, optim::Sgd;
   const Case cases[] = {
-      {"sgd", settings(kSgd), 1, false, 1},
-      {"sgd with momentum", settings(kSgd, 0.9), 1, false, 4},
-      {"sgd with dampening", settings(kSgd, 0.9, 0.3), 1, false, 1},
-      {"sgd with nesterov", clipped(settings(kSgd, 0.9, 0, true), 1, 0), 1, true, 4},
-      {"adam", settings(kAdam), 1, false, 1},
-      {"adam, clipped and scaled", clipped(settings(kAdam), 2, 2), 4096, true, 1},
-      {"adamW", clipped(settings(kAdamW), 0, 0), 1, true, 132},
-      {"adamW, scaled", clipped(settings(kAdamW), 1e6, 2), 256, true, 1},
+      {"sgd", settings(Sgd{}), 1, false, 1},
+      {"sgd with momentum", settings(Sgd{0.9}), 1, false, 4},
+      {"sgd with dampening", settings(Sgd{0.9, 0.3}), 1, false, 1},
+      {"sgd with nesterov", clipped(settings(Sgd{0.9, 0, true}), 1, 0), 1, true, 4},
+      {"adam", settings(Adam{}), 1, false, 1},
+      {"adam, clipped and scaled", clipped(settings(Adam{}), 2, 2), 4096, true, 1},
+      {"adamW", clipped(settings(AdamW{}), 0, 0), 1, true, 132},
+      {"adamW, scaled", clipped(settings(AdamW{}), 1e6, 2), 256, true, 1},
+      {"rmsprop", settings(Rmsprop{}), 1, false, 4},
+      {"rmsprop, centered", settings(Rmsprop{0.9, 1e-3, 0, true}), 1, false, 1},
+      {"rmsprop with momentum", clipped(settings(Rmsprop{0.95, 1e-3, 0.8}), 2, 2), 256, true, 1},
+      {"rmsprop, centered, with momentum", settings(Rmsprop{0.9, 1e-3, 0.8, true}), 1, false, 4},
+      {"nadam", settings(NAdam{}), 1, false, 1},
+      {"nadam, decoupled", clipped(settings(NAdam{0.8, 0.99, 1e-6, 0.1, true}), 1, 2), 256, true, 4},
+      {"lion", settings(Lion{}), 1, false, 1},
+      {"lion, scaled", clipped(settings(Lion{0.8, 0.95}), 2, 2), 1024, true, 4},
   };
   testEdges();
   testManyChunks();

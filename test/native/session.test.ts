@@ -4,7 +4,7 @@ import { describe, it, test } from 'node:test';
 import { openLoader } from '../../src/data/loader.js';
 import { openWeights } from '../../src/model/weights/index.js';
 import type { NativeModel } from '../../src/native/contract/model.js';
-import type { NativeOptimizer } from '../../src/native/contract/session.js';
+import type { NativeOptimizer } from '../../src/native/contract/optimizer.js';
 import { native } from '../../src/native/load.js';
 import { writeFolders } from '../data/fixtures.js';
 import { fails } from '../support/fails.js';
@@ -35,6 +35,9 @@ describe('a session that goes on from its state is the one that was not interrup
     sgd: { ...SGD, momentum: 0.9, dampening: 0.1 },
     adam: ADAM,
     adamW: { ...ADAM, kind: 'adamw' },
+    rmsprop: { kind: 'rmsprop', alpha: 0.9, eps: 1e-8, momentum: 0.8, centered: true },
+    nadam: { ...ADAM, kind: 'nadam', momentumDecay: 0.1, decoupledWeightDecay: false },
+    lion: { kind: 'lion', beta1: 0.9, beta2: 0.99 },
   };
   for (const [name, optimizer] of Object.entries(optimizers)) {
     it(name, async (t) => {

@@ -15,8 +15,9 @@ from torch import nn
 import recipe
 import reference
 from reference import features, resnet50
+from rules import make_optimizer
 from schedules import schedules
-from training import make_optimizer, parameter_groups, set_rates, train
+from training import parameter_groups, set_rates, train
 
 
 CLASSES = 7
@@ -51,6 +52,24 @@ NESTEROV = {"kind": "sgd", "momentum": 0.9, "dampening": 0.0, "nesterov": True}
 DAMPENED = {"kind": "sgd", "momentum": 0.8, "dampening": 0.3, "nesterov": False}
 ADAM = {"kind": "adam", "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
 ADAMW = {"kind": "adamw", "beta1": 0.8, "beta2": 0.99, "eps": 1e-6}
+RMSPROP = {"kind": "rmsprop", "alpha": 0.99, "eps": 1e-8, "momentum": 0.0, "centered": False}
+CENTERED = {"kind": "rmsprop", "alpha": 0.9, "eps": 1e-4, "momentum": 0.8, "centered": True}
+NADAM = {"kind": "nadam", "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "momentumDecay": 4e-3, "decoupledWeightDecay": False}
+DECOUPLED = {"kind": "nadam", "beta1": 0.8, "beta2": 0.99, "eps": 1e-6, "momentumDecay": 0.1, "decoupledWeightDecay": True}
+LION = {"kind": "lion", "beta1": 0.9, "beta2": 0.99}
+
+RECORDED_KINDS = {
+    "sgd": SGD,
+    "nesterov": NESTEROV,
+    "dampened": DAMPENED,
+    "adam": ADAM,
+    "adamw": ADAMW,
+    "rmsprop": RMSPROP,
+    "rmsprop-centered": CENTERED,
+    "nadam": NADAM,
+    "nadam-decoupled": DECOUPLED,
+    "lion": LION,
+}
 
 
 def three_groups(names: list[str], boundaries: tuple[str, str], decay: float) -> list[dict]:
@@ -104,7 +123,7 @@ def optimizer_cases() -> tuple[list[dict], dict[str, torch.Tensor]]:
     """Float32, three groups of a tensor each, twenty recorded gradients whose size halves at every second step; the
     second tensor has none at every fifth step."""
     cases, out = [], {}
-    for name, spec in {"sgd": SGD, "nesterov": NESTEROV, "dampened": DAMPENED, "adam": ADAM, "adamw": ADAMW}.items():
+    for name, spec in RECORDED_KINDS.items():
         model = recipe_model(torch.float32)
         decays = [0.0, 1e-2, 1e-3]
         groups = [

@@ -5,17 +5,7 @@ import torch
 from torch import nn
 
 from reference import Exchange, resnet50, write_weights
-
-
-def make_optimizer(spec: dict, groups: list[dict]) -> torch.optim.Optimizer:
-    """torch.optim's own, one Python loop over the parameters: nothing fused, nothing batched."""
-    plain = {"foreach": False, "fused": False}
-    if spec["kind"] == "sgd":
-        return torch.optim.SGD(
-            groups, lr=0.0, momentum=spec["momentum"], dampening=spec["dampening"], nesterov=spec["nesterov"], **plain
-        )
-    kind = torch.optim.Adam if spec["kind"] == "adam" else torch.optim.AdamW
-    return kind(groups, lr=0.0, betas=(spec["beta1"], spec["beta2"]), eps=spec["eps"], **plain)
+from rules import make_optimizer
 
 
 def parameter_groups(model: nn.Module, groups: list[dict]) -> list[dict]:

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { optimizers } from '../../src/optim/optimizers.js';
 import type { StrategyOverrides } from '../../src/training/options.js';
 import { overrideStrategy } from '../../src/training/overrides.js';
 import { STRATEGY_NAMES, strategies } from '../../src/training/strategies.js';
@@ -66,6 +67,18 @@ describe('overrideStrategy', () => {
     });
   });
 
+  it('replaces settings of the optimizer, of the one that is named or of its own', () => {
+    const options = { momentum: 0.8, nesterov: true };
+    assert.deepEqual(
+      overrideStrategy(full, { optimizer: 'sgd', optimizerOptions: options }).optimizer,
+      optimizers.sgd(options),
+    );
+    assert.deepEqual(
+      overrideStrategy(full, { optimizerOptions: { beta2: 0.99 } }).optimizer,
+      optimizers.adamW({ betas: [0.9, 0.99] }),
+    );
+  });
+
   it("brings AdamW's usual decay with it, where nothing says otherwise", () => {
     const decay = (o: StrategyOverrides) => overrideStrategy(differential, o).groups.weightDecay;
     assert.equal(decay({ optimizer: 'adamw' }), 0.01);
@@ -73,6 +86,7 @@ describe('overrideStrategy', () => {
     assert.equal(decay({ optimizer: 'adamw', groups: { kind: 'uniform', lr: 1 } }), undefined);
     assert.equal(decay({ optimizer: 'sgd' }), undefined);
     assert.equal(overrideStrategy(full, { optimizer: 'sgd' }).groups.weightDecay, 0.01);
+    assert.equal(decay({ optimizer: 'lion' }), undefined);
   });
 
   it('keeps the warm-up for another kind of schedule, and not the floor', () => {
@@ -123,6 +137,12 @@ describe('overrideStrategy', () => {
     ['a power of 0', { schedule: 'polynomial', schedulePower: 0 }, 'schedulePower must be'],
     ['a warm-up beside a function', { schedule: () => 1, warmupEpochs: 1 }, 'Leave warmupEpochs out'],
     ['an unknown optimizer', { optimizer: 'adamm' }, 'Did you mean adam?'],
+    [
+      'a setting of another optimizer',
+      { optimizer: 'rmsprop', optimizerOptions: { centred: true } },
+      'The optimizer rmsprop has no option centred. Did you mean centered?',
+    ],
+    ['settings that are a list', { optimizerOptions: [0.9] }, 'optimizerOptions must be settings by name'],
     ['an unknown schedule', { schedule: 'cosin' }, 'Did you mean cosine?'],
     ['an unknown augmentation', { augment: 'flop' }, 'Did you mean flip?'],
     ['an unknown freeze rule', { freeze: 'all' }, 'The freeze rule cannot be "all"'],

@@ -112,7 +112,7 @@ describe('strategyOf', () => {
       { ...strategies.full, schedule: { kind: 'cosine', warmupEpochs: -1 } },
       'warmupEpochs must be',
     ],
-    ['a wrong optimizer', { ...strategies.full, optimizer: { kind: 'rmsprop' } }, 'optimizer.kind cannot be "rmsprop"'],
+    ['a wrong optimizer', { ...strategies.full, optimizer: { kind: 'adagrad' } }, 'optimizer.kind cannot be "adagrad"'],
     ['a wrong head', { ...strategies.full, head: { hidden: -1 } }, 'head.hidden must be'],
     ['a name that is no text', { ...strategies.full, name: 3 }, 'The name of a strategy must be a string.'],
   ] as const) {

@@ -4,6 +4,7 @@ import type { Note } from '../../notes.js';
 import type { ImageFailure, NativeLoader } from './data.js';
 import type { NativeCancelToken } from './device.js';
 import type { Compute, Floats, StoredTensor } from './model.js';
+import type { NativeOptimizer } from './optimizer.js';
 
 export interface NativeGroup {
   readonly name: string;
@@ -11,11 +12,6 @@ export interface NativeGroup {
   readonly parameters: readonly string[];
   readonly weightDecay: number;
 }
-
-/** An optimizer as plain data; rates and weight decay belong to the groups. */
-export type NativeOptimizer =
-  | { readonly kind: 'sgd'; readonly momentum: number; readonly dampening: number; readonly nesterov: boolean }
-  | { readonly kind: 'adam' | 'adamw'; readonly beta1: number; readonly beta2: number; readonly eps: number };
 
 /** A loss as plain data: `native/train/losses`. */
 export interface NativeLoss {

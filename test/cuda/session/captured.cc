@@ -24,9 +24,9 @@ constexpr std::int64_t kMost = 530'000;
 using host_recorder::Counts;
 
 optim::Settings adam() {
-  optim::Settings settings;
-  settings.eps = 1e-3;
-  return settings;
+  optim::Adam rule;
+  rule.eps = 1e-3;
+  return rule;
 }
 
 Plan recorded(Plan plan) {

@@ -69,8 +69,7 @@ Fed fed(bool bySlots, const Caching& caching) {
   static const auto files = pictures();
   computeOnDevice(true);
   train::setFeeding(at::kCPU, bySlots ? &cuda::kFeeding : nullptr);
-  resnet_torch::optim::Settings sgd;
-  sgd.kind = resnet_torch::optim::Kind::kSgd;
+  const resnet_torch::optim::Sgd sgd;
   Fed fed;
   {
     Run run(Plan{kHead, 530'000, "", sgd, {}});

@@ -21,17 +21,15 @@ constexpr int kHead = 17, kLayer4 = 14;
 constexpr std::int64_t kMost = 530'000;
 
 optim::Settings sgd() {
-  optim::Settings settings;
-  settings.kind = optim::Kind::kSgd;
-  settings.momentum = 0.9;
-  return settings;
+  return optim::Sgd{0.9};
 }
 
-optim::Settings adam(optim::Kind kind) {
-  optim::Settings settings;
-  settings.kind = kind;
-  settings.eps = 1e-3;  // so that gradients near zero, whose sign is chance, move little
-  return settings;
+/// Adam or AdamW, with an eps for which gradients near zero, whose sign is chance, move little.
+template <class Rule>
+optim::Settings adam() {
+  Rule rule;
+  rule.eps = 1e-3;
+  return rule;
 }
 
 void expectClose(const std::string& what, double got, double expected, double tolerance) {
@@ -115,15 +113,15 @@ void threeChannels() {
 
 /// BatchNorm in evaluation mode, and only some of them: folded and fused layers side by side.
 void someStatistics() {
-  expectSameTraining({kLayer4, kMost, "bn2", adam(optim::Kind::kAdamW), {}}, 2, 2e-2);
-  expectSameTraining({kLayer4, kMost, "bn3", adam(optim::Kind::kAdam), {}}, 2, 2e-2);
+  expectSameTraining({kLayer4, kMost, "bn2", adam<optim::AdamW>(), {}}, 2, 2e-2);
+  expectSameTraining({kLayer4, kMost, "bn3", adam<optim::Adam>(), {}}, 2, 2e-2);
   expectSameTraining({kLayer4, kMost, "none", sgd(), {}}, 2, 2e-2);
 }
 
 /// More steps than rows of rates, and of each optimizer more than are read at once.
 void manySteps() {
-  expectSameTraining({kHead, kMost, "", adam(optim::Kind::kAdam), {}}, 66, 1e-2);
-  expectSameTraining({kHead, kMost, "", adam(optim::Kind::kAdamW), {}}, 10, 1e-2);
+  expectSameTraining({kHead, kMost, "", adam<optim::Adam>(), {}}, 66, 1e-2);
+  expectSameTraining({kHead, kMost, "", adam<optim::AdamW>(), {}}, 10, 1e-2);
   expectSameTraining({kHead, kMost, "", sgd(), {}}, 10, 1e-2);
 }
 
@@ -221,7 +219,7 @@ void movedState() {
   const auto folder = std::filesystem::temp_directory_path() / ("resnet-torch-state-" + std::to_string(::getpid()));
   std::filesystem::create_directories(folder);
   const auto path = (folder / "state.safetensors").string();
-  for (const auto& settings : {sgd(), adam(optim::Kind::kAdam)}) {
+  for (const auto& settings : {sgd(), adam<optim::Adam>()}) {
     const Plan plan{kHead, kMost, "", settings, {}};
     for (const bool device : {false, true}) {
       computeOnDevice(device);
@@ -282,7 +280,7 @@ std::vector<resnet_torch::model::StoredTensor> storedAt(const std::string& path)
 
 /// Steps with some gradients of the caller's, between steps of the session's own.
 void callersGradients() {
-  const Plan plan{kHead, kMost, "", adam(optim::Kind::kAdam), {}};
+  const Plan plan{kHead, kMost, "", adam<optim::Adam>(), {}};
   std::map<std::string, at::Tensor> values[2], start;
   for (const bool device : {false, true}) {
     computeOnDevice(device);

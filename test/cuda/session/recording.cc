@@ -187,7 +187,7 @@ void recordingFails() {
 
   // A session goes on with the same results.
   computeOnDevice(true);
-  optim::Settings adam;
+  const optim::Adam adam;
   std::map<std::string, at::Tensor> values[2];
   for (const bool graph : {false, true}) {
     Plan plan{17, 530'000, "", adam, {}};

@@ -111,28 +111,98 @@ Loss focalLoss(const Values& logits, std::int64_t rows, int classes, const std::
   return finished(leaf, -(alpha * (1 - own.exp()).pow(gamma) * own).mean(), target);
 }
 
-void step(const Optimizer& optimizer, Parameter& parameter) {
-  auto values = floats(parameter.values), gradient = floats(parameter.gradient), first = floats(parameter.first),
-       second = floats(parameter.second);
-  if (optimizer.kind == Optimizer::Kind::kSgd) {
-    std::vector<at::Tensor> buffers;
-    if (optimizer.momentum != 0) buffers.push_back(first);
-    at::_fused_sgd_({values}, {gradient}, buffers, parameter.weightDecay, optimizer.momentum, parameter.rate,
-                    optimizer.dampening, optimizer.nesterov, /*maximize=*/false,
-                    /*is_first_step=*/parameter.steps == 0);
-    return;
+namespace {
+
+/// A parameter's tensors, and an optimizer's settings by name.
+struct Step {
+  Step(const Optimizer& optimizer, Parameter& parameter)
+      : of(parameter),
+        given(optimizer.settings),
+        values(floats(parameter.values)),
+        gradient(floats(parameter.gradient)) {
+    for (auto& slot : parameter.slots) slots.push_back(floats(slot));
   }
-  const auto steps = at::full({}, parameter.steps + 1, at::kFloat);
-  const auto call = [&](auto fused) {
-    fused(at::TensorList{values}, at::TensorList{gradient}, at::TensorList{first}, at::TensorList{second},
-          at::TensorList{}, at::TensorList{steps}, parameter.rate, optimizer.beta1, optimizer.beta2,
-          parameter.weightDecay, optimizer.eps, /*amsgrad=*/false, /*maximize=*/false);
-  };
-  if (optimizer.kind == Optimizer::Kind::kAdam) {
-    call([](auto&&... arguments) { at::_fused_adam_(arguments...); });
+  double setting(const char* name) const { return given.at(name); }
+
+  Parameter& of;
+  const std::map<std::string, double>& given;
+  at::Tensor values, gradient;
+  std::vector<at::Tensor> slots;
+};
+
+void sgd(Step step) {
+  at::_fused_sgd_({step.values}, {step.gradient}, step.slots, step.of.weightDecay, step.setting("momentum"),
+                  step.of.rate, step.setting("dampening"), step.setting("nesterov") != 0, /*maximize=*/false,
+                  /*is_first_step=*/step.of.steps == 0);
+}
+
+template <class Fused>
+void adam(Step step, Fused fused) {
+  const auto steps = at::full({}, step.of.steps + 1, at::kFloat);
+  fused(at::TensorList{step.values}, at::TensorList{step.gradient}, at::TensorList{step.slots[0]},
+        at::TensorList{step.slots[1]}, at::TensorList{}, at::TensorList{steps}, step.of.rate, step.setting("beta1"),
+        step.setting("beta2"), step.of.weightDecay, step.setting("eps"), /*amsgrad=*/false, /*maximize=*/false);
+}
+
+/// torch.optim.RMSprop's loop.
+void rmsprop(Step step) {
+  const double alpha = step.setting("alpha"), momentum = step.setting("momentum");
+  auto gradient = step.gradient.add(step.values, step.of.weightDecay);
+  auto square = step.slots[0].mul_(alpha).addcmul_(gradient, gradient, 1 - alpha);
+  if (step.setting("centered") != 0) {
+    step.slots[1].lerp_(gradient, 1 - alpha);
+    square = square.addcmul(step.slots[1], step.slots[1], -1);
+  }
+  const auto root = square.sqrt().add_(step.setting("eps"));
+  if (momentum == 0) {
+    step.values.addcdiv_(gradient, root, -step.of.rate);
   } else {
-    call([](auto&&... arguments) { at::_fused_adamw_(arguments...); });
+    step.slots.back().mul_(momentum).addcdiv_(gradient, root);
+    step.values.add_(step.slots.back(), -step.of.rate);
   }
+}
+
+/// torch.optim.NAdam's.
+void nadam(Step step) {
+  const double beta1 = step.setting("beta1"), beta2 = step.setting("beta2"), count = step.of.steps + 1.0;
+  const auto momentumAt = [&](double at) {
+    return beta1 * (1 - 0.5 * std::pow(0.96, at * step.setting("momentumDecay")));
+  };
+  const double momentum = momentumAt(count), next = momentumAt(count + 1);
+  auto gradient = step.gradient;
+  if (step.setting("decoupledWeightDecay") != 0) {
+    step.values.mul_(1 - step.of.rate * step.of.weightDecay);
+  } else {
+    gradient = gradient.add(step.values, step.of.weightDecay);
+  }
+  step.of.scalar *= static_cast<float>(momentum);
+  step.slots[0].lerp_(gradient, 1 - beta1);
+  step.slots[1].mul_(beta2).addcmul_(gradient, gradient, 1 - beta2);
+  const auto root = step.slots[1].div(1 - std::pow(beta2, count)).sqrt().add_(step.setting("eps"));
+  step.values.addcdiv_(gradient, root, -step.of.rate * (1 - momentum) / (1 - step.of.scalar));
+  step.values.addcdiv_(step.slots[0], root, -step.of.rate * next / (1 - step.of.scalar * next));
+}
+
+/// timm.optim.Lion's.
+void lion(Step step) {
+  const double beta1 = step.setting("beta1"), beta2 = step.setting("beta2");
+  step.values.mul_(1 - step.of.rate * step.of.weightDecay);
+  const auto direction = step.slots[0].mul(beta1).add_(step.gradient, 1 - beta1);
+  step.values.add_(direction.sign(), -step.of.rate);
+  step.slots[0].lerp_(step.gradient, 1 - beta2);
+}
+
+}  // namespace
+
+void step(const Optimizer& optimizer, Parameter& parameter) {
+  const Step step(optimizer, parameter);
+  if (optimizer.kind == "sgd") return sgd(step);
+  if (optimizer.kind == "adam") return adam(step, [](auto&&... arguments) { at::_fused_adam_(arguments...); });
+  if (optimizer.kind == "adamw") return adam(step, [](auto&&... arguments) { at::_fused_adamw_(arguments...); });
+  if (optimizer.kind == "rmsprop") return rmsprop(step);
+  if (optimizer.kind == "nadam") return nadam(step);
+  if (optimizer.kind == "lion") return lion(step);
+  TORCH_CHECK(false, "no reference for ", optimizer.kind);
 }
 
 }  // namespace reference

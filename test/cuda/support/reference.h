@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <string>
 #include <vector>
 
 // What PyTorch answers on the CPU. Apart from the kernels' tests, so that they are compiled without ATen, and this
@@ -47,17 +49,17 @@ Loss crossEntropy(const Values& logits, std::int64_t rows, int classes, const st
 Loss focalLoss(const Values& logits, std::int64_t rows, int classes, const std::vector<std::int64_t>& labels,
                double gamma, const Values& classWeights);
 
-/// One parameter's step by torch's fused kernels, in float32; `first` and `second` may be empty.
+/// One parameter's step as torch's or timm's own loop makes it, in float32.
 struct Parameter {
-  std::vector<float> values, gradient, first, second;
-  float steps = 0;  ///< before this one
+  std::vector<float> values, gradient;
+  std::vector<std::vector<float>> slots;
+  float steps = 0;   ///< before this one
+  float scalar = 0;  ///< of rules that have a number of their own
   double rate = 0, weightDecay = 0;
 };
 struct Optimizer {
-  enum class Kind { kSgd, kAdam, kAdamW } kind = Kind::kAdam;
-  double momentum = 0, dampening = 0;
-  bool nesterov = false;
-  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+  std::string kind;
+  std::map<std::string, double> settings;
 };
 void step(const Optimizer& optimizer, Parameter& parameter);
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Floats, ModelDtype, NativeModel } from '../../../src/native/contract/model.js';
-import type { NativeOptimizer } from '../../../src/native/contract/session.js';
+import type { NativeOptimizer } from '../../../src/native/contract/optimizer.js';
 import { weightValues } from '../../parity/recipe.js';
 import { readTensors, type TensorFile } from '../../parity/safetensors.js';
 import { fixtures } from '../../support/paths.js';
