@@ -1,6 +1,7 @@
 #include "train/clipping.h"
 
 #include <cmath>
+#include <unordered_set>
 
 namespace resnet_torch::train {
 
@@ -18,7 +19,12 @@ void clipGradientNorm(const std::vector<optim::Group>& groups, double maxNorm) {
     squares += norm * norm;
   });
   const double factor = maxNorm / (std::sqrt(squares) + 1e-6);  // PyTorch's, which a norm of 0 needs
-  if (factor < 1) each([&](at::Tensor gradient) { gradient.mul_(factor); });
+  if (factor >= 1) return;
+  // Biases that are added to each other share one gradient.
+  std::unordered_set<const void*> scaled;
+  each([&](const at::Tensor& gradient) {
+    if (scaled.insert(gradient.const_data_ptr()).second) gradient.mul_(factor);
+  });
 }
 
 }  // namespace resnet_torch::train

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Floats } from '../../src/native/contract/model.js';
 import type { NativeLoss } from '../../src/native/contract/session.js';
-import { uniform } from './support/numbers.js';
+import { distance, uniform } from './support/numbers.js';
 import { fill, newModel, newSession } from './support/sessions.js';
 
 const BIAS = Float64Array.of(0.5, -1, 2, 0.25);
@@ -153,6 +154,29 @@ describe('gradients that are clipped', () => {
       );
     }
     assert.deepEqual(await movedBy(1.1 * norm, null), whole);
+  });
+
+  it('are scaled once, where parameters share one', async () => {
+    const model = newModel({ dtype: 'float64' });
+    const names = ['layer4.0.bn3.bias', 'layer4.0.downsample.1.bias', 'layer4.0.bn3.weight'];
+    const options = { batchNormTraining: ['layer4.0.bn3', 'layer4.0.downsample.1'] };
+    const labels = Int32Array.of(0, 1, 0, 1);
+    const asking = newSession(model, names, options);
+    const { gradients } = await asking.gradients(IMAGES, SHAPE, labels);
+    asking.dispose();
+    const norm = Math.hypot(...Object.values(gradients).flatMap((values) => [...values]));
+    const before = new Map<string, Floats>();
+    for (const name of names) before.set(name, await model.read(name));
+    const session = newSession(model, names, { ...options, clipNorm: norm / 3 });
+    await session.step(IMAGES, SHAPE, labels, Float64Array.of(1));
+    for (const name of names) {
+      const now = await model.read(name);
+      const moved = Float64Array.from(now, (value, i) => (before.get(name)?.[i] ?? Number.NaN) - value);
+      const expected = Float64Array.from(gradients[name] ?? [], (value) => value / 3);
+      assert.ok(distance(moved, expected) < 1e-5, name);
+    }
+    session.dispose();
+    model.dispose();
   });
 
   it("are the caller's own too", async () => {
