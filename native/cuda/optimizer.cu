@@ -19,7 +19,7 @@ __device__ __forceinline__ UpdateOf<Step>& updateOf(const OptimizerTable& table,
 
 /// One block: all that follows from the gradients' norm and must be known before the first weight moves.
 template <class Step>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     prepare(OptimizerTable table, Step step, GradientSettings settings, const float* parts,
             const BatchResult* results, StepState* state) {
   RESNET_TORCH_SHARED(int, held, 2);
@@ -86,7 +86,7 @@ __device__ __forceinline__ void stepPacket(const OptimizerTensor& tensor, const 
 }
 
 template <class Step>
-__global__ void __launch_bounds__(kThreads) step(OptimizerTable table, const StepState* state) {
+__global__ void __launch_bounds__(kThreads, 2) step(OptimizerTable table, const StepState* state) {
   if (state->skip) return;
   const float factor = state->factor;
   for (int number = static_cast<int>(blockIdx.x); number < table.chunkCount; number += static_cast<int>(gridDim.x)) {
