@@ -15,7 +15,6 @@ interface Counts {
 
 const SOURCES = [
   'augment',
-  'batch_memory',
   'entropy_decoder',
   'image_cache',
   'jpeg',
@@ -25,12 +24,18 @@ const SOURCES = [
   'resize',
   'scan_data',
 ];
+const CORE = nativeSources('core', ['pages', 'available_memory']);
 const FIXTURES = join(projectRoot, 'test', 'fixtures', 'jpeg');
 
 test("the entropy decoder comes to libjpeg's pixels, or leaves a file to it, whatever is done to the file", async (t) => {
   const folder = await temporaryDirectory(t);
   const program = join(folder, 'entropy');
-  compileProgram(program, 'data/entropy.cc', nativeSources('data', SOURCES), [...SANITIZED, '-ljpeg', '-pthread']);
+  compileProgram(
+    program,
+    'data/entropy.cc',
+    [...nativeSources('data', SOURCES), ...CORE],
+    [...SANITIZED, '-ljpeg', '-pthread'],
+  );
   const names = readdirSync(FIXTURES).sort();
   const output = execFileSync(program, ['60', ...names.map((name) => join(FIXTURES, name))], {
     cwd: folder,
