@@ -61,7 +61,7 @@ void beginOn([[maybe_unused]] const std::string& device, int threads) {
 /// What devices keep is given back all at once, so not while one of them is at work: it would have to be allocated
 /// anew.
 void giveBack([[maybe_unused]] const std::string& device) {
-  releaseCachedMemory();
+  releaseKeptMemory();
 #ifdef RESNET_TORCH_CUDA
   if (device.starts_with("cuda:") && Executor::devicesAtWork() == 0) cuda::releaseDeviceMemory();
 #endif
@@ -70,7 +70,7 @@ void giveBack([[maybe_unused]] const std::string& device) {
 /// What the whole process shares, set by the environment that comes first: the executor of an earlier one may be
 /// reading it when another is loaded.
 void setUpProcess() {
-  installCachingAllocator();
+  installPagesAllocator();
   // Where NNPACK cannot run it says so on standard error; convolutions are left to oneDNN everywhere.
   at::globalContext().setUserEnabledNNPACK(false);
 #ifdef RESNET_TORCH_CUDA

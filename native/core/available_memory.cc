@@ -90,14 +90,10 @@ ControlGroupMemory controlGroupMemory(const ControlGroupFiles& files) {
   return memory;
 }
 
-std::size_t allowedMemory() {
-  return static_cast<std::size_t>(std::min(machineMemory(), controlGroupMemory().limit));
-}
-
-std::size_t availableMemory() {
+std::size_t availableMemory(const ControlGroupFiles& files) {
   std::uint64_t available = machineMemory() / 2;
   if (const auto said = numberAfter("/proc/meminfo", "MemAvailable:")) available = *said * 1024;
-  return static_cast<std::size_t>(std::min(available, controlGroupMemory().left));
+  return static_cast<std::size_t>(std::min(available, controlGroupMemory(files).left));
 }
 
 }  // namespace resnet_torch

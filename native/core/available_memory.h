@@ -6,13 +6,6 @@
 
 namespace resnet_torch {
 
-/// Bytes that this process can still use without swapping: what the system says is available, and no more than its
-/// control group, and every group around it, has left. Half of the machine's memory where the system does not say.
-std::size_t availableMemory();
-
-/// Bytes that this process may ever use: the machine's memory, and no more than its control groups allow.
-std::size_t allowedMemory();
-
 /// Where Linux tells of control groups, of the first and of the second version.
 struct ControlGroupFiles {
   std::string groups = "/proc/self/cgroup";
@@ -25,5 +18,9 @@ struct ControlGroupMemory {
   std::uint64_t limit = UINT64_MAX, left = UINT64_MAX;
 };
 ControlGroupMemory controlGroupMemory(const ControlGroupFiles& files = {});
+
+/// Bytes that this process can still use without swapping: what the system says is available, and no more than its
+/// control group, and every group around it, has left. Half of the machine's memory where the system does not say.
+std::size_t availableMemory(const ControlGroupFiles& files = {});
 
 }  // namespace resnet_torch

@@ -3,9 +3,11 @@
 #include <atomic>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <system_error>
 
 #include "core/cores_turn.h"
+#include "core/pages.h"
 
 namespace resnet_torch {
 
@@ -154,6 +156,7 @@ void Executor::enqueue(std::shared_ptr<Job> job, int level) {
 void Executor::loop() {
   int threads = -1;
   bool idled = true;
+  std::optional<Pages::Keeping> keeping;  // while there is work, and some time after
   bool backstop = false;
   std::size_t waitingInARow = 0;
   for (;;) {
@@ -180,6 +183,7 @@ void Executor::loop() {
           changed_.wait(lock);
         } else if (!changed_.wait_for(lock, kIdleAfter, anything)) {
           lock.unlock();
+          keeping.reset();
           idle();
           lock.lock();
           idled = true;
@@ -190,6 +194,7 @@ void Executor::loop() {
       running_ = job;
     }
     if (idled && !onProcessor_) ++atWork;
+    if (!keeping) keeping.emplace();
     idled = false;
 
     if (onProcessor_) CoresTurn::take();

@@ -2,11 +2,10 @@
 
 namespace resnet_torch {
 
-/// Installs the allocator that keeps freed tensor memory while work runs: given back to the system, pages return
-/// zeroed, and page faults then cost more than the arithmetic. Idempotent.
-void installCachingAllocator();
+/// Tensors of the host lie in Pages from now on, which keeps what is freed while work runs. Idempotent.
+void installPagesAllocator();
 
-/// Gives everything that is cached back to the system.
-void releaseCachedMemory();
+/// Gives everything that Pages and malloc keep back to the system.
+void releaseKeptMemory();
 
 }  // namespace resnet_torch

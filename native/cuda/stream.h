@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "cuda/context.h"
-#include "data/batch_memory.h"
+#include "data/host_memory.h"
 
 // What the launchers need of the CUDA runtime: all of it is in stream.cc, so that tests of the launchers can run them
 // over the emulated kernels.

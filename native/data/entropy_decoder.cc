@@ -150,18 +150,31 @@ bool EntropyDecoder::attach(jpeg_decompress_struct& info, Bytes file) {
   return true;
 }
 
-void EntropyDecoder::decodeMcu(std::int16_t (*const* blocks)[64]) {
-  if (odd_) return;
-  if (!segments_.advance(state_)) {
-    odd_ = true;
-    return;
-  }
+bool EntropyDecoder::next(std::int16_t (*const* blocks)[64]) {
+  if (!segments_.advance(state_)) return false;
   if (blocks) {
     decodeBlocks(state_, const_cast<JBLOCKROW const*>(blocks));
   } else {
     passBlocks(state_);
   }
-  odd_ = !state_.valid || !segments_.holds(state_);
+  return state_.valid && segments_.holds(state_);
+}
+
+bool EntropyDecoder::catchUp() {
+  const int leapt = segments_.leap(state_, passed_);
+  if (leapt < 0) return false;
+  for (passed_ -= leapt; passed_ > 0; --passed_)
+    if (!next(nullptr)) return false;
+  return true;
+}
+
+void EntropyDecoder::decodeMcu(std::int16_t (*const* blocks)[64]) {
+  if (odd_) return;
+  if (!blocks) {
+    ++passed_;
+  } else {
+    odd_ = (passed_ > 0 && !catchUp()) || !next(blocks);
+  }
 }
 
 }  // namespace resnet_torch::data

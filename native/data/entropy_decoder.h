@@ -72,12 +72,18 @@ class EntropyDecoder {
   bool attach(jpeg_decompress_struct& info, Bytes file);
   bool odd() const { return odd_; }
 
-  /// The coefficients of the next MCU into blocks of 64, which are zero; without blocks they are passed over.
+  /// The coefficients of the next MCU into blocks of 64, which are zero; without blocks they are passed over, those
+  /// of whole segments between restart markers without a look at them.
   void decodeMcu(std::int16_t (*const* blocks)[64]);
 
  private:
+  /// False where the data are odd.
+  bool next(std::int16_t (*const* blocks)[64]);
+  bool catchUp();
+
   ScanSegments segments_;
   EntropyState state_;
+  int passed_ = 0;  ///< MCUs that are yet to be passed over
   bool odd_ = false;
 };
 

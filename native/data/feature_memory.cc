@@ -1,12 +1,12 @@
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cstring>
 #include <mutex>
+#include <new>
 #include <shared_mutex>
 #include <unordered_map>
 #include <vector>
 
+#include "core/pages.h"
 #include "data/feature_store.h"
 
 namespace resnet_torch::data {
@@ -16,11 +16,6 @@ namespace {
 /// Slabs of this size or of one entry: nothing is ever moved, and what is not used yet has no pages.
 constexpr std::size_t kSlabBytes = std::size_t{64} << 20;
 
-struct Slab {
-  std::uint8_t* data = nullptr;
-  std::size_t bytes = 0;
-};
-
 class MemoryStore final : public FeatureStore {
  public:
   MemoryStore(std::size_t entryBytes, std::uint64_t limit)
@@ -29,7 +24,7 @@ class MemoryStore final : public FeatureStore {
         most_(static_cast<std::size_t>(limit / entryBytes)) {}
 
   ~MemoryStore() override {
-    for (const auto& slab : slabs_) munmap(slab.data, slab.bytes);
+    for (auto* const slab : slabs_) Pages::ofProcess().give(slab);
   }
 
   Found read(const FeatureKey& key, std::uint8_t* to) override {
@@ -81,7 +76,7 @@ class MemoryStore final : public FeatureStore {
   };
 
   std::uint8_t* at(std::size_t position) const {
-    return slabs_[position / perSlab_].data + position % perSlab_ * entryBytes_;
+    return slabs_[position / perSlab_] + position % perSlab_ * entryBytes_;
   }
 
   bool makeRoom(std::size_t position) {
@@ -92,22 +87,19 @@ class MemoryStore final : public FeatureStore {
     if (position / perSlab_ < slabs_.size()) return true;
     const auto bytes = std::min(perSlab_, most_ - position) * entryBytes_;
     slabs_.emplace_back();
-    void* const data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (data == MAP_FAILED) {
+    try {
+      slabs_.back() = static_cast<std::uint8_t*>(Pages::ofProcess().take(bytes, Pages::Fit::kTight));
+    } catch (const std::bad_alloc&) {
       slabs_.pop_back();
       stopped_ = "the system has no more memory to give";
       return false;
     }
-#ifdef MADV_HUGEPAGE
-    madvise(data, bytes, MADV_HUGEPAGE);
-#endif
-    slabs_.back() = {static_cast<std::uint8_t*>(data), bytes};
     return true;
   }
 
   const std::size_t entryBytes_, perSlab_, most_;
   mutable std::shared_mutex mutex_;
-  std::vector<Slab> slabs_;
+  std::vector<std::uint8_t*> slabs_;
   std::unordered_map<FeatureKey, Entry, FeatureKeyHash> entries_;
   std::string stopped_;
   bool closed_ = false;

@@ -25,7 +25,7 @@ struct ImageFacts {
 /// A whole picture as displayed, reduced by some factor.
 struct StoredImage {
   int width = 0, height = 0;
-  Buffer<std::uint8_t> pixels;  ///< [height, width, 3], and a byte more
+  LastingBuffer<std::uint8_t> pixels;  ///< [height, width, 3], and a byte more
 
   static std::size_t bytesFor(int width, int height) { return static_cast<std::size_t>(width) * height * 3 + 1; }
   /// Pushes the sink's part of it.
@@ -49,8 +49,8 @@ class ImageRecorder final : public RowSink {
 
 /// A view that is the same in every epoch, but for its mirroring: the centre square, not mirrored.
 struct StoredView {
-  int size = 0, resize = 0;     ///< CropOptions' own
-  Buffer<std::uint8_t> pixels;  ///< [size, size, 3]
+  int size = 0, resize = 0;            ///< CropOptions' own
+  LastingBuffer<std::uint8_t> pixels;  ///< [size, size, 3]
 
   static std::size_t bytesFor(int size) { return static_cast<std::size_t>(size) * size * 3; }
   /// Writes it, mirrored or not.

@@ -91,7 +91,7 @@ struct Loader::State : std::enable_shared_from_this<Loader::State> {
     for (const auto& call : calls) call();
   }
 
-  const BatchMemory::Scope memory;  // batches give theirs back to the next
+  const Pages::Keeping memory;  // batches give theirs to the next
   const LoaderOptions options;
   const Sampler sampler;
 

@@ -42,7 +42,7 @@ struct LoaderOptions {
   /// Asked for each image's features before its file is read. May be null.
   std::shared_ptr<FeatureCache> features;
   std::shared_ptr<ImageCache> imageCache;  ///< or none
-  std::shared_ptr<HostMemory> memory;      ///< where images and features of batches lie, or none: BatchMemory
+  std::shared_ptr<HostMemory> memory;      ///< where images and features of batches lie, or none: Pages
 };
 
 /// Decoded images, fewer than planned (even none) where files were left out. Of a loader with a cache, `images` holds

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "data/jpeg_layout.h"
@@ -49,6 +50,18 @@ class ScanSegments {
     if (interval_ > 0 && untilRestart_ == 0 && !begin(state)) return false;
     --untilRestart_;
     return true;
+  }
+  /// Passes over MCUs without a look at their bits, as far as whole segments go: at most `count`. How many; negative
+  /// where a segment is not there.
+  template <typename State>
+  int leap(State& state, int count) {
+    int passed = 0;
+    while (interval_ > 0 && count - passed >= untilRestart_) {
+      passed += std::exchange(untilRestart_, 0);
+      if (count - passed < interval_) break;
+      if (!begin(state)) return -1;
+    }
+    return passed;
   }
   /// After it: whether no more was read than the segment holds.
   template <typename State>

@@ -8,14 +8,14 @@
 #include <utility>
 #include <vector>
 
-#include "data/batch_memory.h"
+#include "core/pages.h"
+#include "data/host_memory.h"
 
 namespace resnet_torch::data {
 
 /// An allocator that leaves new elements as they are: large buffers that are written whole need no zeros first, whose
-/// pages would be touched by whichever thread asks for the buffer. Large ones are batches, whose memory is kept; with
-/// a HostMemory all of them lie there.
-template <class Element>
+/// pages would be touched by whichever thread asks for the buffer. They lie in Pages, or in a HostMemory.
+template <class Element, Pages::Fit kFit = Pages::Fit::kLoose>
 class Uninitialised {
  public:
   using value_type = Element;
@@ -29,24 +29,23 @@ class Uninitialised {
   Uninitialised(const Uninitialised&) = default;
   Uninitialised& operator=(const Uninitialised&) = default;
   template <class Other>
-  Uninitialised(const Uninitialised<Other>& other) : memory_(other.memory()) {}
+  struct rebind {
+    using other = Uninitialised<Other, kFit>;
+  };
+  template <class Other>
+  Uninitialised(const Uninitialised<Other, kFit>& other) : memory_(other.memory()) {}
 
   const std::shared_ptr<HostMemory>& memory() const { return memory_; }
 
   Element* allocate(std::size_t count) {
     const std::size_t bytes = count * sizeof(Element);
-    if (memory_) return static_cast<Element*>(memory_->take(bytes));
-    return bytes < BatchMemory::kLeast ? std::allocator<Element>().allocate(count)
-                                       : static_cast<Element*>(BatchMemory::take(bytes));
+    return static_cast<Element*>(memory_ ? memory_->take(bytes) : Pages::ofProcess().take(bytes, kFit));
   }
   void deallocate(Element* memory, std::size_t count) noexcept {
-    const std::size_t bytes = count * sizeof(Element);
     if (memory_) {
-      memory_->give(memory, bytes);
-    } else if (bytes < BatchMemory::kLeast) {
-      std::allocator<Element>().deallocate(memory, count);
+      memory_->give(memory, count * sizeof(Element));
     } else {
-      BatchMemory::give(memory, bytes);
+      Pages::ofProcess().give(memory);
     }
   }
 
@@ -56,7 +55,7 @@ class Uninitialised {
   }
 
   template <class Other>
-  bool operator==(const Uninitialised<Other>& other) const {
+  bool operator==(const Uninitialised<Other, kFit>& other) const {
     return memory_ == other.memory();
   }
 
@@ -66,6 +65,10 @@ class Uninitialised {
 
 template <class Element>
 using Buffer = std::vector<Element, Uninitialised<Element>>;
+
+/// What stays for long, and so takes no more memory than it needs.
+template <class Element>
+using LastingBuffer = std::vector<Element, Uninitialised<Element, Pages::Fit::kTight>>;
 
 /// Bytes to work in, which are lost when more are asked for than ever before.
 class Scratch {

@@ -13,7 +13,9 @@ const native = join(projectRoot, 'native');
 /** Everything below native/ that needs no libtorch: sanitizers want all of a program's code compiled for them. */
 function sources(): readonly string[] {
   const data = readdirSync(join(native, 'data')).filter((name) => name.endsWith('.cc'));
-  const core = ['executor', 'cores_turn'].map((name) => join(native, 'core', `${name}.cc`));
+  const core = ['executor', 'cores_turn', 'pages', 'available_memory'].map((name) =>
+    join(native, 'core', `${name}.cc`),
+  );
   return [...core, ...data.map((name) => join(native, 'data', name))];
 }
 

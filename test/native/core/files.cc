@@ -154,7 +154,10 @@ void controlGroups(const fs::path& folder) {
   is(told(folder, "9:memory:/docker/x\n0::/\n",
           {{"first", "memory.limit_in_bytes", "250"}, {"second", "memory.max", "900"}}),
      250, kNone, "both versions");
-  expect(allowedMemory() > 0 && availableMemory() <= allowedMemory(), "this machine");
+  const fs::path second = folder / "second";
+  told(folder, "0::/a\n", {{"second/a", "memory.max", "9000"}, {"second/a", "memory.current", "2000"}});
+  expect(availableMemory({folder / "cgroup", second, folder / "first"}) == 7000, "less than the machine has");
+  expect(availableMemory() > 0, "this machine");
 }
 
 }  // namespace

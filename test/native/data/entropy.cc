@@ -2,6 +2,7 @@
 // not leave a file to the latter, both must come to the same outcome and the same pixels. Usage: entropy CHANGES
 // FILE...
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -32,8 +33,14 @@ class Recorder final : public RowSink {
 };
 
 struct Counts {
-  int same = 0, left = 0, refused = 0;
+  int same = 0, left = 0, refused = 0, beyond = 0;
 };
+
+/// Whether restart markers are announced.
+bool hasRestarts(const std::vector<std::uint8_t>& file) {
+  constexpr std::uint8_t kMarker[] = {0xFF, 0xDD, 0, 4};
+  return std::search(file.begin(), file.end(), std::begin(kMarker), std::end(kMarker)) != file.end();
+}
 
 void compare(const std::vector<std::uint8_t>& file, std::mt19937& random, const char* name, Counts& counts) {
   const Bytes bytes{file.data(), file.size()};
@@ -52,6 +59,11 @@ void compare(const std::vector<std::uint8_t>& file, std::mt19937& random, const 
     const auto expected = decodeJpeg(bytes, layout, factor, Entropy::kLibjpeg, theirs, message);
     if (found == JpegOutcome::kOdd) {
       ++counts.left;
+      continue;
+    }
+    // Libjpeg reads what lies above the box too, and may find a segment there that ends early.
+    if (found == JpegOutcome::kDone && expected == JpegOutcome::kBroken && top > 0 && hasRestarts(file)) {
+      ++counts.beyond;
       continue;
     }
     if (found != expected || (found == JpegOutcome::kDone && ours.pixels() != theirs.pixels())) {
@@ -100,7 +112,9 @@ int main(int count, char** words) {
       change(copy, random);
       compare(copy, random, words[i], changed);
     }
-    std::printf("{\"same\":%d,\"left\":%d,\"refused\":%d,\"changed\":{\"same\":%d,\"left\":%d,\"refused\":%d}}\n",
-                whole.same, whole.left, whole.refused, changed.same, changed.left, changed.refused);
+    std::printf(
+        "{\"same\":%d,\"left\":%d,\"refused\":%d,\"changed\":{\"same\":%d,\"left\":%d,\"refused\":%d,\"beyond\":%d}}"
+        "\n",
+        whole.same, whole.left, whole.refused, changed.same, changed.left, changed.refused, changed.beyond);
   }
 }

@@ -8,7 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { pictureImage } from '../../data/fixtures.js';
 import { projectRoot, temporaryDirectory } from '../../support/paths.js';
-import { compileProgram } from '../support/programs.js';
+import { compileProgram, nativeSources } from '../support/programs.js';
 
 interface Figures {
   readonly hits: number;
@@ -36,7 +36,7 @@ describe('the feature cache', () => {
     const data = readdirSync(join(native, 'data'))
       .filter((name) => name.endsWith('.cc'))
       .map((name) => join(native, 'data', name));
-    const sources = [...data, join(native, 'core', 'cores_turn.cc')];
+    const sources = [...data, ...nativeSources('core', ['cores_turn', 'pages', 'available_memory'])];
     compileProgram(program, 'data/feature-cache.cc', sources, ['-ljpeg', '-ldl', '-pthread']);
   });
   after(() => rm(folder, { recursive: true, force: true }));

@@ -80,7 +80,7 @@ export function delayInTraining(ground: Ground, load: Load): Promise<Delay> {
 /** While sixty-four predictions are always asked for. */
 export function delayInPrediction(ground: Ground, load: Load): Promise<Delay> {
   const work = `
-    ${LOAD_PREDICTOR}
+    ${loadPredictor()}
     await predictor.predict(photo);
     begin();
     const signal = AbortSignal.timeout(${load.seconds * 1000});
@@ -91,11 +91,12 @@ export function delayInPrediction(ground: Ground, load: Load): Promise<Delay> {
   return answerOf<Delay>(program(ground, delays(work, load)), load.env);
 }
 
-const LOAD_PREDICTOR = `
+/** @param options of the predictor, as source text */
+const loadPredictor = (options = ''): string => `
   const model = await create();
   await model.save(join(out, 'model.safetensors'));
   model.dispose();
-  const predictor = await Predictor.load(join(out, 'model.safetensors'), { device: 'cpu', imageSize });
+  const predictor = await Predictor.load(join(out, 'model.safetensors'), { device: 'cpu', imageSize, ${options} });
   const paths = [...data.splits.train.files, ...data.splits.val.files].map(({ path }) => path);`;
 
 /** Megabytes that a process holds after the first of its predictions, and after all. */
@@ -104,7 +105,11 @@ export interface Growth {
   readonly last: number;
 }
 
-/** Predictions in batches of 32 that are asked for at once. */
+/**
+ * Predictions of which 32 are asked for at once, in batches of 8. How many share a batch depends on what else the cores
+ * do, and the first batch of each size takes memory for good: a single image packs the network's weights a second time
+ * (48 MB in bf16), every size keeps its oneDNN primitives (2 to 4 MB). So all sizes come before the first look.
+ */
 export function growthInPrediction(
   ground: Ground,
   o: { readonly imageSize: number; readonly first: number; readonly count: number },
@@ -114,7 +119,10 @@ export function growthInPrediction(
       ground,
       `
       const imageSize = ${o.imageSize};
-      ${LOAD_PREDICTOR}
+      ${loadPredictor('maxBatch: 8, maxDelayMs: 500')}
+      for (let size = 1; size <= 8; size++) {
+        await Promise.all(Array.from({ length: size }, () => predictor.predict(photo)));
+      }
       let made = 0;
       const predict = async (count) => {
         for (; made < count; made += 32) {
