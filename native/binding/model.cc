@@ -4,6 +4,7 @@
 #include "binding/device.h"
 #include "binding/loader.h"
 #include "binding/registration.h"
+#include "model/architecture.h"
 #include "model/compiled.h"
 #include "model/device_kernels.h"
 #include "model/finite.h"
@@ -32,6 +33,8 @@ at::ScalarType toDtype(const Napi::Value& value, at::ScalarType own) {
 }
 
 std::shared_ptr<ResNet50> createModel(const Napi::Object& options) {
+  const auto& architecture = model::architecture(toText(options.Get("arch"), "arch"));
+  if (architecture.name() != "resnet50") throw Error("ERR_INVALID_ARGUMENT", "arch: only resnet50 is computed yet");
   model::HeadShape head;
   head.classes = toInteger(options.Get("classes"), "classes", 1, kMostClasses);
   head.hidden = toIntegers(options.Get("hidden"), "hidden");

@@ -10,7 +10,7 @@ import type { ModelSource } from './model-source.js';
  *   ERR_CHECKPOINT when the head does not fit what the checkpoint says of it
  */
 export async function checkWeights({ head, table }: ModelSource, signal?: AbortSignal): Promise<readonly Note[]> {
-  const options = { ...head, dtype: 'float32', device: 'cpu', seed: 0 } as const;
+  const options = { arch: 'resnet50', ...head, dtype: 'float32', device: 'cpu', seed: 0 } as const;
   const { handle, notes } = await makeNative(options, table, { signal, withHead: true });
   handle.dispose();
   return notes;

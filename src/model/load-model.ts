@@ -84,7 +84,7 @@ export async function createParts(options: CreateOptions): Promise<ModelParts> {
     wanted: typeof options.classes === 'number' ? null : given,
     held: table === null ? null : (readMetadata(table)?.classes ?? null),
   };
-  const made = await makeNative({ ...head, dtype, device, seed }, table, { signal, classes: names });
+  const made = await makeNative({ arch: 'resnet50', ...head, dtype, device, seed }, table, { signal, classes: names });
   // A head that comes with names keeps them, where none are given: its outputs mean these classes.
   const kept = names.wanted === null && made.head === 'loaded' ? names.held : null;
   return {
@@ -116,7 +116,7 @@ export async function loadParts(checkpointOrRun: string, options: LoadOptions): 
   const classes = outputNames(source, given);
   const head = { ...source.head, classes: classes.length };
   const device = await findDevice(wanted);
-  const { handle, notes } = await makeNative({ ...head, dtype, device, seed: 0 }, table, {
+  const { handle, notes } = await makeNative({ arch: 'resnet50', ...head, dtype, device, seed: 0 }, table, {
     signal,
     withHead: true,
     ...(sigmoid ? { classes: { wanted: classes, held: null, sigmoid } } : {}),

@@ -51,6 +51,7 @@ async function writePictures(folder: string): Promise<void> {
 
 function writeWeights(path: string): void {
   const model = new (native().Model)({
+    arch: 'resnet50',
     classes: 2,
     hidden: [],
     dropout: 0,

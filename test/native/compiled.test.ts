@@ -12,7 +12,15 @@ const SHAPE = [2, 3, 64, 64] as const;
 const IMAGES = uniform(2 * 3 * 64 * 64, 1);
 
 async function network(dtype: 'float32' | 'float64' = 'float32'): Promise<NativeModel> {
-  const model = new (native().Model)({ classes: 5, hidden: [8], dropout: 0, dtype, device: 'cpu', seed: 3 });
+  const model = new (native().Model)({
+    arch: 'resnet50',
+    classes: 5,
+    hidden: [8],
+    dropout: 0,
+    dtype,
+    device: 'cpu',
+    seed: 3,
+  });
   await randomiseNorms(model);
   return model;
 }

@@ -80,6 +80,7 @@ interface Outcome {
 async function outcome(given: Case, o: { autograd: boolean; bf16?: boolean; dropout?: number }): Promise<Outcome> {
   const dtype = o.bf16 ? 'float32' : 'float64';
   const model = new (native().Model)({
+    arch: 'resnet50',
     classes: 5,
     hidden: [16],
     dropout: o.dropout ?? 0,
@@ -145,6 +146,7 @@ for (const given of CASES) {
 
 test('frozen units in the suffix follow values that are written to them', async () => {
   const model = new (native().Model)({
+    arch: 'resnet50',
     classes: 5,
     hidden: [16],
     dropout: 0,

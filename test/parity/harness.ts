@@ -68,7 +68,7 @@ export interface Head {
 
 export function nativeModel(head: Head, dtype: ModelDtype, seed = 0): NativeModel {
   const shape: HeadShape = { classes: head.classes, hidden: head.hidden, dropout: 0 };
-  return new (native().Model)({ ...shape, dtype, device: 'cpu', seed });
+  return new (native().Model)({ arch: 'resnet50', ...shape, dtype, device: 'cpu', seed });
 }
 
 /** A model with the tensors of a file that has torchvision's names. */
