@@ -1,5 +1,7 @@
 #include "model/architecture.h"
 
+#include <algorithm>
+
 #include "core/errors.h"
 
 namespace resnet_torch::model {
@@ -19,7 +21,7 @@ constexpr std::array kRows = {
     ArchitectureRow{"wide_resnet101_2", BlockKind::kBottleneck, {3, 4, 23, 3}, 1, 128},
 };
 
-constexpr std::int64_t kImageChannels = 3, kStemChannels = 64;
+constexpr std::int64_t kImageChannels = 3, kStemChannels = 64, kPoolingStride = 2;
 /// Channels of each stage's convolutions, before a bottleneck's own factors.
 constexpr std::array<std::int64_t, 4> kPlanes = {64, 128, 256, 512};
 constexpr std::int64_t kExpansion = 4;  ///< of a bottleneck
@@ -44,8 +46,8 @@ BlockPlan planBlock(const ArchitectureRow& row, const std::string& name, std::in
   return plan;
 }
 
-/// Of a convolution or pooling that keeps places at stride 1.
-std::int64_t sideAfter(std::int64_t side, std::int64_t stride) {
+/// Of a convolution or pooling that keeps all places at stride 1.
+std::int64_t strided(std::int64_t side, std::int64_t stride) {
   return (side + stride - 1) / stride;
 }
 
@@ -73,17 +75,36 @@ int Architecture::unitOf(std::string_view tensor) const {
   return 0;
 }
 
+std::int64_t Architecture::sideAfter(int units, std::int64_t size) const {
+  auto side = strided(strided(size, stem_.stride), kPoolingStride);
+  for (int unit = 1; unit < units; ++unit)
+    for (const auto& convolution : block(unit).convolutions) side = strided(side, convolution.stride);
+  return side;
+}
+
 std::vector<std::int64_t> Architecture::outputSizes(int units, std::int64_t size) const {
   if (units == backboneUnits()) return {features()};
-  auto side = sideAfter(sideAfter(size, stem_.stride), /*of the pooling*/ 2);
-  for (int unit = 1; unit < units; ++unit)
-    for (const auto& convolution : block(unit).convolutions) side = sideAfter(side, convolution.stride);
+  const auto side = sideAfter(units, size);
   return {units == 1 ? stem_.out : block(units - 1).outputs(), side, side};
 }
 
-const Architecture& architecture(std::string_view name) {
+namespace {
+
+const std::vector<Architecture>& family() {
   static const std::vector<Architecture> all(kRows.begin(), kRows.end());
-  for (const auto& each : all)
+  return all;
+}
+
+}  // namespace
+
+int mostBackboneUnits() {
+  int most = 0;
+  for (const auto& each : family()) most = std::max(most, each.backboneUnits());
+  return most;
+}
+
+const Architecture& architecture(std::string_view name) {
+  for (const auto& each : family())
     if (each.name() == name) return each;
   std::string names;
   for (const auto& row : kRows) names += (names.empty() ? "" : ", ") + std::string(row.name);

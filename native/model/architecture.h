@@ -59,16 +59,23 @@ class Architecture {
 
   /// Channels of the last block, which the head is given averaged.
   std::int64_t features() const { return blocks_.back().outputs(); }
+  /// The side of what the last block makes of an image of a side of `size`.
+  std::int64_t lastSide(std::int64_t size) const { return sideAfter(backboneUnits(), size); }
   /// Sizes [c, h, w] of what the first `units` ≥ 1 units make of an image of a side of `size`; [features] after the
   /// whole backbone, pooled.
   std::vector<std::int64_t> outputSizes(int units, std::int64_t size) const;
 
  private:
+  std::int64_t sideAfter(int units, std::int64_t size) const;
+
   ArchitectureRow row_;
   std::vector<std::string> units_;
   ConvolutionPlan stem_;
   std::vector<BlockPlan> blocks_;
 };
+
+/// backboneUnits() of the deepest member.
+int mostBackboneUnits();
 
 /// The member of that name, which lives as long as the process; ERR_INVALID_ARGUMENT, with all names, where there is
 /// none.

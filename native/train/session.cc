@@ -9,7 +9,6 @@
 #include "model/compiled.h"
 #include "model/device_kernels.h"
 #include "model/finite.h"
-#include "model/units.h"
 #include "model/weight_faults.h"
 #include "train/cudnn_benchmark.h"
 #include "train/loss.h"
@@ -97,8 +96,8 @@ Session::Session(std::shared_ptr<model::ResNet50> model, SessionOptions options)
     throw Error("ERR_BUSY", "The model is being trained by another session: dispose of that one first");
   optimizer_ = std::make_unique<optim::Optimizer>(options_.optimizer, std::move(groups));
   trainability_ = {std::move(seen), options_.batchNormTraining};
-  changing_ = trainability_.units();
-  frozenUnits_ = options_.autograd ? 0 : trainability_.frozenUnits();
+  changing_ = trainability_.units(model_->architecture());
+  frozenUnits_ = options_.autograd ? 0 : trainability_.frozenUnits(model_->architecture());
 }
 
 Session::~Session() {
@@ -140,7 +139,7 @@ void Session::checkImages(const at::Tensor& images) const {
 }
 
 bool Session::usable(std::int64_t images, std::int64_t size) const {
-  const bool single = images == 1 && size <= 32;  // five halvings leave one position
+  const bool single = images == 1 && model_->architecture().lastSide(size) == 1;
   return images > 0 && !(single && !options_.batchNormTraining.empty());
 }
 
@@ -389,12 +388,13 @@ void Session::applyOnDevice(std::span<const double> rates) {
 
 std::vector<double> Session::drift() {
   const at::NoGradGuard noGrad;
-  std::array<double, model::kUnits.size()> moved{}, began{};
+  const auto& architecture = model_->architecture();
+  std::vector<double> moved(architecture.units().size()), began(moved.size());
   for (const auto& group : optimizer_->groups()) {
     for (const auto& [name, tensor] : group.parameters) {
       const auto found = start_.find(name);
       if (found == start_.end()) continue;
-      const auto unit = static_cast<std::size_t>(model::unitOf(name));
+      const auto unit = static_cast<std::size_t>(architecture.unitOf(name));
       moved[unit] += (tensor - found->second).pow(2).sum(at::kDouble).item<double>();
       began[unit] += found->second.pow(2).sum(at::kDouble).item<double>();
     }
