@@ -1,6 +1,7 @@
 import { MOST_SEED, MOST_WORKERS } from '../data/limits.js';
 import { AUGMENTATIONS } from '../data/transforms.js';
 import { BEST_METRICS, DEFAULT_BEST_METRIC } from '../metrics/best.js';
+import { ARCHITECTURE_NAMES, DEFAULT_ARCHITECTURE } from '../model/architecture.js';
 import { BATCH_NORM_POLICIES } from '../model/freeze.js';
 import { PRECISIONS } from '../model/precision.js';
 import { OPTIMIZER_KINDS, optimizerOf } from '../optim/optimizers.js';
@@ -59,7 +60,7 @@ export const OPTIONS = {
     resume: 'kept',
     type: written('name or path', String),
     help: 'imagenet-v2, imagenet-v1, none (random) or a .safetensors or .pth file',
-    otherwise: 'imagenet-v2',
+    otherwise: 'imagenet-v2, or imagenet-v1 of what has no other',
   },
   epochs: {
     group: 'run',
@@ -138,7 +139,7 @@ export const OPTIONS = {
     part: 'freeze',
     resume: 'kept',
     type: number({ min: 0, max: 1 }),
-    help: "Freeze this share of the backbone's 53 convolutions from the input",
+    help: "Freeze this share of the backbone's convolutions from the input",
     conflicts: ['freezeMatch'],
   },
   freezeMatch: {
@@ -237,6 +238,14 @@ export const OPTIONS = {
     otherwise: '1',
     help: 'Exponent of the schedule polynomial: 1 is a line, 2 falls fast at first, 0.5 late',
     schedulePart: 'power',
+  },
+  arch: {
+    group: 'plan',
+    part: 'model',
+    resume: 'same',
+    type: choice(ARCHITECTURE_NAMES),
+    otherwise: DEFAULT_ARCHITECTURE,
+    help: 'Member of the ResNet family',
   },
   head: {
     group: 'plan',
