@@ -39,6 +39,13 @@ describe('the bytes of features', () => {
     assert.equal(featureBytes('resnet50', 17, 96, 'fp32'), 8192);
   });
 
+  it('are those of the architecture', () => {
+    assert.equal(featureBytes('resnet18', 2, 224, 'fp32'), 64 * 56 * 56 * 4);
+    assert.equal(featureBytes('resnet18', 8, 224, 'bf16'), 512 * 7 * 7 * 2);
+    assert.equal(featureBytes('resnet18', 9, 224, 'bf16'), 512 * 4);
+    assert.equal(featureBytes('resnet101', 17, 224, 'fp32'), 1024 * 14 * 14 * 4);
+  });
+
   it('round sides up at every halving', () => {
     // 75 → 38 → 19 → 10 → 5 → 3
     assert.equal(featureBytes('resnet50', 1, 75, 'fp32'), 64 * 19 * 19 * 4);
