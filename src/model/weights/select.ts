@@ -1,5 +1,5 @@
 import type { Note } from '../../notes.js';
-import { type ArchitectureName, architectureOf, DEFAULT_ARCHITECTURE } from '../architecture.js';
+import { architectureOf, DEFAULT_ARCHITECTURE } from '../architecture.js';
 import { type Backbone, describePlace, findBackbone, isPlain, nameIn, unwrapped } from './backbone.js';
 import { backboneNames, recognise } from './family.js';
 import { type FoundHead, findHead } from './head-names.js';
@@ -29,7 +29,8 @@ export async function selectWeights(source: TensorSource): Promise<TensorTable> 
   const names = hasProjector(backbone) ? network : chosenNames(backbone, findHead(backbone, features));
   const taken = new Set(names.values());
   const elsewhere = others.filter(({ group }) => group === backbone.group);
-  const isOther = (name: string) => elsewhere.some((other) => isOf(other, name, arch ?? DEFAULT_ARCHITECTURE));
+  const known = backboneNames(arch ?? DEFAULT_ARCHITECTURE);
+  const isOther = (name: string) => elsewhere.some((other) => isOf(other, name, known));
   const left = [...tensors.keys()].filter((name) => !taken.has(name) && !isOther(name));
   return {
     path: source.path,
@@ -64,9 +65,9 @@ export async function wholeGroup(source: TensorSource): Promise<TensorTable> {
 }
 
 /** Whether a name is of another network, which is said as a whole. */
-function isOf(backbone: Backbone, name: string, arch: ArchitectureName): boolean {
+function isOf(backbone: Backbone, name: string, known: ReadonlySet<string>): boolean {
   const ours = nameIn(backbone, name);
-  return ours !== null && (backbone.prefix !== '' || backboneNames(arch).has(ours));
+  return ours !== null && (backbone.prefix !== '' || known.has(ours));
 }
 
 /** Encoders of contrastive training, such as MoCo's, have a projector in the place of `fc`, which tells no classes apart. */
