@@ -3,12 +3,16 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+
+import { openLoader } from '../../src/data/loader.js';
+import { cropOptions } from '../../src/data/transforms.js';
 import { native } from '../../src/native/load.js';
 import { relativeError } from '../parity/compare.js';
 import { digest, digestError, imageValues, labelValues, weightValues } from '../parity/recipe.js';
 import { readTensors } from '../parity/safetensors.js';
 import { fails } from '../support/fails.js';
 import { projectRoot } from '../support/paths.js';
+import { tinyData } from '../training/support/tiny.js';
 import { type Case, equalsAutograd } from './support/backward.js';
 import { backboneOf } from './support/networks.js';
 import { uniform } from './support/numbers.js';
@@ -101,6 +105,70 @@ describe('the family of architectures', () => {
     for (const given of CASES)
       it(`the written-out backward of a ${arch} equals autograd in float64: ${given.name}`, () =>
         equalsAutograd(given, arch));
+
+  it("begins as torchvision's: Kaiming normal over the whole fan out, whatever the groups, and no scale of zero", async () => {
+    const model = newModel({ arch: 'resnext50_32x4d', seed: 7 });
+    for (const name of ['layer3.1.conv2.weight', 'layer3.1.conv3.weight', 'layer2.0.downsample.0.weight']) {
+      const shape = model.tensors().find((tensor) => tensor.name === name)?.shape ?? assert.fail(name);
+      const values = Float64Array.from(await model.read(name));
+      const deviation = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);
+      const expected = Math.sqrt(2 / ((shape[0] ?? 0) * (shape[2] ?? 0) * (shape[3] ?? 0)));
+      assert.ok(Math.abs(deviation / expected - 1) < 0.02, `${name}: ${deviation}, expected ${expected}`);
+    }
+    assert.ok((await model.read('layer3.1.bn3.weight')).every((value) => value === 1));
+    model.dispose();
+  });
+
+  for (const [arch, norm, convolution] of [
+    ['resnet18', 'bn1', 'conv2'],
+    ['resnext50_32x4d', 'bn2', 'conv3'],
+  ] as const)
+    it(`tells of sums that overflow in the middle of a compiled ${arch}`, async () => {
+      const model = newModel({ arch });
+      await fill(model, `layer3.1.${norm}.bias`, 3e38);
+      await fill(model, `layer3.1.${convolution}.weight`, 1);
+      await assert.rejects(
+        model.forward(Float32Array.from(uniform(3 * 64 * 64, 1)), [1, 3, 64, 64], {
+          output: 'logits',
+          compute: 'dtype',
+        }),
+        fails('ERR_NON_FINITE', /come from layer3\.1/),
+      );
+      model.dispose();
+    });
+
+  it("keeps what frozen units of a resnet18 put out, in entries of that unit's size", async (t) => {
+    const data = await tinyData(t);
+    const files = await data.fileListFor('train', data.classes);
+    t.after(() => files.dispose());
+    const crop = cropOptions('none', 64, 64);
+    for (const [until, units, bytes] of [
+      [/^(layer[34]|fc)/, 5, 128 * 8 * 8 * 4],
+      [/^(layer4\.1|fc)/, 8, 512 * 2 * 2 * 4],
+      [/^fc/, 9, 512 * 4],
+    ] as const) {
+      const model = newModel({ arch: 'resnet18', classes: data.classes.length });
+      const session = newSession(
+        model,
+        parametersOf(model).filter((name) => until.test(name)),
+      );
+      const cache = new (native().FeatureCache)({ mode: 'memory', entryBytes: bytes, units, memoryLimit: 1e8 });
+      await cache.open();
+      const losses: number[] = [];
+      for (let pass = 0; pass < 2; pass++) {
+        const loader = openLoader({ files, crop, batchSize: 4, epoch: 0, seed: 0, training: true, cache });
+        const { losses: found } = await session.run({ loader, rates: Float64Array.of(0) });
+        losses.push(...found);
+        loader.dispose();
+      }
+      assert.equal(losses[1], losses[0]);
+      assert.ok(cache.stats().hits >= 4, `${units} units: ${cache.stats().hits} hits`);
+      session.dispose();
+      await cache.close();
+      cache.dispose();
+      model.dispose();
+    }
+  });
 
   for (const arch of ['resnet18', 'resnext50_32x4d'])
     for (const compute of ['dtype', 'bf16'] as const)
