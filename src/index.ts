@@ -1,5 +1,5 @@
 /**
- * Fine-tune a ResNet-50 from Node.js. Importing this loads no native code: the addon and libtorch are loaded at the
+ * Fine-tune a ResNet from Node.js. Importing this loads no native code: the addon and libtorch are loaded at the
  * first call that needs them.
  *
  * @module resnet-torch
@@ -56,29 +56,26 @@ export type { CommonLossOptions, LossName, LossSpec } from './losses/registry.js
 export type { BestMetric } from './metrics/best.js';
 export type { ClassResult } from './metrics/per-class.js';
 export type { Metrics } from './metrics/registry.js';
+export {
+  ARCHITECTURE_NAMES,
+  type ArchitectureName,
+  type BlockName,
+  STAGE_NAMES,
+  type StageName,
+  type UnitName,
+} from './model/architecture.js';
+export type { Metadata } from './model/checkpoint-metadata.js';
+export type { CreateOptions } from './model/create.js';
 export type { Device } from './model/device.js';
 export type { BatchNormPolicy, FreezePlan, FreezeRule } from './model/freeze.js';
 export type { HeadOptions } from './model/head.js';
 export type { HeadShape } from './model/head-shape.js';
+export type { LoadOptions } from './model/load.js';
+export { type CallOptions, ResNet, type Shape4D, type Tensor2D } from './model/network.js';
 export type { Precision, PrecisionName } from './model/precision.js';
-export {
-  type CallOptions,
-  type CreateOptions,
-  type LoadOptions,
-  type Metadata,
-  ResNet50,
-  type Shape4D,
-  type Tensor2D,
-} from './model/resnet50.js';
-export {
-  type ParameterInfo,
-  STAGE_NAMES,
-  type StageName,
-  UNIT_NAMES,
-  type UnitInfo,
-  type UnitName,
-} from './model/units.js';
-export type { Preprocessing, TransformMetadata, WeightsSource } from './model/weights/index.js';
+export { ResNet50 } from './model/resnet50.js';
+export { type ParameterInfo, UNIT_NAMES, type UnitInfo } from './model/units.js';
+export type { Preprocessing, TransformMetadata, WeightsName, WeightsSource } from './model/weights/index.js';
 export type { ImageFailure } from './native/contract/data.js';
 export type { NativeDevice } from './native/contract/device.js';
 export type { Floats, ModelDtype } from './native/contract/model.js';

@@ -67,6 +67,7 @@ describe('the modules of src/', () => {
     assert.ok(loaded.has('training/option-table.ts'));
     for (const heavy of [
       'native/load.ts',
+      'model/network.ts',
       'model/resnet50.ts',
       'data/dataset.ts',
       'training/train.ts',

@@ -4,7 +4,7 @@
 #include "binding/async.h"
 #include "binding/registration.h"
 #include "data/threads.h"
-#include "model/units.h"
+#include "model/architecture.h"
 
 namespace resnet_torch::binding {
 
@@ -23,8 +23,7 @@ data::FeatureCacheOptions toOptions(const Napi::Object& object) {
   options.mode = mode == "disk" ? Mode::kDisk : Mode::kMemory;
   options.entryBytes =
       static_cast<std::size_t>(toInteger(object.Get("entryBytes"), "entryBytes", 1, kMostEntryBytes));
-  options.units = static_cast<int>(
-      toInteger(object.Get("units"), "units", 1, static_cast<std::int64_t>(model::kUnits.size()) - 1));
+  options.units = static_cast<int>(toInteger(object.Get("units"), "units", 1, model::mostBackboneUnits()));
   if (options.mode == Mode::kDisk) {
     options.directory = toText(object.Get("directory"), "directory");
     options.storeKey = toText(object.Get("storeKey"), "storeKey");

@@ -4,12 +4,12 @@
 #include "binding/device.h"
 #include "binding/loader.h"
 #include "binding/registration.h"
+#include "model/architecture.h"
 #include "model/compiled.h"
 #include "model/device_kernels.h"
 #include "model/finite.h"
 #include "model/folded_convolution.h"
 #include "model/prefix_hash.h"
-#include "model/units.h"
 #include "model/weight_faults.h"
 #include "train/evaluate.h"
 #include "train/non_finite.h"
@@ -32,6 +32,7 @@ at::ScalarType toDtype(const Napi::Value& value, at::ScalarType own) {
 }
 
 std::shared_ptr<ResNet50> createModel(const Napi::Object& options) {
+  const auto& architecture = model::architecture(toText(options.Get("arch"), "arch"));
   model::HeadShape head;
   head.classes = toInteger(options.Get("classes"), "classes", 1, kMostClasses);
   head.hidden = toIntegers(options.Get("hidden"), "hidden");
@@ -43,7 +44,7 @@ std::shared_ptr<ResNet50> createModel(const Napi::Object& options) {
   const auto device = toDevice(options.Get("device"), "device");
   const auto seed = toInteger(options.Get("seed"), "seed", 0, kSafeInteger);
   // On the JavaScript thread, which may not wait for a device to start.
-  return std::make_shared<ResNet50>(std::move(head), dtype, device, static_cast<std::uint64_t>(seed),
+  return std::make_shared<ResNet50>(architecture, std::move(head), dtype, device, static_cast<std::uint64_t>(seed),
                                     model::Allocation::kAtFirstUse);
 }
 
@@ -196,7 +197,8 @@ Napi::Value Model::readFolded(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   return guarded(env, [&] {
     const auto model = this->model();
-    const model::Convolution convolution{model->find(toText(info[0], "convolution") + ".weight").tensor};
+    model::Convolution convolution;
+    convolution.weight = model->find(toText(info[0], "convolution") + ".weight").tensor;
     const auto norm = model->batchNorm(toText(info[1], "norm"));
     if (convolution.weight.dim() != 4 || convolution.weight.size(0) != norm.weight.numel())
       throw Error("ERR_SHAPE_MISMATCH", norm.name + " is not the BatchNorm behind that convolution");
@@ -249,15 +251,16 @@ namespace {
 /// Where a forward pass ends.
 struct ForwardOutput {
   std::string name;  ///< for messages
-  int units = model::kBackboneUnits;
+  int units = 0;
   bool pooled = false, logits = false;
 };
 
-ForwardOutput toForwardOutput(const std::string& name) {
-  if (name == "logits") return {name, model::kBackboneUnits, true, true};
-  if (name == "features") return {name, model::kBackboneUnits, true, false};
-  for (int unit = 0; unit < model::kBackboneUnits; ++unit)
-    if (name == model::kUnits[static_cast<std::size_t>(unit)]) return {"outputs of " + name, unit + 1};
+ForwardOutput toForwardOutput(const model::Architecture& architecture, const std::string& name) {
+  const int backbone = architecture.backboneUnits();
+  if (name == "logits") return {name, backbone, true, true};
+  if (name == "features") return {name, backbone, true, false};
+  for (int unit = 0; unit < backbone; ++unit)
+    if (name == architecture.unitName(unit)) return {"outputs of " + name, unit + 1};
   invalid("output", "'logits', 'features' or a unit before the head");
 }
 
@@ -284,7 +287,7 @@ Napi::Value Model::forward(const Napi::CallbackInfo& info) {
     auto values = toFloats(info[0], "images");
     auto shape = toIntegers(info[1], "shape");
     const auto options = toObject(info[2], "options");
-    const auto output = toForwardOutput(toText(options.Get("output"), "output"));
+    const auto output = toForwardOutput(model->architecture(), toText(options.Get("output"), "output"));
     const auto compute = toCompute(options.Get("compute"), *model);
     const bool eager = !options.Get("eager").IsUndefined() && toBoolean(options.Get("eager"), "eager");
     checkImages(values, shape);
@@ -411,8 +414,7 @@ Napi::Value Model::prefixHash(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   return guarded(env, [&] {
     const auto model = this->model();
-    const auto units =
-        static_cast<int>(toInteger(info[0], "units", 1, static_cast<std::int64_t>(model::kUnits.size()) - 1));
+    const auto units = static_cast<int>(toInteger(info[0], "units", 1, model->architecture().backboneUnits()));
     return runOnce(info, executorOf(*model), Priority::kControl, std::make_shared<CancelFlag>(),
                    [model, units]() -> Answer {
                      model->initialise();

@@ -104,19 +104,15 @@ void updateRunning(std::span<const model::BatchMoments> batches, const at::Tenso
   if (batches.empty()) return;
   const auto device = batches.front().mean.device();
   const at::DeviceGuard guard(device);
-  TORCH_CHECK(batches.size() <= RunningUpdates::kMost);
   TORCH_CHECK(!skip.defined() || (skip.device() == device && skip.scalar_type() == at::kInt && skip.numel() == 1));
-  RunningUpdates updates{};
+  std::vector<RunningUpdate> updates;
   for (const auto& [norm, mean, variance] : batches) {
     const auto channels = norm->weight.numel();
     for (const auto& values : {mean, variance, norm->runningMean, norm->runningVar})
       TORCH_CHECK(values.numel() == channels && values.scalar_type() == at::kFloat && values.device() == device);
-    updates.entries[updates.count++] = {from<float>(mean),
-                                        from<float>(variance),
-                                        into<float>(norm->runningMean),
-                                        into<float>(norm->runningVar),
-                                        into<std::int64_t>(norm->batchesTracked),
-                                        static_cast<int>(channels)};
+    updates.push_back({from<float>(mean), from<float>(variance), into<float>(norm->runningMean),
+                       into<float>(norm->runningVar), into<std::int64_t>(norm->batchesTracked),
+                       static_cast<int>(channels)});
   }
   updateRunning(updates, from<int>(skip), contextOf(device));
 }

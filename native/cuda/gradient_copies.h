@@ -18,7 +18,7 @@ struct GradientCopy {
   std::int32_t from = 1, own = 1;
 };
 
-/// Any number of them, 64 a launch: all of a ResNet-50's weights go in one.
+/// Any number of them, 64 a launch.
 void copyGradients(std::span<const GradientCopy> copies, const Context& context);
 
 }  // namespace resnet_torch::cuda

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "cuda/context.h"
 
@@ -42,14 +43,9 @@ struct RunningUpdate {
   std::int64_t* batchesTracked;
   int channels;
 };
-struct RunningUpdates {
-  static constexpr int kMost = 64;  ///< ResNet-50 has 53
-  RunningUpdate entries[kMost];
-  int count = 0;
-};
-/// All BatchNorms of a step in one launch, after it is known whether the step holds: nothing changes where `skip` is
-/// given and not 0.
-void updateRunning(const RunningUpdates& updates, const int* skip, const Context& context);
+/// All BatchNorms of a step, any number of them and 64 a launch, after it is known whether the step holds: nothing
+/// changes where `skip` is given and not 0.
+void updateRunning(std::span<const RunningUpdate> updates, const int* skip, const Context& context);
 
 /// Values and the factors by channel that normalise them; either may be null, for 1 and 0.
 template <class T>

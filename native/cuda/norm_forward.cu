@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "cuda/channels.cuh"
 #include "cuda/norm.h"
 
@@ -46,7 +48,14 @@ __global__ void __launch_bounds__(kThreads, kResidentBlocks<T>)
   });
 }
 
-__global__ void __launch_bounds__(kThreads) moveRunning(RunningUpdates updates, const int* skip) {
+/// Of a launch, as a parameter of the kernel: nothing is uploaded for it.
+struct RunningTable {
+  static constexpr int kMost = 64;
+  RunningUpdate entries[kMost];
+};
+
+/// A block a BatchNorm.
+__global__ void __launch_bounds__(kThreads) moveRunning(RunningTable updates, const int* skip) {
   if (skip && *skip) return;
   const auto& entry = updates.entries[blockIdx.x];
   for (int c = static_cast<int>(threadIdx.x); c < entry.channels; c += kThreads) {
@@ -156,10 +165,14 @@ void batchStatistics(const T* x, const Sizes& sizes, const float* weight, const 
   run(x, sizes, weight, bias, state, workspace, context);
 }
 
-void updateRunning(const RunningUpdates& updates, const int* skip, const Context& context) {
-  require(updates.count <= RunningUpdates::kMost, "Too many BatchNorms for one launch");
-  if (updates.count == 0) return;
-  launch(moveRunning, dim3(static_cast<unsigned>(updates.count)), dim3(kThreads), context.stream, updates, skip);
+void updateRunning(std::span<const RunningUpdate> updates, const int* skip, const Context& context) {
+  while (!updates.empty()) {
+    const auto some = updates.first(std::min<std::size_t>(updates.size(), RunningTable::kMost));
+    updates = updates.subspan(some.size());
+    RunningTable table{};
+    std::copy(some.begin(), some.end(), table.entries);
+    launch(moveRunning, dim3(static_cast<unsigned>(some.size())), dim3(kThreads), context.stream, table, skip);
+  }
 }
 
 template <class T>

@@ -31,7 +31,7 @@ std::shared_ptr<FrozenUnits> compiledUnits(ResNet50& model, int first, int last,
 }
 
 at::Tensor compiledFeatures(ResNet50& model, const at::Tensor& images, at::ScalarType compute) {
-  return compiledUnits(model, 0, kBackboneUnits, compute)->run(images);
+  return compiledUnits(model, 0, model.architecture().backboneUnits(), compute)->run(images);
 }
 
 at::Tensor compiledLogits(ResNet50& model, const at::Tensor& images, at::ScalarType compute) {
@@ -39,7 +39,7 @@ at::Tensor compiledLogits(ResNet50& model, const at::Tensor& images, at::ScalarT
 }
 
 at::Tensor compiledLogitsFrom(ResNet50& model, int units, const at::Tensor& input, at::ScalarType compute) {
-  return model.logits(compiledUnits(model, units, kBackboneUnits, compute)->run(input), {});
+  return model.logits(compiledUnits(model, units, model.architecture().backboneUnits(), compute)->run(input), {});
 }
 
 }  // namespace resnet_torch::model

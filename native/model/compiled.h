@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "model/frozen_units.h"
-#include "model/resnet50.h"
+#include "model/network.h"
 
 namespace resnet_torch::model {
 
@@ -27,7 +27,7 @@ class Compiled {
 /// Units first … last − 1 compiled, as the model's values are now. On the executor's thread.
 std::shared_ptr<FrozenUnits> compiledUnits(ResNet50& model, int first, int last, at::ScalarType compute);
 
-/// Evaluation mode, compiled: normalised images [n, 3, h, w] → pooled features [n, 2048] in the model's dtype.
+/// Evaluation mode, compiled: normalised images [n, 3, h, w] → pooled features [n, features] in the model's dtype.
 at::Tensor compiledFeatures(ResNet50& model, const at::Tensor& images, at::ScalarType compute);
 /// → logits [n, classes].
 at::Tensor compiledLogits(ResNet50& model, const at::Tensor& images, at::ScalarType compute);

@@ -45,17 +45,17 @@ bool isPacked(const at::Tensor& x) {
 
 /// oneDNN's own weight gradients reach half the speed of its convolutions with avx512_bf16. With AMX, which it knows
 /// and this does not, they are left to it.
-bool byOwnKernel(const at::Tensor& gradient, const at::Tensor& x) {
+bool byOwnKernel(const at::Tensor& gradient, const at::Tensor& x, const ConvolutionSteps& steps) {
   static const bool fits = vectorSet() == VectorSet::kAvx512Bf16 && !hasAmxBf16();
-  return fits && isPacked(gradient) && isPacked(x) && gradient.numel() > 0;
+  return fits && steps.groups == 1 && isPacked(gradient) && isPacked(x) && gradient.numel() > 0;
 }
 
 /// In float32, laid out as `weight` is.
 at::Tensor weightGradient(const at::Tensor& gradient, const at::Tensor& x, const at::Tensor& weight,
-                          std::int64_t stride, std::int64_t padding) {
+                          const ConvolutionSteps& steps) {
   RECORD_FUNCTION("resnet_torch::weightGradient", std::vector<c10::IValue>());
-  const ConvolutionShape shape{x.size(2),        x.size(3),      x.size(1), gradient.size(2), gradient.size(3),
-                               gradient.size(1), weight.size(2), stride,    padding};
+  const ConvolutionShape shape{x.size(2),        x.size(3),      x.size(1),    gradient.size(2), gradient.size(3),
+                               gradient.size(1), weight.size(2), steps.stride, steps.padding};
   const auto count = gradient.size(0) * shape.outHeight * shape.outWidth;
   const Cut cut(shape, count);
   const auto numbers = weight.numel(), each = numbers / cut.groups;
@@ -91,19 +91,18 @@ at::Tensor weightGradient(const at::Tensor& gradient, const at::Tensor& x, const
 }  // namespace
 
 ConvolutionGradients convolutionGradients(const at::Tensor& gradient, const at::Tensor& x, const at::Tensor& weight,
-                                          std::int64_t stride, std::int64_t padding, bool wantInput,
-                                          bool wantWeight) {
+                                          const ConvolutionSteps& steps, bool wantInput, bool wantWeight) {
   ConvolutionGradients answer;
 #ifdef RESNET_TORCH_X86_KERNELS
-  if (wantWeight && byOwnKernel(gradient, x)) {
-    answer.weight = weightGradient(gradient, x, weight, stride, padding);
+  if (wantWeight && byOwnKernel(gradient, x, steps)) {
+    answer.weight = weightGradient(gradient, x, weight, steps);
     wantWeight = false;
   }
 #endif
   if (wantInput || wantWeight) {
-    auto [input, weightGradient, bias] =
-        at::convolution_backward(gradient, x, weight, at::OptionalIntArrayRef(), {stride, stride}, {padding, padding},
-                                 {1, 1}, false, {0, 0}, 1, {wantInput, wantWeight, false});
+    auto [input, weightGradient, bias] = at::convolution_backward(
+        gradient, x, weight, at::OptionalIntArrayRef(), {steps.stride, steps.stride}, {steps.padding, steps.padding},
+        {1, 1}, false, {0, 0}, steps.groups, {wantInput, wantWeight, false});
     answer.input = input;
     if (wantWeight) answer.weight = weightGradient;
   }

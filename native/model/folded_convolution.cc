@@ -98,7 +98,8 @@ FoldedConvolution::FoldedConvolution(const Convolution& convolution, const Batch
                                      bool keepWeight, const BatchNorm* second)
     : stride_{convolution.stride, convolution.stride},
       padding_{convolution.padding, convolution.padding},
-      inputs_(convolution.weight.size(1)),
+      inputs_(convolution.inputs()),
+      groups_(convolution.groups),
       fused_(canFuse(dtype, convolution.weight.device())),
       keepWeight_(keepWeight) {
   const auto& weight = convolution.weight;
@@ -135,16 +136,16 @@ const at::Tensor& FoldedConvolution::packed(const at::Tensor& x) {
   const auto from = mine.weight.defined()    ? mine.weight
                     : other.weight.defined() ? other.weight
                                              : weight_.contiguous().to_mkldnn();
-  mine = {
-      at::mkldnn_reorder_conv2d_weight(from, padding_, stride_, kNoDilation, 1, at::OptionalIntArrayRef(x.sizes())),
-      x.size(2), x.size(3)};
+  mine = {at::mkldnn_reorder_conv2d_weight(from, padding_, stride_, kNoDilation, groups_,
+                                           at::OptionalIntArrayRef(x.sizes())),
+          x.size(2), x.size(3)};
   if (!keepWeight_) weight_.reset();
   return mine.weight;
 }
 
 const at::Tensor& FoldedConvolution::weight(std::int64_t channels) {
   if (channels == inputs_) return weight_;
-  if (!wideWeight_.defined()) wideWeight_ = forChannels(weight_, channels);
+  if (!wideWeight_.defined()) wideWeight_ = forChannels(weight_, channels, groups_);
   return wideWeight_;
 }
 
@@ -154,32 +155,32 @@ bool FoldedConvolution::fused(const at::Tensor& x) const {
 
 at::Tensor FoldedConvolution::run(const at::Tensor& x, bool relu) {
   if (relu && byCudnn(x))
-    return at::cudnn_convolution_relu(x, weight(x.size(1)), bias_, stride_, padding_, kNoDilation, 1);
+    return at::cudnn_convolution_relu(x, weight(x.size(1)), bias_, stride_, padding_, kNoDilation, groups_);
   if (!fused(x)) {
-    auto y = at::conv2d(x, weight(x.size(1)), bias_, stride_, padding_);
+    auto y = at::conv2d(x, weight(x.size(1)), bias_, stride_, padding_, kNoDilation, groups_);
     return relu ? y.relu_() : y;
   }
-  return pointwise()->typed<Pointwise>().call(x, packed(x), bias_, padding_, stride_, kNoDilation, 1,
+  return pointwise()->typed<Pointwise>().call(x, packed(x), bias_, padding_, stride_, kNoDilation, groups_,
                                               relu ? "relu" : "none", Scalars(), std::nullopt);
 }
 
 at::Tensor FoldedConvolution::runPlain(const at::Tensor& x) {
-  if (!fused(x)) return at::conv2d(x, weight(x.size(1)), {}, stride_, padding_);
-  return pointwise()->typed<Pointwise>().call(x, packed(x), std::nullopt, padding_, stride_, kNoDilation, 1, "none",
-                                              Scalars(), std::nullopt);
+  if (!fused(x)) return at::conv2d(x, weight(x.size(1)), {}, stride_, padding_, kNoDilation, groups_);
+  return pointwise()->typed<Pointwise>().call(x, packed(x), std::nullopt, padding_, stride_, kNoDilation, groups_,
+                                              "none", Scalars(), std::nullopt);
 }
 
 void FoldedConvolution::runInto(const at::Tensor& x, at::Tensor& sum) {
   if (byCudnn(x)) {
-    sum = at::cudnn_convolution_add_relu(x, weight_, sum, 1, bias_, stride_, padding_, kNoDilation, 1);
+    sum = at::cudnn_convolution_add_relu(x, weight_, sum, 1, bias_, stride_, padding_, kNoDilation, groups_);
     return;
   }
   if (!fused_) {
-    sum.add_(at::conv2d(x, weight_, bias_, stride_, padding_)).relu_();
+    sum.add_(at::conv2d(x, weight_, bias_, stride_, padding_, kNoDilation, groups_)).relu_();
     return;
   }
-  pointwiseInto()->typed<PointwiseInto>().call(sum, x, packed(x), bias_, padding_, stride_, kNoDilation, 1, "add",
-                                               std::nullopt, "relu", Scalars(), std::nullopt);
+  pointwiseInto()->typed<PointwiseInto>().call(sum, x, packed(x), bias_, padding_, stride_, kNoDilation, groups_,
+                                               "add", std::nullopt, "relu", Scalars(), std::nullopt);
 }
 
 }  // namespace resnet_torch::model

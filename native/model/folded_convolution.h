@@ -4,8 +4,8 @@
 
 #include <utility>
 
+#include "model/block.h"
 #include "model/fused_ops.h"
-#include "model/resnet50.h"
 
 namespace resnet_torch::model {
 
@@ -29,7 +29,7 @@ class FoldedConvolution {
   /// `sum` becomes relu(conv(x) + sum); on the CPU it is written over.
   void runInto(const at::Tensor& x, at::Tensor& sum);
 
-  /// [out, channels, k, k], channels-last, as run() uses it with an input of so many channels; only with
+  /// [out, channels / groups, k, k], channels-last, as run() uses it with an input of so many channels; only with
   /// `keepWeight`.
   const at::Tensor& weight(std::int64_t channels);
   const at::Tensor& bias() const { return bias_; }
@@ -46,7 +46,7 @@ class FoldedConvolution {
   at::Tensor weight_, bias_, shift_;
   at::Tensor wideWeight_;  ///< for images of more channels than the weight has
   std::vector<std::int64_t> stride_, padding_;
-  std::int64_t inputs_;
+  std::int64_t inputs_, groups_;
   bool fused_;
   bool keepWeight_;
   struct Packed {

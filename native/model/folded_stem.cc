@@ -18,7 +18,8 @@ namespace {
 
 /// With AMX, which our kernel does not know, the convolution is left to oneDNN.
 bool byOwnKernel(const at::Tensor& weight, at::ScalarType dtype) {
-  const bool fits = dtype == at::kBFloat16 && weight.device().is_cpu() && weight.scalar_type() == at::kFloat;
+  const bool known = weight.size(0) == kStemOutputs && weight.size(1) == kStemInputs;
+  const bool fits = known && dtype == at::kBFloat16 && weight.device().is_cpu() && weight.scalar_type() == at::kFloat;
   return fits && vectorSet() == VectorSet::kAvx512Bf16 && !hasAmxBf16();
 }
 
@@ -55,7 +56,8 @@ at::Tensor runOwnKernel(const at::Tensor& images, const at::Tensor& weight, cons
 
 }  // namespace
 
-FoldedStem::FoldedStem(const Convolution& convolution, const BatchNorm& norm, at::ScalarType dtype) {
+FoldedStem::FoldedStem(const NormedConvolution& layer, at::ScalarType dtype) {
+  const auto& [convolution, norm] = layer;
 #ifdef RESNET_TORCH_X86_KERNELS
   if (byOwnKernel(convolution.weight, dtype)) {
     FoldedConvolution folded(convolution, norm, dtype, /*keepWeight=*/true);

@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "model/folded_convolution.h"
-#include "model/resnet50.h"
 
 namespace resnet_torch::model {
 
@@ -14,9 +13,9 @@ namespace resnet_torch::model {
 /// badly.
 class FoldedStem {
  public:
-  FoldedStem(const Convolution& convolution, const BatchNorm& norm, at::ScalarType dtype);
+  FoldedStem(const NormedConvolution& layer, at::ScalarType dtype);
 
-  /// Normalised images [n, 3, h, w], channels-last and of the dtype → [n, 64, h / 4, w / 4], halves rounded up.
+  /// Normalised images [n, 3, h, w], channels-last and of the dtype → [n, c, h / 4, w / 4], halves rounded up.
   at::Tensor run(const at::Tensor& images);
   /// As FoldedConvolution's.
   bool finite() const;

@@ -5,21 +5,18 @@
 #include "core/errors.h"
 #include "core/executor.h"
 #include "model/finite.h"
-#include "model/units.h"
 
 namespace resnet_torch::model {
 
 namespace {
 constexpr bool kKeepNoWeight = false;
-constexpr std::int64_t kStemChannels = 64;
-constexpr std::int64_t kFirstStageChannels = 256;
 
 /// Behind a convolution and its ReLU nothing would show what it was computed with.
 template <class Folded>
-void requireFinite(const Folded& folded, std::string_view unit, const char* convolution, at::ScalarType dtype) {
+void requireFinite(const Folded& folded, const std::string& name, at::ScalarType dtype) {
   if (folded.finite()) return;
-  throw Error("ERR_NON_FINITE", "The weights of " + std::string(unit) + convolution +
-                                    " with those of its BatchNorm are not finite in " + c10::toString(dtype) +
+  throw Error("ERR_NON_FINITE", "The weights of " + name + " with those of its BatchNorm are not finite in " +
+                                    c10::toString(dtype) +
                                     ": use the precision fp32 (--precision fp32), or other weights");
 }
 }  // namespace
@@ -27,29 +24,29 @@ void requireFinite(const Folded& folded, std::string_view unit, const char* conv
 FrozenUnits::FrozenUnits(const ResNet50& model, int first, int last, at::ScalarType compute)
     : first_(first),
       last_(last),
+      pools_(first < last && last == model.architecture().backboneUnits()),
       modelType_(model.dtype()),
       dtype_(compute),
       leavesBiases_(leavesBiases(model.device(), compute)) {
   const at::NoGradGuard noGrad;
   if (first == 0 && last > 0) {
-    stem_.emplace(model.stemConvolution(), model.stemNorm(), dtype_);
-    requireFinite(*stem_, "stem", "", dtype_);
+    stem_.emplace(model.stem(), dtype_);
+    requireFinite(*stem_, model.architecture().unitName(0), dtype_);
   }
-  for (int unit = std::max(first, 1); unit < std::min(last, kBackboneUnits); ++unit) {
+  for (int unit = std::max(first, 1); unit < std::min(last, model.architecture().backboneUnits()); ++unit) {
     Executor::throwIfStopping();
     const auto& from = model.block(unit);
-    const auto name = kUnits[static_cast<std::size_t>(unit)];
-    constexpr std::array kConvolutions = {".conv1", ".conv2", ".conv3"};
     Block block;
-    for (std::size_t i = 0; i < from.convolutions.size(); ++i) {
-      const bool addsShortcut = i == 2 && from.downsample && leavesBiases_;
-      block.convolutions.emplace_back(from.convolutions[i], from.norms[i], dtype_, kKeepNoWeight,
+    for (const auto& layer : from.layers) {
+      const bool addsShortcut = &layer == &from.layers.back() && from.downsample && leavesBiases_;
+      block.convolutions.emplace_back(layer.convolution, layer.norm, dtype_, kKeepNoWeight,
                                       addsShortcut ? &from.downsample->norm : nullptr);
-      requireFinite(block.convolutions.back(), name, kConvolutions[i], dtype_);
+      requireFinite(block.convolutions.back(), layer.convolution.name, dtype_);
     }
     if (from.downsample) {
-      block.downsample.emplace(from.downsample->convolution, from.downsample->norm, dtype_, kKeepNoWeight);
-      requireFinite(*block.downsample, name, ".downsample.0", dtype_);
+      const auto& [convolution, norm] = *from.downsample;
+      block.downsample.emplace(convolution, norm, dtype_, kKeepNoWeight);
+      requireFinite(*block.downsample, convolution.name, dtype_);
     }
     blocks_.push_back(std::move(block));
   }
@@ -58,7 +55,7 @@ FrozenUnits::FrozenUnits(const ResNet50& model, int first, int last, at::ScalarT
 at::Tensor FrozenUnits::run(const at::Tensor& input) {
   const at::NoGradGuard noGrad;
   const auto x = activations(input);
-  return first_ < last_ && last_ == kBackboneUnits ? averaged(x, modelType_) : x;
+  return pools_ ? averaged(x, modelType_) : x;
 }
 
 at::Tensor FrozenUnits::activations(const at::Tensor& input) {
@@ -108,10 +105,12 @@ at::Tensor FrozenUnits::compute(at::Tensor x) {
   for (auto& block : blocks_) {
     Executor::throwIfStopping();
     auto sum = block.downsample ? shortcut(*block.downsample, x) : own ? x : x.clone();
-    // In the first stage nothing was added up yet.
-    if (block.downsample && sum.size(1) > kFirstStageChannels) overflow.look(sum);
-    const auto narrow = block.convolutions[0].run(x, /*relu=*/true);
-    block.convolutions[2].runInto(block.convolutions[1].run(narrow, /*relu=*/true), sum);
+    // Before the first block nothing was added up yet.
+    if (block.downsample && (first_ > 1 || &block != &blocks_.front())) overflow.look(sum);
+    auto& last = block.convolutions.back();
+    for (auto& convolution : block.convolutions)
+      if (&convolution != &last) x = convolution.run(x, /*relu=*/true);
+    last.runInto(x, sum);
     x = sum;
     own = true;
   }
@@ -122,20 +121,13 @@ at::Tensor FrozenUnits::compute(at::Tensor x) {
 std::string firstUnitNotFinite(const ResNet50& model, int first, const at::Tensor& input, at::ScalarType compute) {
   const at::NoGradGuard noGrad;
   auto x = input;
-  for (int unit = first; unit < kBackboneUnits; ++unit) {
+  const auto& architecture = model.architecture();
+  for (int unit = first; unit < architecture.backboneUnits(); ++unit) {
     x = FrozenUnits(model, unit, unit + 1, compute).activations(x);
-    if (!allFiniteAnywhere(x)) return std::string(kUnits[static_cast<std::size_t>(unit)]);
+    if (!allFiniteAnywhere(x)) return architecture.unitName(unit);
   }
-  const auto pooled = first < kBackboneUnits ? averaged(x, model.dtype()) : x;
-  return allFiniteAnywhere(model.logits(pooled, {})) ? "" : std::string(kUnits.back());
-}
-
-std::vector<std::int64_t> outputSizes(int units, std::int64_t size) {
-  if (units == kBackboneUnits) return {kFeatures};
-  const auto name = kUnits[static_cast<std::size_t>(units - 1)];
-  const int stage = units == 1 ? 1 : name[5] - '0';  // "layer3.2"
-  for (int halving = 0; halving < stage + 1; ++halving) size = (size + 1) / 2;
-  return {units == 1 ? kStemChannels : kStemChannels << (stage + 1), size, size};
+  const auto pooled = first < architecture.backboneUnits() ? averaged(x, model.dtype()) : x;
+  return allFiniteAnywhere(model.logits(pooled, {})) ? "" : architecture.units().back();
 }
 
 }  // namespace resnet_torch::model

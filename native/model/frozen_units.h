@@ -6,7 +6,7 @@
 
 #include "model/folded_convolution.h"
 #include "model/folded_stem.h"
-#include "model/resnet50.h"
+#include "model/network.h"
 
 namespace resnet_torch::model {
 
@@ -21,8 +21,8 @@ class FrozenUnits {
   int first() const { return first_; }
   int last() const { return last_; }
 
-  /// The input of unit `first` → the output of unit `last` − 1, channels-last [n, c, h, w]; after all of the
-  /// backbone's 17 units the global average of it, [n, 2048] in the model's dtype.
+  /// The input of unit `first` → the output of unit `last` − 1, channels-last [n, c, h, w]; after the
+  /// whole backbone the global average of it, [n, features] in the model's dtype.
   at::Tensor run(const at::Tensor& input);
   /// The output of unit `last` − 1 itself, also after all of them.
   at::Tensor activations(const at::Tensor& input);
@@ -32,11 +32,12 @@ class FrozenUnits {
   at::Tensor shortcut(FoldedConvolution& downsample, const at::Tensor& x) const;
 
   struct Block {
-    std::vector<FoldedConvolution> convolutions;  ///< three
+    std::vector<FoldedConvolution> convolutions;  ///< two or three
     std::optional<FoldedConvolution> downsample;
   };
 
   int first_, last_;
+  bool pools_;  ///< whether `last` ends the backbone
   at::ScalarType modelType_, dtype_;
   bool leavesBiases_;  ///< of shortcuts, to the convolutions that they are added to
   std::optional<FoldedStem> stem_;
@@ -46,8 +47,5 @@ class FrozenUnits {
 /// For a message: the first of the units from `first` on whose output for `input` is not finite; empty where it is in
 /// all of them. It computes them one by one.
 std::string firstUnitNotFinite(const ResNet50& model, int first, const at::Tensor& input, at::ScalarType compute);
-
-/// Sizes [c, h, w] of what the first 1 … 17 units make of an image of a side of `size`; [2048] after all 17, pooled.
-std::vector<std::int64_t> outputSizes(int units, std::int64_t size);
 
 }  // namespace resnet_torch::model

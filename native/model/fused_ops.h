@@ -5,7 +5,7 @@
 #include <optional>
 #include <span>
 
-#include "model/resnet50.h"
+#include "model/block.h"
 
 namespace resnet_torch::model {
 

@@ -4,15 +4,23 @@
 #include <cstdio>
 
 #include "core/hash.h"
-#include "model/resnet50.h"
-#include "model/units.h"
+#include "model/network.h"
 
 namespace resnet_torch::model {
 
+namespace {
+
+/// Hashes of before there were others, by which feature caches were stored, name no architecture.
+constexpr std::string_view kUnnamed = "resnet50";
+
+}  // namespace
+
 std::string prefixHash(const ResNet50& model, int units) {
+  const auto& architecture = model.architecture();
   std::string tensors;
+  if (architecture.name() != kUnnamed) tensors += std::string(architecture.name()) + '\0';
   for (const auto& entry : model.tensors()) {
-    if (unitOf(entry.name) >= units) continue;
+    if (architecture.unitOf(entry.name) >= units) continue;
     const auto values = entry.tensor.detach().cpu().contiguous();
     const auto hash = hash128(values.const_data_ptr(), values.nbytes());
     tensors += entry.name + '\0' + c10::toString(values.scalar_type());

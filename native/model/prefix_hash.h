@@ -6,8 +6,8 @@ namespace resnet_torch::model {
 
 class ResNet50;
 
-/// 32 hexadecimal digits over the name, dtype, shape and every byte of each tensor (BatchNorm's statistics too) of
-/// the first `units` units, in order. The model must be initialised.
+/// 32 hexadecimal digits over the architecture and the name, dtype, shape and every byte of each tensor (BatchNorm's
+/// statistics too) of the first `units` units, in order. The model must be initialised.
 std::string prefixHash(const ResNet50& model, int units);
 
 }  // namespace resnet_torch::model

@@ -8,66 +8,69 @@
 
 namespace resnet_torch::model {
 
-std::vector<int> Trainability::units() const {
+std::vector<int> Trainability::units(const Architecture& architecture) const {
   std::set<int> units;
-  for (const auto& name : parameters) units.insert(unitOf(name));
-  for (const auto& name : batchNormTraining) units.insert(unitOf(name + "."));
+  for (const auto& name : parameters) units.insert(architecture.unitOf(name));
+  for (const auto& name : batchNormTraining) units.insert(architecture.unitOf(name + "."));
   return {units.begin(), units.end()};
 }
 
-int Trainability::frozenUnits() const {
-  const auto changing = units();
-  return changing.empty() ? kBackboneUnits : std::min(changing.front(), kBackboneUnits);
+int Trainability::frozenUnits(const Architecture& architecture) const {
+  const auto changing = units(architecture);
+  const int backbone = architecture.backboneUnits();
+  return changing.empty() ? backbone : std::min(changing.front(), backbone);
 }
 
-TrainableSuffix::Layer TrainableSuffix::makeLayer(const Convolution& convolution, const BatchNorm& norm,
-                                                  const Trainability& trainability,
-                                                  const std::string& convolutionName, bool inputGradient) const {
+TrainableSuffix::Layer TrainableSuffix::makeLayer(const NormedConvolution& from, const Trainability& trainability,
+                                                  bool inputGradient) const {
   const auto trains = [&](const std::string& name) { return trainability.parameters.contains(name); };
   Layer layer;
-  layer.convolution = &convolution;
-  layer.norm = &norm;
-  layer.trainsWeight = trains(convolutionName + ".weight");
-  layer.trainsScale = trains(norm.name + ".weight");
-  layer.trainsBias = trains(norm.name + ".bias");
-  layer.batchStatistics = trainability.batchNormTraining.contains(norm.name);
+  layer.convolution = &from.convolution;
+  layer.norm = &from.norm;
+  layer.trainsWeight = trains(from.convolution.name + ".weight");
+  layer.trainsScale = trains(from.norm.name + ".weight");
+  layer.trainsBias = trains(from.norm.name + ".bias");
+  layer.batchStatistics = trainability.batchNormTraining.contains(from.norm.name);
   layer.inputGradient = inputGradient;
   return layer;
+}
+
+TrainableSuffix::Block TrainableSuffix::makeBlock(const model::Block& from, const Trainability& trainability,
+                                                  bool inputGradient) const {
+  Block block;
+  for (const auto& layer : from.layers)
+    block.layers.push_back(
+        makeLayer(layer, trainability, block.layers.empty() ? inputGradient : block.layers.back().passes()));
+  block.activations.resize(block.layers.size() - 1);
+  if (!from.downsample) return block;
+  block.downsample = makeLayer(*from.downsample, trainability, inputGradient);
+  auto& last = block.layers.back();
+  if (device_ && !last.batchStatistics && !block.downsample->batchStatistics) {
+    last.second = &from.downsample->norm;
+    last.secondTrains = block.downsample->trains();
+  }
+  return block;
+}
+
+bool TrainableSuffix::Block::passes() const {
+  return layers.back().passes() || (downsample && downsample->passes());
 }
 
 TrainableSuffix::TrainableSuffix(const ResNet50& model, int first, const Trainability& trainability,
                                  at::ScalarType compute)
     : first_(first),
+      headAlone_(first == model.architecture().backboneUnits()),
       modelType_(model.dtype()),
       dtype_(compute),
       device_(leavesBiases(model.device(), compute) ? deviceKernels(model.device()) : nullptr) {
   bool gradient = false;
   if (first == 0) {
-    stem_ = makeLayer(model.stemConvolution(), model.stemNorm(), trainability, "conv1", gradient);
+    stem_ = makeLayer(model.stem(), trainability, gradient);
     gradient = stem_->passes();
   }
-  for (int unit = std::max(first, 1); unit < kBackboneUnits; ++unit) {
-    const auto& from = model.block(unit);
-    const std::string prefix = std::string(kUnits[static_cast<std::size_t>(unit)]) + ".";
-    Block block;
-    bool inside = gradient;
-    for (std::size_t i = 0; i < block.layers.size(); ++i) {
-      block.layers[i] = makeLayer(from.convolutions[i], from.norms[i], trainability,
-                                  prefix + "conv" + std::to_string(i + 1), inside);
-      inside = block.layers[i].passes();
-    }
-    if (from.downsample) {
-      block.downsample = makeLayer(from.downsample->convolution, from.downsample->norm, trainability,
-                                   prefix + "downsample.0", gradient);
-      inside = inside || block.downsample->passes();
-      auto& last = block.layers[2];
-      if (device_ && !last.batchStatistics && !block.downsample->batchStatistics) {
-        last.second = &from.downsample->norm;
-        last.secondTrains = block.downsample->trains();
-      }
-    }
-    gradient = gradient || inside;
-    blocks_.push_back(std::move(block));
+  for (int unit = std::max(first, 1); unit < model.architecture().backboneUnits(); ++unit) {
+    blocks_.push_back(makeBlock(model.block(unit), trainability, gradient));
+    gradient = gradient || blocks_.back().passes();
   }
   backboneGradient_ = gradient;
   const auto& linears = model.headLayers();
@@ -120,9 +123,9 @@ at::Tensor TrainableSuffix::convolve(Layer& layer, const at::Tensor& x, bool rel
     return folded.runPlain(x);
   }
   if (!layer.keepsCopy) layer.weight = layer.convolution->weight.detach().to(dtype_);
-  const auto stride = layer.convolution->stride, padding = layer.convolution->padding;
-  layer.used = forChannels(layer.weight, x.size(1));
-  const auto convolved = at::conv2d(x, layer.used, {}, {stride, stride}, {padding, padding});
+  const auto& steps = *layer.convolution;
+  layer.used = forChannels(layer.weight, x.size(1), steps.groups);
+  const auto convolved = at::conv2d(x, layer.used, {}, steps.stride, steps.padding, /*dilation=*/1, steps.groups);
   layer.state = batchStatistics(convolved, *layer.norm);
   moments_.push_back({layer.norm, layer.state.mean, layer.state.variance});
   if (layer.passes()) layer.convolved = convolved;
@@ -136,9 +139,10 @@ at::Tensor TrainableSuffix::activate(Layer& layer, const at::Tensor& x) {
 
 at::Tensor TrainableSuffix::forwardBlock(Block& block, const at::Tensor& x) {
   Executor::throwIfStopping();
-  block.activations[0] = activate(block.layers[0], x);
-  block.activations[1] = activate(block.layers[1], block.activations[0]);
-  auto& last = block.layers[2];
+  auto inner = x;
+  for (std::size_t i = 0; i < block.activations.size(); ++i)
+    inner = block.activations[i] = activate(block.layers[i], inner);
+  auto& last = block.layers.back();
   at::Tensor shortcut = x;
   const NormState* shortcutState = nullptr;
   if (block.downsample) {
@@ -147,11 +151,11 @@ at::Tensor TrainableSuffix::forwardBlock(Block& block, const at::Tensor& x) {
   }
   if (!last.batchStatistics && block.downsample && !block.downsample->batchStatistics) {
     // The shortcut is a tensor of this step's own, so the last convolution may be added to it in place.
-    if (last.passes()) last.input = block.activations[1];
-    folded(last).runInto(block.activations[1], shortcut);
+    if (last.passes()) last.input = inner;
+    folded(last).runInto(inner, shortcut);
     block.output = shortcut;
   } else {
-    const auto convolved = convolve(last, block.activations[1], /*relu=*/false);
+    const auto convolved = convolve(last, inner, /*relu=*/false);
     const auto state = last.batchStatistics || device_ ? last.state : identityState(convolved);
     block.output = normAddRelu(convolved, state, shortcut, shortcutState, &block.mask);
   }
@@ -179,7 +183,7 @@ at::Tensor TrainableSuffix::forwardHead(const at::Tensor& features, const std::v
 at::Tensor TrainableSuffix::forward(const at::Tensor& input, const std::vector<at::Tensor>& dropoutMasks) {
   const at::NoGradGuard noGrad;
   moments_.clear();
-  if (first_ == kBackboneUnits) return forwardHead(input.to(modelType_), dropoutMasks);
+  if (headAlone_) return forwardHead(input.to(modelType_), dropoutMasks);
   auto x = input.to(dtype_).contiguous(at::MemoryFormat::ChannelsLast);
   if (stem_) {
     const auto convolved = convolve(*stem_, x, /*relu=*/false);

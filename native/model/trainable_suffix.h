@@ -8,7 +8,7 @@
 #include "model/device_kernels.h"
 #include "model/folded_convolution.h"
 #include "model/fused_ops.h"
-#include "model/resnet50.h"
+#include "model/network.h"
 
 namespace resnet_torch::model {
 
@@ -18,9 +18,9 @@ struct Trainability {
   std::unordered_set<std::string> batchNormTraining;  ///< BatchNorm modules that take the statistics of the batch
 
   /// The longest run of units from the input that hold nothing trainable and no BatchNorm in training mode.
-  int frozenUnits() const;
+  int frozenUnits(const Architecture& architecture) const;
   /// Units that hold something of either kind, in order.
-  std::vector<int> units() const;
+  std::vector<int> units(const Architecture& architecture) const;
 };
 
 /// Weights in the dtype computed in, and the wider ones that they are the rounding of.
@@ -28,7 +28,7 @@ struct WeightCopy {
   at::Tensor weight, copy;
 };
 
-/// Units first … 17 in training, forward and backward written out: a fixed network has a fixed backward. Forward
+/// Units from `first` on in training, forward and backward written out: a fixed network has a fixed backward. Forward
 /// keeps exactly what backward needs, which lets go of each tensor once it is used. The same arithmetic as autograd
 /// over torchvision's modules, with BatchNorm, ReLU and the residual addition in one sweep each way. BatchNorm in
 /// evaluation mode is folded into its convolution, and gradients of both follow by the chain rule.
@@ -78,10 +78,12 @@ class TrainableSuffix {
   };
 
   struct Block {
-    std::array<Layer, 3> layers;
+    bool passes() const;
+
+    std::vector<Layer> layers;
     std::optional<Layer> downsample;
-    at::Tensor output, mask;                ///< the mask says as much where there is one
-    std::array<at::Tensor, 2> activations;  ///< outputs of the first two layers
+    at::Tensor output, mask;              ///< the mask says as much where there is one
+    std::vector<at::Tensor> activations;  ///< outputs of all layers but the last
   };
 
   struct HeadLayer {
@@ -90,8 +92,8 @@ class TrainableSuffix {
     at::Tensor input, mask;
   };
 
-  Layer makeLayer(const Convolution& convolution, const BatchNorm& norm, const Trainability& trainability,
-                  const std::string& convolutionName, bool inputGradient) const;
+  Layer makeLayer(const NormedConvolution& from, const Trainability& trainability, bool inputGradient) const;
+  Block makeBlock(const model::Block& from, const Trainability& trainability, bool inputGradient) const;
 
   FoldedConvolution& folded(Layer& layer) const;
   at::Tensor convolve(Layer& layer, const at::Tensor& x, bool relu);
@@ -116,6 +118,7 @@ class TrainableSuffix {
   at::Tensor backwardHead(const at::Tensor& logitsGradient);
 
   int first_;
+  bool headAlone_;  ///< whether there is nothing of the backbone
   at::ScalarType modelType_, dtype_;
   const DeviceKernels* device_;  ///< null where the CPU's own code serves
   std::optional<Layer> stem_;

@@ -17,6 +17,10 @@ at::Tensor ownChannels(const at::Tensor& gradient, const Convolution& convolutio
   return gradient.size(1) == channels ? gradient : gradient.narrow(1, 0, channels);
 }
 
+ConvolutionSteps stepsOf(const Convolution& convolution) {
+  return {convolution.stride, convolution.padding, convolution.groups};
+}
+
 }  // namespace
 
 /// PyTorch's gradient lies as its parameter lies, in the parameter's dtype. Where there is memory for it already, it
@@ -57,8 +61,8 @@ at::Tensor TrainableSuffix::backwardConvolution(Layer& layer, const at::Tensor& 
   if (!layer.trainsWeight && !layer.inputGradient) return {};
   // Without a gradient of the weight the input's values are not looked at, only their sizes.
   const auto& x = layer.input;
-  const auto gradients = convolutionGradients(gradient, x, layer.used, layer.convolution->stride,
-                                              layer.convolution->padding, layer.inputGradient, layer.trainsWeight);
+  const auto gradients = convolutionGradients(gradient, x, layer.used, stepsOf(*layer.convolution),
+                                              layer.inputGradient, layer.trainsWeight);
   layer.used.reset();
   if (!layer.trainsWeight) return gradients.input;
   if (device_) {
@@ -75,9 +79,8 @@ void TrainableSuffix::backwardFolded(Layer& layer, const at::Tensor& gradient, c
                                      at::Tensor* inputGradient) {
   const bool wantWeight = layer.trainsWeight || layer.trainsScale;
   if (wantWeight || layer.inputGradient) {
-    const auto gradients =
-        convolutionGradients(gradient, layer.input, layer.folded->weight(layer.input.size(1)),
-                             layer.convolution->stride, layer.convolution->padding, layer.inputGradient, wantWeight);
+    const auto gradients = convolutionGradients(gradient, layer.input, layer.folded->weight(layer.input.size(1)),
+                                                stepsOf(*layer.convolution), layer.inputGradient, wantWeight);
     *inputGradient = gradients.input;
     if (wantWeight && device_) {
       const auto affine = affinePlaces(layer);
@@ -119,7 +122,7 @@ at::Tensor TrainableSuffix::backwardActivated(Layer& layer, at::Tensor dy, const
 
 TrainableSuffix::Incoming TrainableSuffix::backwardBlock(Block& block, Incoming incoming) {
   Executor::throwIfStopping();
-  auto& last = block.layers[2];
+  auto& last = block.layers.back();
   auto* side = block.downsample ? &*block.downsample : nullptr;
   const bool sidePasses = side && side->passes();
   auto g = incoming.first;
@@ -147,7 +150,7 @@ TrainableSuffix::Incoming TrainableSuffix::backwardBlock(Block& block, Incoming 
       backwardFolded(*side, g, sums.zBias, &outgoing.second);
     }
     side->input.reset();
-  } else if (!side && block.layers[0].inputGradient) {
+  } else if (!side && block.layers.front().inputGradient) {
     outgoing.second = g;
   }
   if (!last.passes()) return outgoing;
@@ -165,10 +168,9 @@ TrainableSuffix::Incoming TrainableSuffix::backwardBlock(Block& block, Incoming 
     g.reset();
   }
   last.input.reset();
-  for (int i = 1; i >= 0 && dy.defined(); --i) {
-    auto& layer = block.layers[static_cast<std::size_t>(i)];
-    dy = backwardActivated(layer, std::move(dy), block.activations[static_cast<std::size_t>(i)]);
-    block.activations[static_cast<std::size_t>(i)].reset();
+  for (auto i = block.activations.size(); i-- > 0 && dy.defined();) {
+    dy = backwardActivated(block.layers[i], std::move(dy), block.activations[i]);
+    block.activations[i].reset();
   }
   outgoing.first = dy;
   if (!outgoing.first.defined()) std::swap(outgoing.first, outgoing.second);
@@ -223,7 +225,7 @@ void TrainableSuffix::backward(const at::Tensor& logitsGradient) {
   finite_ = true;
   copies_.clear();
   const auto features = backwardHead(logitsGradient);
-  if (!backboneGradient_ || first_ == kBackboneUnits) return;
+  if (!backboneGradient_ || headAlone_) return;
   const auto positions = static_cast<double>(lastSizes_[2] * lastSizes_[3]);
   Incoming incoming;
   incoming.first = at::empty(lastSizes_, features.options().dtype(dtype_), at::MemoryFormat::ChannelsLast);

@@ -10,7 +10,7 @@ namespace resnet_torch::train {
 /// Says of what a network answers that it is not finite: ERR_NON_FINITE.
 struct NotFinite {
   std::string what;  ///< such as `The logits of ants/1.jpg`
-  int units = 0;     ///< that were computed before `input`, 0 to 17
+  int units = 0;     ///< that were computed before `input`
   at::Tensor input;  ///< of one image, which the answer was computed from
   at::ScalarType compute = at::kFloat;
 };

@@ -82,7 +82,7 @@ struct FeatureLayout {
 
 FeatureLayout featureLayout(const model::ResNet50& model, const data::Batch& batch, int units,
                             at::ScalarType compute) {
-  auto sizes = model::outputSizes(units, batch.size);
+  auto sizes = model.architecture().outputSizes(units, batch.size);
   const bool pooled = sizes.size() == 1;
   const auto dtype = pooled ? model.dtype() : compute;
   const auto values = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{1}, std::multiplies<>());

@@ -36,7 +36,7 @@ constexpr std::int64_t paddedBatch(std::int64_t count, std::int64_t most) {
 struct Prediction {
   std::vector<std::int32_t> classes;  ///< topK of them, likeliest first
   std::vector<float> probabilities;   ///< softmax over all classes, beside `classes`
-  std::vector<float> features;        ///< [2048] where they were asked for
+  std::vector<float> features;        ///< [features] where they were asked for
 };
 
 /// Classifies images as they come, those that wait at the same time in one batch. Images are decoded on threads of

@@ -49,8 +49,8 @@ Session::Session(std::shared_ptr<model::ResNet50> model, SessionOptions options)
     throw Error("ERR_BUSY", "The model is being trained by another session: dispose of that one first");
   optimizer_ = std::make_unique<optim::Optimizer>(options_.optimizer, std::move(groups));
   trainability_ = {std::move(seen), options_.batchNormTraining};
-  changing_ = trainability_.units();
-  frozenUnits_ = options_.autograd ? 0 : trainability_.frozenUnits();
+  changing_ = trainability_.units(model_->architecture());
+  frozenUnits_ = options_.autograd ? 0 : trainability_.frozenUnits(model_->architecture());
 }
 
 Session::~Session() {
@@ -86,7 +86,7 @@ void Session::checkImages(const at::Tensor& images) const {
 }
 
 bool Session::usable(std::int64_t images, std::int64_t size) const {
-  const bool single = images == 1 && size <= 32;  // five halvings leave one position
+  const bool single = images == 1 && model_->architecture().lastSide(size) == 1;
   return images > 0 && !(single && !options_.batchNormTraining.empty());
 }
 

@@ -44,10 +44,11 @@ class Session {
   at::ScalarType compute() const { return options_.compute; }
   std::size_t groups() const { return optimizer_->groups().size(); }
 
-  /// Units from the input with nothing trainable and no BatchNorm in training mode: 0 to 17.
+  /// Units from the input with nothing trainable and no BatchNorm in training mode.
   int frozenUnits() const { return frozenUnits_; }
   /// What these units make of normalised images [n, 3, h, w], which is what the steps below begin from: the output of
-  /// unit frozenUnits() − 1, pooled features [n, 2048] after all 17, the images themselves where there is none.
+  /// unit frozenUnits() − 1, pooled features [n, features] after the whole backbone, the images themselves where
+  /// there is none.
   at::Tensor prefix(const at::Tensor& images);
   /// ERR_SHAPE_MISMATCH where a batch of these images is not `usable()`.
   void checkImages(const at::Tensor& images) const;

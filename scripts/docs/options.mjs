@@ -23,15 +23,16 @@ from: an unknown option is an error that names the nearest one, and so is a valu
 [fine-tuning](fine-tuning.md), [data](data.md) and [cache](cache.md).
 
 - *Default*: what holds without it. Where there is none, the strategy decides.
-- *In TypeScript*: where it is given. Those of \`ResNet50.create()\` and \`openDataset()\` make what \`train()\` is called with; \`–\` is an
+- *In TypeScript*: where it is given. Those of \`ResNet.create()\` and \`openDataset()\` make what \`train()\` is called with; \`–\` is an
   option of the command alone. \`train()\` writes nothing without \`out\`.
-- *With \`--resume\`*: a run that goes on keeps its own settings. \`own\`: the option is refused. \`free\`: it may be another than before.
+- *With \`--resume\`*: a run that goes on keeps its own settings. \`own\`: the option is refused. \`the same\`: it may be
+  given if it is what the run has. \`free\`: it may be another than before.
   \`data\`: \`train()\` refuses it; the command takes it to open the same data again.
 `;
 
 /** @type {Readonly<Record<string, string>>} */
 const GIVEN_TO = {
-  model: 'ResNet50.create()',
+  model: 'ResNet.create()',
   data: 'openDataset()',
   command: '–',
 };
@@ -40,10 +41,10 @@ const SPELLED = {
   freezeUntil: "`freeze: { until: 'layer3' }`",
   freezeFraction: '`freeze: { fraction: 0.5 }`',
   freezeMatch: '`freeze: { match: /bn/ }`',
-  head: '`head: { hidden }` of ResNet50.create()',
-  dropout: '`head: { dropout }` of ResNet50.create()',
+  head: '`head: { hidden }` of ResNet.create()',
+  dropout: '`head: { dropout }` of ResNet.create()',
 };
-const RESUME = { kept: 'own', free: 'free', excluded: 'refused', data: 'data' };
+const RESUME = { kept: 'own', same: 'the same', free: 'free', excluded: 'refused', data: 'data' };
 
 /** @typedef {(typeof OPTION_ROWS)[number]} Entry */
 

@@ -1,7 +1,7 @@
 import type { Dataset, SplitName } from '../data/dataset.js';
 import type { Device } from '../model/device.js';
 import { readModelSource } from '../model/model-source.js';
-import { ResNet50 } from '../model/resnet50.js';
+import { ResNet } from '../model/network.js';
 import type { Note } from '../notes.js';
 import { given } from './given.js';
 
@@ -19,7 +19,7 @@ export async function loadNamed(
   names: readonly string[] | undefined,
   data: Dataset,
   signal: AbortSignal,
-): Promise<{ readonly model: ResNet50; readonly notes: readonly Note[] }> {
+): Promise<{ readonly model: ResNet; readonly notes: readonly Note[] }> {
   const source = await readModelSource(args.model);
   let classes = names;
   const notes: Note[] = [];
@@ -38,6 +38,6 @@ export async function loadNamed(
   const split = args.split ?? (data.hasParts || args.valSplit !== undefined ? 'val' : 'all');
   // The weights are loaded for nothing where they do not know what they are asked about.
   if (known !== undefined) data.refuseUnknown(split, known);
-  const model = await ResNet50.load(args.model, given({ classes, device: args.device, signal }));
+  const model = await ResNet.load(args.model, given({ classes, device: args.device, signal }));
   return { model, notes: [...notes, ...model.notes] };
 }

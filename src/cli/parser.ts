@@ -48,7 +48,7 @@ function usageOf({ command }: CommandModule): string {
 export function parser(args: readonly string[]): Argv {
   const cli: Argv = yargs([...args])
     .scriptName('resnet-torch')
-    .usage('$0 COMMAND [options]\n\nFine-tune a ResNet-50 on a folder of images, and use what was trained.')
+    .usage('$0 COMMAND [options]\n\nFine-tune a ResNet on a folder of images, and use what was trained.')
     .command(COMMANDS)
     .demandCommand(
       1,

@@ -11,12 +11,16 @@ export const PLAN_FLAGS = flagsIn('plan');
 /** What they hold once parsed, and `augment`, which is a part of the strategy too. */
 export type PlanArguments = FlagArguments<NamesIn<'plan'> | 'augment'>;
 
-/** The named strategy with the parts replaced that flags name. */
-export function strategyFromArguments(args: PlanArguments): Strategy {
+/**
+ * The named strategy with the parts replaced that flags name.
+ *
+ * @param arch of the model; default: what the flags say
+ */
+export function strategyFromArguments(args: PlanArguments, arch = args.arch): Strategy {
   const base = strategyOf(args.strategy ?? DEFAULT_STRATEGY);
   const overrides = { ...pick(args, namesOf('strategy')), ...given({ freeze: freezeRule(args) }) };
   return {
-    ...overrideStrategy(base, overrides),
+    ...overrideStrategy(base, overrides, arch),
     head: { ...base.head, ...given({ hidden: args.head, dropout: args.dropout }) },
   };
 }

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import type { ArchitectureName } from '../model/architecture.js';
 import { type FreezePlan, resolveFreeze } from '../model/freeze.js';
 import type { HeadShape } from '../model/head-shape.js';
 import type { ModelSource } from '../model/model-source.js';
@@ -33,6 +34,7 @@ export interface PlanReport {
   readonly lossScale: LossScale | null;
   /** Of a run: what `config.json` has of each option that is a plain setting; null for a strategy, which has none. */
   readonly settings: PlainSettings | null;
+  readonly arch: ArchitectureName;
   readonly head: HeadShape;
   readonly units: readonly UnitPlan[];
   readonly parameters: number;
@@ -41,31 +43,38 @@ export interface PlanReport {
   readonly frozenPrefixUnits: number;
 }
 
-/** What a strategy means for a network with this head, unit by unit. */
-export function planReport(strategy: Strategy, head: HeadShape): PlanReport {
-  const units = describeUnits(head);
+/** The network that a plan is for. */
+export interface PlannedNetwork {
+  readonly arch: ArchitectureName;
+  readonly head: HeadShape;
+}
+
+/** What a strategy means for a network, unit by unit. */
+export function planReport(strategy: Strategy, network: PlannedNetwork): PlanReport {
+  const units = describeUnits(network.head, network.arch);
   const freeze = resolveFreeze(units, strategy.freeze, { batchNorm: strategy.batchNorm });
   const groups = buildGroups(units, strategy.groups, freeze.trainable);
   const how = { ...strategy, strategy: strategy.name, precision: null, lossScale: null, settings: null };
-  return report(how, 'strategy', head, freeze, groups);
+  return report(how, 'strategy', network, freeze, groups);
 }
 
 /** What a run was trained with, unit by unit. */
-export function runPlanReport(settings: RunSettings, head: HeadShape): PlanReport {
-  const freeze = resolveFreeze(describeUnits(head), settings.freeze, { batchNorm: settings.batchNorm });
+export function runPlanReport(settings: RunSettings, network: PlannedNetwork): PlanReport {
+  const units = describeUnits(network.head, network.arch);
+  const freeze = resolveFreeze(units, settings.freeze, { batchNorm: settings.batchNorm });
   const all = settingsOfRun(settings);
   const plain = pick(all, namesOf('settings')) as PlainSettings;
-  return report({ ...all, settings: plain }, 'run', head, freeze, settings.groups);
+  return report({ ...all, settings: plain }, 'run', network, freeze, settings.groups);
 }
 
 function report(
   how: Pick<PlanReport, 'strategy' | 'optimizer' | 'schedule' | 'augment' | 'precision' | 'lossScale' | 'settings'>,
   from: PlanReport['from'],
-  head: HeadShape,
+  { arch, head }: PlannedNetwork,
   freeze: FreezePlan,
   groups: readonly ParameterGroup[],
 ): PlanReport {
-  const rows = describePlan(describeUnits(head), freeze, groups);
+  const rows = describePlan(describeUnits(head, arch), freeze, groups);
   return {
     strategy: how.strategy,
     from,
@@ -75,6 +84,7 @@ function report(
     precision: how.precision,
     lossScale: how.lossScale,
     settings: how.settings,
+    arch,
     head,
     units: rows,
     parameters: sum(rows.map(({ parameters }) => parameters)),
@@ -107,7 +117,7 @@ export function showPlan(plan: PlanReport): string {
   const { optimizer, schedule, augment, precision, lossScale } = plan;
   const arithmetic = precision === null ? '' : `, ${precision}${lossScale === null ? '' : `, loss scale ${lossScale}`}`;
   return [
-    `${plan.from === 'run' ? 'Trained with' : 'Strategy'} ${plan.strategy}: ${optimizer.kind}, ${describeSchedule(schedule)}, augmentation ${augment}${arithmetic}`,
+    `${plan.from === 'run' ? 'Trained with' : 'Strategy'} ${plan.strategy} on a ${plan.arch}: ${optimizer.kind}, ${describeSchedule(schedule)}, augmentation ${augment}${arithmetic}`,
     ...(plan.settings === null ? [] : [describeSettings(plan.settings)]),
     '',
     table(['unit', 'parameters', '', 'BatchNorm', 'group', 'rate', 'weight decay'], rows, ['left', 'right']),
@@ -137,6 +147,7 @@ export interface ModelReport {
   readonly kind: ModelSource['kind'];
   readonly path: string;
   readonly format: string;
+  readonly arch: ArchitectureName;
   readonly head: HeadShape;
   readonly classes: readonly string[] | null;
   readonly metadata: CheckpointMetadata | null;
@@ -151,6 +162,7 @@ export function modelReport(source: ModelSource, notes: readonly Note[]): ModelR
     kind: source.kind,
     path: source.path,
     format: source.table.format,
+    arch: source.arch,
     head: source.head,
     classes: source.metadata?.classes ?? null,
     metadata: source.metadata,
@@ -166,6 +178,7 @@ export function showModel(model: ModelReport, listTensors: boolean): string {
   const hidden = model.head.hidden.length === 0 ? 'one linear layer' : `hidden ${model.head.hidden.join(', ')}`;
   const lines = [
     `${model.path}: ${model.kind === 'weights' ? 'weights' : 'checkpoint'}, ${model.format}, ${model.tensors.length} tensors (${kinds})`,
+    `network: ${model.arch}`,
     `head: ${hidden} to ${model.head.classes} classes`,
   ];
   for (const { message } of model.notes) lines.push(`note: ${message}`);

@@ -2,14 +2,15 @@ import { join } from 'node:path';
 import type { ArgumentsCamelCase } from 'yargs';
 import { type Dataset, openDataset } from '../data/dataset.js';
 import { refuseOutputInside } from '../data/output-place.js';
-import { ResNet50 } from '../model/resnet50.js';
+import { DEFAULT_ARCHITECTURE } from '../model/architecture.js';
+import { ResNet } from '../model/network.js';
 import { native } from '../native/load.js';
 import { invalidArgument } from '../options.js';
 import { openLast } from '../training/checkpoint.js';
 import { OPTIONS } from '../training/option-table.js';
 import { namesByResume, namesOf, pick } from '../training/option-values.js';
 import type { TrainOptions } from '../training/options.js';
-import type { RunConfig } from '../training/run-config.js';
+import { otherArchitecture, type RunConfig } from '../training/run-config.js';
 import { RunDirectory } from '../training/run-directory.js';
 import type { Strategy } from '../training/strategies.js';
 import { startRun } from '../training/train.js';
@@ -74,18 +75,20 @@ async function continueRun(
   output: Output,
 ): Promise<void> {
   await openLast(directory);
-  const { settings } = (await directory.readConfig()) as Partial<RunConfig>;
+  const { settings, model: began } = (await directory.readConfig()) as Partial<RunConfig>;
+  const arch = began?.arch ?? DEFAULT_ARCHITECTURE;
+  if (args.arch !== undefined && args.arch !== arch) throw otherArchitecture(directory.path, arch, args.arch);
   const seed = args.seed ?? settings?.seed;
   const skipCorrupt = args.skipCorrupt ?? settings?.skipCorrupt;
   const { data: path, valSplit, workers } = args;
   using data = await openData({ data: path, valSplit, seed, workers, skipCorrupt }, signal, output);
-  using model = await ResNet50.load(directory.last.weights, given({ device: args.device, signal }));
+  using model = await ResNet.load(directory.last.weights, given({ device: args.device, signal }));
   const options: TrainOptions = { ...pick(args, CONDITIONS), out: directory.path, resume: true, signal };
   await tell(model, data, options, directory, args, output);
 }
 
 async function tell(
-  model: ResNet50,
+  model: ResNet,
   data: Dataset,
   options: TrainOptions,
   directory: RunDirectory,
@@ -124,11 +127,12 @@ async function makeModel(
   data: Dataset,
   signal: AbortSignal,
   output: Output,
-): Promise<ResNet50> {
-  const model = await ResNet50.create({
+): Promise<ResNet> {
+  const model = await ResNet.create({
     classes: data.classes,
     head: strategy.head,
     ...given({
+      arch: args.arch,
       weights: args.weights,
       device: args.device,
       seed: args.seed,

@@ -2,12 +2,12 @@ import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { ResnetTorchError } from '../errors.js';
 import { fileError, writeFileAtomic } from '../files.js';
-import { ResNet50 } from '../model/resnet50.js';
+import { ResNet } from '../model/network.js';
 import type { Note } from '../notes.js';
 import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
 import { onnxMetadata } from './metadata.js';
 import { OPSETS, onnxFile } from './onnx/file.js';
-import { resnet50Graph } from './onnx/graph.js';
+import { networkGraph } from './onnx/graph.js';
 import { stateDictFile } from './torch/state-dict.js';
 
 /** Names of the formats in which a model is exported. */
@@ -98,7 +98,7 @@ const ENDINGS: Readonly<Record<ExportFormat, string>> = {
  *   ERR_CHECKPOINT, ERR_WEIGHTS_FORMAT or ERR_SHAPE_MISMATCH when there is no such model; ERR_BUSY while it is trained
  */
 export async function exportModel<F extends ExportFormat>(
-  model: ResNet50 | string,
+  model: ResNet | string,
   options: ExportOptions<F>,
 ): Promise<ExportResult<F>> {
   checkOptions(options, OPTION_NAMES, 'exportModel()');
@@ -110,8 +110,8 @@ export async function exportModel<F extends ExportFormat>(
   if (out !== undefined && (typeof out !== 'string' || out === '')) {
     throw invalidArgument(`out must be a path, not ${describe(out)}.`);
   }
-  if (typeof model !== 'string' && !(model instanceof ResNet50)) {
-    throw invalidArgument(`The model must be a ResNet50 or a path, not ${describe(model)}.`);
+  if (typeof model !== 'string' && !(model instanceof ResNet)) {
+    throw invalidArgument(`The model must be a ResNet or a path, not ${describe(model)}.`);
   }
   signal?.throwIfAborted();
   const path = resolve(out ?? (await defaultPath(model, format)));
@@ -143,7 +143,7 @@ function onnxSettings(format: ExportFormat, options: OnnxOptions): Required<Onnx
   };
 }
 
-async function defaultPath(model: ResNet50 | string, format: ExportFormat): Promise<string> {
+async function defaultPath(model: ResNet | string, format: ExportFormat): Promise<string> {
   if (typeof model !== 'string') throw invalidArgument('out must name the file: a model in memory has no place.');
   const info = await stat(model).catch(() => undefined);
   if (info?.isDirectory()) return join(model, `model${ENDINGS[format]}`);
@@ -151,7 +151,7 @@ async function defaultPath(model: ResNet50 | string, format: ExportFormat): Prom
 }
 
 /** Refuses before the work what would fail after it. */
-async function checkPlace(path: string, overwrite: boolean, model: ResNet50 | string): Promise<void> {
+async function checkPlace(path: string, overwrite: boolean, model: ResNet | string): Promise<void> {
   const folder = await stat(dirname(path)).catch((error: unknown) => {
     throw fileError('write into', dirname(path), error);
   });
@@ -169,12 +169,12 @@ async function checkPlace(path: string, overwrite: boolean, model: ResNet50 | st
   }
 }
 
-async function load(path: string, { classes, signal }: ExportOptions): Promise<ResNet50> {
+async function load(path: string, { classes, signal }: ExportOptions): Promise<ResNet> {
   const named = classes === undefined ? {} : { classes };
-  return ResNet50.load(path, { device: 'cpu', ...named, ...(signal === undefined ? {} : { signal }) });
+  return ResNet.load(path, { device: 'cpu', ...named, ...(signal === undefined ? {} : { signal }) });
 }
 
-function inMemory(model: ResNet50, { classes }: ExportOptions): ResNet50 {
+function inMemory(model: ResNet, { classes }: ExportOptions): ResNet {
   if (classes !== undefined) {
     throw invalidArgument('classes are for a weights file; this model has names. Leave them out.');
   }
@@ -182,7 +182,7 @@ function inMemory(model: ResNet50, { classes }: ExportOptions): ResNet50 {
 }
 
 async function write(
-  model: ResNet50,
+  model: ResNet,
   format: ExportFormat,
   path: string,
   settings: Required<OnnxOptions>,
@@ -190,7 +190,7 @@ async function write(
 ): Promise<ExportResult> {
   switch (format) {
     case 'onnx': {
-      const graph = resnet50Graph(model.head, settings);
+      const graph = networkGraph(model.arch, model.head, settings);
       const file = onnxFile(graph, settings.opset, onnxMetadata(model));
       await writeFileAtomic(path, watched(file.parts(model.handle), file.bytes, options));
       const output = settings.softmax ? 'probabilities' : 'logits';

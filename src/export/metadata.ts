@@ -1,5 +1,6 @@
 import { defaultResize, MEAN, STD } from '../data/transforms.js';
-import { type ResNet50, versions } from '../model/resnet50.js';
+import type { ResNet } from '../model/network.js';
+import { versions } from '../model/versions.js';
 
 /** How an image becomes the input of an exported network, as JSON under `preprocessing`. */
 export interface Preprocessing {
@@ -17,7 +18,7 @@ export interface Preprocessing {
 }
 
 /** As the model was trained; where that is not known, as prediction with this package does it. */
-export function preprocessingOf(model: ResNet50): Preprocessing {
+export function preprocessingOf(model: ResNet): Preprocessing {
   const crop = model.preprocessing?.crop ?? 224;
   return {
     resize: model.preprocessing?.resize ?? defaultResize(crop),
@@ -32,8 +33,9 @@ export function preprocessingOf(model: ResNet50): Preprocessing {
 }
 
 /** What goes to `metadata_props` of an ONNX model. */
-export function onnxMetadata(model: ResNet50): Readonly<Record<string, string>> {
+export function onnxMetadata(model: ResNet): Readonly<Record<string, string>> {
   return {
+    arch: model.arch,
     labels: JSON.stringify(model.classes),
     preprocessing: JSON.stringify(preprocessingOf(model)),
     ...(model.strategy === null ? {} : { strategy: model.strategy }),

@@ -2,7 +2,7 @@ import type { Dataset, SplitName } from '../data/dataset.js';
 import { Tally } from '../metrics/counts.js';
 import { type ClassResult, perClass } from '../metrics/per-class.js';
 import { type Metrics, measure } from '../metrics/registry.js';
-import type { ResNet50 } from '../model/resnet50.js';
+import type { ResNet } from '../model/network.js';
 import { checkOptions, requireOneOf } from '../options.js';
 import { INPUT_OPTION_NAMES, type InputOptions, PASS_OPTION_NAMES, type PassOptions, passOver } from './input.js';
 
@@ -25,11 +25,7 @@ export interface EvaluationResult extends Metrics {
  * @throws ERR_DATASET when the split is empty, or the model does not know a class of it; ERR_IMAGE_DECODE naming a file
  *   that cannot be read; ERR_INVALID_ARGUMENT for options out of range; the signal's reason when it is aborted
  */
-export async function evaluate(
-  model: ResNet50,
-  data: Dataset,
-  options: EvaluateOptions = {},
-): Promise<EvaluationResult> {
+export async function evaluate(model: ResNet, data: Dataset, options: EvaluateOptions = {}): Promise<EvaluationResult> {
   checkOptions(options, ['split', ...INPUT_OPTION_NAMES, ...PASS_OPTION_NAMES], 'evaluate()');
   const split = requireOneOf(options.split ?? (data.hasParts ? 'val' : 'all'), 'split', ['train', 'val', 'all']);
   options.signal?.throwIfAborted();

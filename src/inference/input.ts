@@ -1,8 +1,8 @@
 import { MOST_WORKERS } from '../data/limits.js';
 import { openLoader } from '../data/loader.js';
 import { cropOptions, defaultResize } from '../data/transforms.js';
+import type { ResNet } from '../model/network.js';
 import { PRECISIONS, type Precision, resolveCompute } from '../model/precision.js';
-import type { ResNet50 } from '../model/resnet50.js';
 import type { ImageFailure, NativeFileList, NativeLoader } from '../native/contract/data.js';
 import type { Compute } from '../native/contract/model.js';
 import { native, withCancel } from '../native/load.js';
@@ -70,7 +70,7 @@ export interface PartRequest {
  * The list is let go of at the end.
  */
 export async function passOver<T extends Part>(
-  model: ResNet50,
+  model: ResNet,
   listFiles: () => Promise<NativeFileList>,
   input: InputOptions,
   pass: PassOptions,
@@ -104,7 +104,7 @@ export async function passOver<T extends Part>(
   }
 }
 
-function open(model: ResNet50, files: NativeFileList, o: InputOptions, skipCorrupt: boolean): NativeLoader {
+function open(model: ResNet, files: NativeFileList, o: InputOptions, skipCorrupt: boolean): NativeLoader {
   const imageSize = o.imageSize ?? model.preprocessing?.crop ?? 224;
   const resize = o.resize ?? defaultResize(imageSize, model.preprocessing);
   return openLoader({

@@ -18,7 +18,7 @@ export interface Prediction {
 
 /** With `features: true`. */
 export interface PredictionWithFeatures extends Prediction {
-  /** [2048], after the global average pool. */
+  /** After the global average pool: 512 of a resnet18 or resnet34, 2048 of the others. */
   readonly features: Float32Array;
 }
 

@@ -4,8 +4,8 @@ import { defaultWorkers } from '../data/loader.js';
 import { cropOptions, defaultResize } from '../data/transforms.js';
 import { isAbortSignal } from '../kinds.js';
 import type { Device } from '../model/device.js';
+import type { ResNet } from '../model/network.js';
 import { PRECISIONS, type Precision, type PrecisionName, precisionName, resolveCompute } from '../model/precision.js';
-import type { ResNet50 } from '../model/resnet50.js';
 import type { NativePredictor } from '../native/contract/predictor.js';
 import { native } from '../native/load.js';
 import { describe, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
@@ -45,7 +45,7 @@ export interface PredictorOptions {
 interface ImageOptions {
   /** Likeliest classes of each image. Default 5, or all where there are fewer. */
   readonly topK?: number;
-  /** Give the features too, the 2048 numbers that the head sees, for search. Default false. */
+  /** Give the features too, the numbers that the head sees, for search. Default false. */
   readonly features?: boolean;
 }
 
@@ -160,7 +160,7 @@ export interface Settings {
 
 /** @throws ERR_INVALID_ARGUMENT */
 export function openNative(
-  model: ResNet50,
+  model: ResNet,
   o: PredictorOptions,
 ): { readonly handle: NativePredictor; readonly settings: Settings } {
   const integer = (

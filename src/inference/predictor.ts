@@ -5,7 +5,9 @@ import { findImages, isFolder } from '../data/images.js';
 import type { Pullable } from '../data/pull.js';
 import { ResnetTorchError } from '../errors.js';
 import { isAsyncIterable, isReadableStream } from '../kinds.js';
-import { type LoadOptions, ResNet50, type Tensor2D } from '../model/resnet50.js';
+import { type ArchitectureName, architectureOf } from '../model/architecture.js';
+import type { LoadOptions } from '../model/load.js';
+import { ResNet, type Tensor2D } from '../model/network.js';
 import { calledFrom, callSite } from '../native/call-site.js';
 import type { NativePredictor } from '../native/contract/predictor.js';
 import type { Note } from '../notes.js';
@@ -45,14 +47,12 @@ export interface PredictorQueue {
   readonly images: number;
 }
 
-const FEATURES = 2048;
-
 /**
  * Labels images with a trained model. Calls may overlap: the images of all that wait are computed together, in batches
  * (dynamic batching), ahead of any training in the process.
  */
 export class Predictor {
-  readonly #model: ResNet50;
+  readonly #model: ResNet;
   readonly #native: NativePredictor;
   readonly #settings: Settings;
   /** Of images that are under way. */
@@ -60,7 +60,7 @@ export class Predictor {
   #calls = 0;
   #disposed = false;
 
-  private constructor(model: ResNet50, handle: NativePredictor, settings: Settings) {
+  private constructor(model: ResNet, handle: NativePredictor, settings: Settings) {
     this.#model = model;
     this.#native = handle;
     this.#settings = settings;
@@ -81,7 +81,7 @@ export class Predictor {
       ...(device === undefined ? {} : { device }),
       ...(signal === undefined ? {} : { signal }),
     };
-    const loaded = await ResNet50.load(model, load);
+    const loaded = await ResNet.load(model, load);
     try {
       const { handle, settings } = openNative(loaded, options);
       return new Predictor(loaded, handle, settings);
@@ -89,6 +89,11 @@ export class Predictor {
       loaded.dispose();
       throw error;
     }
+  }
+
+  /** The member of the family that the model is. */
+  get arch(): ArchitectureName {
+    return this.#model.arch;
   }
 
   /** Class names in the order of the outputs. */
@@ -218,7 +223,7 @@ export class Predictor {
   /**
    * The features of images, for search by likeness: what the head sees of each, row by row.
    *
-   * @returns [images, 2048]
+   * @returns [images, features], of which there are 512 in a resnet18 or resnet34 and 2048 in the others
    * @throws as `predict()`
    */
   async features(
@@ -227,9 +232,10 @@ export class Predictor {
   ): Promise<Tensor2D> {
     const list = isList(images) ? images : [images];
     const found = await this.predict(list, { ...options, topK: 1, features: true });
-    const data = new Float32Array(found.length * FEATURES);
-    for (const [row, { features }] of found.entries()) data.set(features, row * FEATURES);
-    return { data, shape: [found.length, FEATURES] };
+    const width = architectureOf(this.arch).features;
+    const data = new Float32Array(found.length * width);
+    for (const [row, { features }] of found.entries()) data.set(features, row * width);
+    return { data, shape: [found.length, width] };
   }
 
   #one(given: ImageInput, asked: Asked, options: PredictOptions): Promise<Prediction> {

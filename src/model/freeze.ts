@@ -1,22 +1,15 @@
 import { isRegExp } from '../kinds.js';
 import { checkOptions, describe, invalidArgument, requireNumber, requireOneOf } from '../options.js';
-import {
-  BACKBONE_BATCH_NORMS,
-  BACKBONE_CONVOLUTIONS,
-  describeUnits,
-  STAGE_NAMES,
-  stageOf,
-  UNIT_NAMES,
-  type UnitInfo,
-} from './units.js';
+import { partNames, stageOf } from './architecture.js';
+import { backboneOf, type UnitInfo } from './units.js';
 
 /**
  * What is frozen.
  *
  * - `'backbone'`: all but the head. `'none'`: nothing.
  * - `{ until }`: from the input up to and with a unit (`layer3.2`) or a stage (`layer3`).
- * - `{ fraction }`: the first `floor(fraction · 53)` of the backbone's 53 convolutions in forward order (`downsample.0`
- *   after `conv3`), each with its BatchNorm; 0 ≤ fraction ≤ 1.
+ * - `{ fraction }`: the first `floor(fraction · n)` of the backbone's n convolutions in forward order (`downsample.0` after a
+ *   block's others; n is 53 in a ResNet-50), each with its BatchNorm; 0 ≤ fraction ≤ 1.
  * - `{ match }`: the parameters whose names match a regular expression, anywhere in the name.
  */
 export type FreezeRule =
@@ -40,15 +33,15 @@ export interface FreezePlan {
   readonly trainable: ReadonlySet<string>;
   /** Module names of the BatchNorms in training mode, in forward order. */
   readonly batchNormTraining: readonly string[];
-  /** Units from the input with nothing trainable and every BatchNorm in evaluation mode: 0 to 17. */
+  /** Units from the input with nothing trainable and every BatchNorm in evaluation mode: 0 to all but the head. */
   readonly frozenPrefixUnits: number;
 }
 
 type Predicate = (parameter: string) => boolean;
 
-/** How many of the 53 convolutions a fraction stands for. 53 · (k / 53) may fall a hair short of k: it is k all the same. */
-export function convolutionsOf(fraction: number): number {
-  return Math.floor(fraction * BACKBONE_CONVOLUTIONS.length + 1e-9);
+/** How many of n convolutions a fraction stands for. n · (k / n) may fall a hair short of k: it is k all the same. */
+export function shareOf(fraction: number, convolutions: number): number {
+  return Math.floor(fraction * convolutions + 1e-9);
 }
 
 /**
@@ -65,7 +58,7 @@ export function resolveFreeze(
 ): FreezePlan {
   checkOptions(options, ['batchNorm'], 'freeze()');
   const policy = requireOneOf(options.batchNorm ?? 'follow', 'batchNorm', BATCH_NORM_POLICIES);
-  const isFrozen = frozenBy(rule);
+  const isFrozen = frozenBy(rule, units);
   const names = units.flatMap((unit) => unit.parameters.map(({ name }) => name));
   const trainable = new Set(names.filter((name) => !isFrozen(name)));
   if (trainable.size === 0) {
@@ -93,14 +86,22 @@ export function resolveFreeze(
 /**
  * Whether a rule freezes all of the backbone, so that the head alone can train.
  *
- * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` for an unknown rule
+ * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` for an unknown rule or unit
  */
-export function freezesBackbone(rule: FreezeRule): boolean {
-  const isFrozen = frozenBy(rule);
-  return BACKBONE_UNITS.every((unit) => unit.parameters.every(({ name }) => isFrozen(name)));
+export function freezesBackbone(rule: FreezeRule, units: readonly UnitInfo[]): boolean {
+  const isFrozen = frozenBy(rule, units);
+  return units.slice(0, -1).every((unit) => unit.parameters.every(({ name }) => isFrozen(name)));
 }
 
-const BACKBONE_UNITS = describeUnits({ classes: 1, hidden: [], dropout: 0 }).slice(0, -1);
+/**
+ * Checks a rule as far as it can be without a network: a unit must be one that some architecture has.
+ *
+ * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` for an unknown rule
+ */
+export function checkFreezeRule(rule: FreezeRule): FreezeRule {
+  frozenBy(rule, []);
+  return rule;
+}
 
 /** A rule as a message shows it. */
 export function showRule(rule: FreezeRule): string {
@@ -110,7 +111,8 @@ export function showRule(rule: FreezeRule): string {
     .join();
 }
 
-function frozenBy(rule: FreezeRule): Predicate {
+/** @param units none: the rule is checked alone */
+function frozenBy(rule: FreezeRule, units: readonly UnitInfo[]): Predicate {
   if (rule === 'none') return () => false;
   if (rule === 'backbone') return isOfBackbone;
   if (typeof rule !== 'object' || rule === null) {
@@ -122,8 +124,8 @@ function frozenBy(rule: FreezeRule): Predicate {
   if (Object.keys(rule).length !== 1) {
     throw invalidArgument('A freeze rule that is an object has one of until, fraction and match.');
   }
-  if ('until' in rule) return frozenUntil(rule.until);
-  if ('fraction' in rule) return frozenFraction(rule.fraction);
+  if ('until' in rule) return frozenUntil(rule.until, units);
+  if ('fraction' in rule) return frozenFraction(rule.fraction, units);
   return frozenMatch(rule.match);
 }
 
@@ -131,19 +133,20 @@ function isOfBackbone(parameter: string): boolean {
   return !parameter.startsWith('fc.');
 }
 
-function frozenUntil(until: string): Predicate {
-  requireOneOf(until, 'The unit to freeze until', [...new Set<string>([...STAGE_NAMES, ...UNIT_NAMES])]);
-  if (until === 'head') return () => true;
-  const last = BACKBONE_UNITS.findLastIndex((unit) => unit.name === until || stageOf(unit.name) === until);
-  const frozen = BACKBONE_UNITS.slice(0, last + 1).flatMap((unit) => unit.parameters.map(({ name }) => name));
+function frozenUntil(until: string, units: readonly UnitInfo[]): Predicate {
+  const known = units.length === 0 ? partNames() : partNames(units.map(({ name }) => name));
+  requireOneOf(until, 'The unit to freeze until', known);
+  const last = units.findLastIndex(({ name }) => name === until || stageOf(name) === until);
+  const frozen = units.slice(0, last + 1).flatMap((unit) => unit.parameters.map(({ name }) => name));
   const names = new Set(frozen);
   return (name) => names.has(name);
 }
 
-function frozenFraction(fraction: number): Predicate {
+function frozenFraction(fraction: number, units: readonly UnitInfo[]): Predicate {
   requireNumber(fraction, 'The fraction to freeze', { min: 0, max: 1 });
-  const count = convolutionsOf(fraction);
-  const modules = new Set([...BACKBONE_CONVOLUTIONS.slice(0, count), ...BACKBONE_BATCH_NORMS.slice(0, count)]);
+  const { convolutions, batchNorms } = backboneOf(units);
+  const count = shareOf(fraction, convolutions.length);
+  const modules = new Set([...convolutions.slice(0, count), ...batchNorms.slice(0, count)]);
   return (name) => modules.has(name.slice(0, name.lastIndexOf('.')));
 }
 

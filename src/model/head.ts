@@ -4,7 +4,7 @@ import type { HeadShape } from './head-shape.js';
 /** What replaces torchvision's `fc`. */
 export interface HeadOptions {
   /**
-   * Widths of hidden layers between the 2048 features and the classes: `1024`, `[1024, 256]`; `[]` for one linear layer.
+   * Widths of hidden layers between the features and the classes: `1024`, `[1024, 256]`; `[]` for one linear layer.
    * Default `[]`. Hidden layers are named as `nn.Sequential(Linear, ReLU, Dropout, Linear)` names them: `fc.0`, `fc.3`.
    */
   readonly hidden?: number | readonly number[];

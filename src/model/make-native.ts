@@ -2,7 +2,14 @@ import { ResnetTorchError } from '../errors.js';
 import type { NativeModel, NativeModelOptions } from '../native/contract/model.js';
 import { native, withCancel } from '../native/load.js';
 import type { Note } from '../notes.js';
-import { type ClassNames, matchWeights, type TensorTable, type WeightsMatch } from './weights/index.js';
+import type { ArchitectureName } from './architecture.js';
+import {
+  type ClassNames,
+  matchWeights,
+  refuseOtherMember,
+  type TensorTable,
+  type WeightsMatch,
+} from './weights/index.js';
 
 export interface MadeNative {
   readonly handle: NativeModel;
@@ -17,16 +24,18 @@ export interface MadeNative {
  *   ERR_CHECKPOINT when the head must fit and does not; the signal's reason
  */
 export async function makeNative(
-  options: NativeModelOptions,
+  options: NativeModelOptions & { readonly arch: ArchitectureName },
   table: TensorTable | null,
   o: { readonly signal: AbortSignal | undefined; readonly withHead?: boolean; readonly classes?: ClassNames },
 ): Promise<MadeNative> {
+  const { arch } = options;
+  if (table !== null) refuseOtherMember(table.path, table.arch, arch);
   const handle = new (native().Model)(options);
   try {
     await handle.allocate();
     if (table === null) return { handle, head: 'skipped', notes: [] };
     const tensors = handle.tensors();
-    const match = matchWeights(table, tensors, o.classes);
+    const match = matchWeights(table, tensors, arch, o.classes);
     if (o.withHead === true && match.head === 'skipped') {
       const why = match.notes.map(({ message }) => message).join(' ');
       throw new ResnetTorchError('ERR_CHECKPOINT', `${table.path} cannot be used as it is. ${why}`);

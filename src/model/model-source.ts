@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ResnetTorchError } from '../errors.js';
+import { type ArchitectureName, DEFAULT_ARCHITECTURE } from './architecture.js';
 import { type CheckpointMetadata, headOf, readMetadata } from './weights/metadata.js';
 import { openWeights } from './weights/open.js';
 import type { TensorTable } from './weights/table.js';
@@ -12,6 +13,8 @@ export interface ModelSource {
   /** The file that holds the tensors; of a run, its best checkpoint. */
   readonly path: string;
   readonly table: TensorTable;
+  /** As its metadata says, or its tensors show. */
+  readonly arch: ArchitectureName;
   /** Null for weights. */
   readonly metadata: CheckpointMetadata | null;
   readonly head: { readonly classes: number; readonly hidden: readonly number[]; readonly dropout: number };
@@ -42,11 +45,13 @@ export async function readModelSource(path: string, signal?: AbortSignal): Promi
   }
   const table = await openWeights(file, signal);
   const metadata = readMetadata(table);
-  const head = headOf(table);
+  const arch = metadata?.arch ?? table.arch ?? DEFAULT_ARCHITECTURE;
+  const head = headOf(table, arch);
   return {
     kind: metadata === null ? 'weights' : isRun ? 'run' : 'checkpoint',
     path: file,
     table,
+    arch,
     metadata,
     head: { ...head, dropout: metadata?.head.dropout ?? 0 },
   };

@@ -1,15 +1,6 @@
-import { convolutionsOf } from '../model/freeze.js';
-import {
-  BACKBONE_BATCH_NORMS,
-  BACKBONE_CONVOLUTIONS,
-  type ParameterInfo,
-  STAGE_NAMES,
-  type StageName,
-  stageOf,
-  UNIT_NAMES,
-  type UnitInfo,
-  type UnitName,
-} from '../model/units.js';
+import { type BlockName, partNames, type StageName, stageOf } from '../model/architecture.js';
+import { shareOf } from '../model/freeze.js';
+import { backboneOf, type ParameterInfo, type UnitInfo } from '../model/units.js';
 import { checkOptions, describe, invalidArgument, requireBoolean, requireNumber, requireOneOf } from '../options.js';
 
 /** Parameters that share a rate and a weight decay; every trainable parameter is in exactly one. */
@@ -34,7 +25,7 @@ export interface CommonGroupOptions {
   readonly trainable?: ReadonlySet<string>;
 }
 
-/** A rate for the backbone's convolutions up to a share of the 53, each with its BatchNorm. */
+/** A rate for the backbone's convolutions up to a share of all of them, each with its BatchNorm. */
 export interface RateTier {
   /** 0 < until ≤ 1; tiers rise, and the last is 1. */
   readonly until: number;
@@ -52,7 +43,7 @@ export interface TiersOptions extends CommonGroupOptions {
 }
 
 /** Rates by unit or stage; a unit's own goes before its stage's. */
-export type UnitRates = Readonly<Partial<Record<UnitName | StageName, number>>>;
+export type UnitRates = Readonly<Record<BlockName, number> & Partial<Record<StageName, number>>>;
 
 export interface ByUnitOptions extends CommonGroupOptions {
   /** Every unit that trains must have a rate; `headLr` goes before the head's here. */
@@ -62,7 +53,7 @@ export interface ByUnitOptions extends CommonGroupOptions {
 export interface LayerDecayOptions extends CommonGroupOptions {
   /** The head's rate, unless `headLr` says otherwise, and what the others are a part of. */
   readonly lr: number;
-  /** A unit's rate is `lr · decay^distance`, its distance from the head 1 for `layer4.2` to 17 for the stem; 0 < decay ≤ 1. */
+  /** A unit's rate is `lr · decay^distance`, its distance from the head 1 for the last block, and most for the stem; 0 < decay ≤ 1. */
   readonly decay: number;
 }
 
@@ -114,14 +105,15 @@ function checkTiers(tiers: readonly RateTier[]): void {
   if (last !== 1) throw invalidArgument(`The last of the tiers must reach 1, the whole backbone, not ${last}.`);
 }
 
-function checkUnitRates(lr: ByUnitOptions['lr']): void {
+/** @param units default: those that some architecture has */
+function checkUnitRates(lr: ByUnitOptions['lr'], units?: readonly UnitInfo[]): void {
   if (typeof lr === 'function') return;
   if (typeof lr !== 'object' || lr === null) {
     throw invalidArgument(
       `lr by unit must be an object such as { layer4: 1e-4, head: 1e-3 } or a function, not ${describe(lr)}.`,
     );
   }
-  const known = [...new Set<string>([...STAGE_NAMES, ...UNIT_NAMES])];
+  const known = partNames(units?.map(({ name }) => name));
   for (const [name, rate] of Object.entries(lr)) {
     requireOneOf(name, 'The unit that lr names', known);
     requireRate(rate, `lr of ${name}`);
@@ -193,12 +185,13 @@ function uniform(units: readonly UnitInfo[], options: UniformOptions): Parameter
 function tiers(units: readonly UnitInfo[], options: TiersOptions): ParameterGroup[] {
   CHECKS.tiers(options);
   const places = new Map<string, Place>();
+  const backbone = backboneOf(units);
   let first = 0;
   options.tiers.forEach(({ until, lr }, index) => {
-    const end = convolutionsOf(until);
-    const convolutions = BACKBONE_CONVOLUTIONS.slice(first, end);
+    const end = shareOf(until, backbone.convolutions.length);
+    const convolutions = backbone.convolutions.slice(first, end);
     const place = { group: `tier${index + 1}: ${span(units, convolutions)}`, lr };
-    for (const module of [...convolutions, ...BACKBONE_BATCH_NORMS.slice(first, end)]) places.set(module, place);
+    for (const module of [...convolutions, ...backbone.batchNorms.slice(first, end)]) places.set(module, place);
     first = end;
   });
   const head = { group: 'head', lr: options.headLr ?? (options.tiers.at(-1) as RateTier).lr };
@@ -215,6 +208,7 @@ function span(units: readonly UnitInfo[], convolutions: readonly string[]): stri
 function byUnit(units: readonly UnitInfo[], options: ByUnitOptions): ParameterGroup[] {
   CHECKS.byUnit(options);
   const { lr } = options;
+  checkUnitRates(lr, units);
   const rateOf = (unit: UnitInfo): number => {
     if (unit.name === 'head' && options.headLr !== undefined) return options.headLr;
     const rate = typeof lr === 'function' ? lr(unit) : (lr[unit.name] ?? lr[stageOf(unit.name)]);
@@ -231,8 +225,8 @@ function layerDecay(units: readonly UnitInfo[], options: LayerDecayOptions): Par
   const { lr, decay } = options;
   const rateOf = ({ name, index }: UnitInfo) => {
     if (name === 'head') return options.headLr ?? lr;
-    const rate = lr * decay ** (UNIT_NAMES.length - 1 - index);
-    return requireRate(rate, `of ${name}, lr · decay^${UNIT_NAMES.length - 1 - index},`);
+    const distance = units.length - 1 - index;
+    return requireRate(lr * decay ** distance, `of ${name}, lr · decay^${distance},`);
   };
   return collect(units, options, (_, unit) => ({ group: unit.name, lr: rateOf(unit) }));
 }
@@ -246,7 +240,7 @@ function layerDecay(units: readonly UnitInfo[], options: LayerDecayOptions): Par
 export const groups = {
   /** One rate, but for the head's where `headLr` is given. */
   uniform,
-  /** Rates by share of the backbone's 53 convolutions: early layers slowest. */
+  /** Rates by share of the backbone's convolutions: early layers slowest. */
   tiers,
   /** A rate for every unit or stage. */
   byUnit,

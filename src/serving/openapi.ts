@@ -1,6 +1,10 @@
+import { ARCHITECTURE_NAMES, architectureOf } from '../model/architecture.js';
 import { packageVersion } from '../version.js';
 import type { ServerLimits } from './options.js';
 import { PROBLEM_NAMES, type ProblemName, problemStatus, problemType } from './problem.js';
+
+/** How many an architecture has, from the fewest to the most. */
+const FEATURES = ARCHITECTURE_NAMES.map((name) => architectureOf(name).features).sort((a, b) => a - b);
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -20,7 +24,7 @@ export function openApiDocument(limits: Required<ServerLimits>): Json {
     info: {
       title: 'resnet-torch',
       version: packageVersion(),
-      description: 'Labels images with ResNet-50s that were fine-tuned.',
+      description: 'Labels images with ResNets that were fine-tuned.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     paths: {
@@ -74,7 +78,7 @@ function predictOperation({ maxBodyBytes, maxImages, maxPixels }: Required<Serve
       {
         name: 'features',
         in: 'query',
-        description: 'Whether to answer the 2048 features before the head, too',
+        description: 'Whether to answer the features before the head, too, as many as the architecture has',
         schema: { type: 'boolean', default: false },
       },
     ],
@@ -146,7 +150,7 @@ function schemas(): Json {
     }),
     Image: record(
       { predictions: { type: 'array', items: reference('Prediction'), description: 'Likeliest first' } },
-      { features: { type: 'array', items: { type: 'number' }, minItems: 2048, maxItems: 2048 } },
+      { features: { type: 'array', items: { type: 'number' }, minItems: FEATURES[0], maxItems: FEATURES.at(-1) } },
     ),
     Prediction: record({
       label: { type: 'string' },
@@ -156,6 +160,7 @@ function schemas(): Json {
     Models: record({ default: { type: 'string' }, models: { type: 'array', items: reference('Model') } }),
     Model: record({
       name: { type: 'string' },
+      arch: { type: 'string', enum: ARCHITECTURE_NAMES },
       classes: { type: 'array', items: { type: 'string' } },
       input: record({
         imageSize: { type: 'integer', description: 'Side of the square that the network sees, pixels' },

@@ -1,6 +1,7 @@
 import type { Prediction } from '../inference/prediction.js';
 import { Predictor, type PredictorQueue } from '../inference/predictor.js';
 import type { PredictOptions, PredictorInput, PredictorOptions } from '../inference/predictor-options.js';
+import type { ArchitectureName } from '../model/architecture.js';
 
 /** How the models of a server are loaded, and how images are gathered into batches. */
 export type ServedPredictorOptions = Omit<
@@ -10,6 +11,7 @@ export type ServedPredictorOptions = Omit<
 
 /** What a server needs of a `Predictor`. */
 export interface ServedPredictor {
+  readonly arch: ArchitectureName;
   readonly classes: readonly string[];
   readonly input: PredictorInput;
   readonly queue: PredictorQueue;

@@ -136,10 +136,11 @@ function addInformation(app: FastifyInstance, { registry, metrics, page, openapi
 
 function describeModel(registry: ModelRegistry, wanted: string): object {
   const { name, generation } = registry.find(wanted);
-  const { classes, input } = generation.predictor;
+  const { arch, classes, input } = generation.predictor;
   const { imageSize, resize, precision, device } = input;
   return {
     name,
+    arch,
     classes,
     input: { imageSize, resize, precision, device },
     loadedAt: generation.loadedAt.toISOString(),

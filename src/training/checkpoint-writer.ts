@@ -1,4 +1,4 @@
-import type { ResNet50 } from '../model/resnet50.js';
+import type { ResNet } from '../model/network.js';
 import type { NativeFileToSave, NativeSession } from '../native/contract/session.js';
 import { CheckpointPace, progressMetadata } from './checkpoint.js';
 import type { BestEpoch, CheckpointEvent } from './events.js';
@@ -8,7 +8,7 @@ import type { RunDirectory } from './run-directory.js';
 /** What the checkpoints of a run are made of, and where they go. */
 export interface CheckpointSources {
   readonly directory: Pick<RunDirectory, 'best' | 'last' | 'next' | 'promote'>;
-  readonly model: Pick<ResNet50, 'checkpointMetadata'>;
+  readonly model: Pick<ResNet, 'checkpointMetadata'>;
   readonly session: Pick<NativeSession, 'keepWeights' | 'save'>;
 }
 

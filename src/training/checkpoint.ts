@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { ResnetTorchError } from '../errors.js';
-import type { ResNet50 } from '../model/resnet50.js';
+import type { ResNet } from '../model/network.js';
 import { openTensors, type TensorTable } from '../model/weights/index.js';
 import type { NativeSession } from '../native/contract/session.js';
 import { BEGINNING, type Progress } from './progress.js';
@@ -82,7 +82,7 @@ function readProgress({ metadata }: TensorTable): Progress {
  */
 export async function openLast(directory: RunDirectory): Promise<{
   readonly progress: Progress;
-  readonly load: (model: ResNet50, session: NativeSession) => Promise<void>;
+  readonly load: (model: ResNet, session: NativeSession) => Promise<void>;
 }> {
   await finishPromotion(directory);
   const weights = await openIfThere(directory.last.weights);

@@ -1,7 +1,7 @@
 import { openLoader } from '../data/loader.js';
 import { ResnetTorchError } from '../errors.js';
 import { type Counts, Tally, type Truth } from '../metrics/counts.js';
-import type { ResNet50 } from '../model/resnet50.js';
+import type { ResNet } from '../model/network.js';
 import type { ImageFailure, NativeFileList, NativeImageCache, NativeLoader } from '../native/contract/data.js';
 import type { Compute } from '../native/contract/model.js';
 import type { NativeChunk, NativeSession } from '../native/contract/session.js';
@@ -18,7 +18,7 @@ import { StepNotes } from './step-notes.js';
 
 /** What the epochs of a run work with. */
 export interface Workplace {
-  readonly model: ResNet50;
+  readonly model: ResNet;
   readonly session: NativeSession;
   readonly files: {
     readonly train: NativeFileList;

@@ -1,7 +1,7 @@
 import type { BestMetric } from '../metrics/best.js';
 import type { Metrics } from '../metrics/registry.js';
+import type { UnitName } from '../model/architecture.js';
 import type { PrecisionName } from '../model/precision.js';
-import type { UnitName } from '../model/units.js';
 import type { Note } from '../notes.js';
 import type { LossScale } from './loss-scale.js';
 

@@ -1,6 +1,6 @@
 import type { Augmentation } from '../data/transforms.js';
+import { type ArchitectureName, architectureOf, outputShape } from '../model/architecture.js';
 import { computeOf, type PrecisionName } from '../model/precision.js';
-import { stageOf, UNIT_NAMES, type UnitName } from '../model/units.js';
 import { invalidArgument } from '../options.js';
 
 /**
@@ -56,26 +56,20 @@ export interface CacheDecision {
  * Bytes of an image's features behind the first `units` units: channels × height × width of their output. Where the head
  * alone trains, they are averaged over the picture, and float32 whatever the precision.
  *
- * @param units 1 to 17
+ * @param units 1 to all but the head
  * @param imageSize side of the square that the network sees, pixels
  */
-export function featureBytes(units: number, imageSize: number, precision: PrecisionName): number {
-  if (units === UNIT_NAMES.length - 1) return 2048 * 4;
-  const stage = stageOf(UNIT_NAMES[units - 1] as UnitName);
-  const [channels, halvings] = OUTPUTS[stage as keyof typeof OUTPUTS];
-  let side = imageSize;
-  for (let i = 0; i < halvings; i++) side = Math.ceil(side / 2);
-  return channels * side * side * (computeOf(precision) === 'dtype' ? 4 : 2);
+export function featureBytes(
+  arch: ArchitectureName,
+  units: number,
+  imageSize: number,
+  precision: PrecisionName,
+): number {
+  const architecture = architectureOf(arch);
+  if (units === architecture.units.length - 1) return architecture.features * 4;
+  const [channels, height, width] = outputShape(architecture, units, imageSize);
+  return channels * height * width * (computeOf(precision) === 'dtype' ? 4 : 2);
 }
-
-/** Channels, and how often the side was halved. */
-const OUTPUTS = {
-  stem: [64, 2],
-  layer1: [256, 2],
-  layer2: [512, 3],
-  layer3: [1024, 4],
-  layer4: [2048, 5],
-} as const;
 
 /**
  * How many views of a training image a run meets. A flip has two, however many epochs there are.
@@ -119,9 +113,11 @@ export function checkCacheSettings(settings: CacheSettings): void {
 /**
  * Decides on the cache of a run from what it needs and what there is.
  *
+ * @param arch of the model
  * @param images of the two splits
  */
 export function planFeatureCache(
+  arch: ArchitectureName,
   settings: CacheSettings,
   images: { readonly train: number; readonly val: number },
   room: CacheRoom,
@@ -131,7 +127,7 @@ export function planFeatureCache(
   if (because !== null) return off(because);
   const views = viewsOf(settings) ?? 1;
   const entries = images.train * views + images.val;
-  const entryBytes = featureBytes(settings.frozenPrefixUnits, settings.imageSize, settings.precision);
+  const entryBytes = featureBytes(arch, settings.frozenPrefixUnits, settings.imageSize, settings.precision);
   const bytes = entries * entryBytes;
   const need = { views, entries, entryBytes, bytes };
   const inMemory = (share: number): CachePlan => ({

@@ -1,5 +1,5 @@
 import { isAbortSignal } from '../kinds.js';
-import { type FreezeRule, freezesBackbone } from '../model/freeze.js';
+import { checkFreezeRule, type FreezeRule } from '../model/freeze.js';
 import { type GroupSpec, groupSpecOf, type ParameterGroup } from '../optim/groups.js';
 import type { SettingValues } from '../optim/optimizers/rule.js';
 import { type Schedule, type ScheduleSpec, scheduleOf } from '../optim/schedules.js';
@@ -26,7 +26,7 @@ export function requireCallback(value: unknown, name: string): OnEpoch {
 }
 
 export function requireRule(value: unknown): FreezeRule {
-  freezesBackbone(value as FreezeRule);
+  checkFreezeRule(value as FreezeRule);
   return value as FreezeRule;
 }
 

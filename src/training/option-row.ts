@@ -28,7 +28,7 @@ export type OptionGroup = 'run' | 'plan' | 'images' | 'machine' | null;
  * - `settings`: what `config.json` has under its name.
  * - `conditions`: how the run is made, which changes no weight and is written nowhere.
  * - `freeze`: another way to say `freeze` on the command line, where it is no option of `train()`.
- * - `model`, `data`, `command`: an option of `ResNet50.create()`, of `openDataset()`, or of the command alone.
+ * - `model`, `data`, `command`: an option of `ResNet.create()`, of `openDataset()`, or of the command alone.
  */
 export type OptionPart =
   | 'base'
@@ -42,10 +42,10 @@ export type OptionPart =
   | 'command';
 
 /**
- * Whether it may be given with `resume`. `kept`: no, it is the run's own. `free`: it may differ. `excluded`: the two
+ * Whether it may be given with `resume`. `kept`: no, it is the run's own. `same`: if it is what the run has. `free`: it may differ. `excluded`: the two
  * contradict each other. `data`: as `kept` in `train()`; the command `train` takes it to open the same data again.
  */
-export type ResumeRule = 'kept' | 'free' | 'excluded' | 'data';
+export type ResumeRule = 'kept' | 'same' | 'free' | 'excluded' | 'data';
 
 /** All that is known of an option. */
 export interface OptionRow<T = unknown> {

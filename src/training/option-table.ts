@@ -3,6 +3,7 @@ import { AUGMENTATIONS } from '../data/transforms.js';
 import { requireClassWeights } from '../losses/class-weights.js';
 import { DEFAULT_LOSS, LOSS_NAMES, lossOf } from '../losses/registry.js';
 import { BEST_METRICS, DEFAULT_BEST_METRIC } from '../metrics/best.js';
+import { ARCHITECTURE_NAMES, DEFAULT_ARCHITECTURE } from '../model/architecture.js';
 import { BATCH_NORM_POLICIES } from '../model/freeze.js';
 import { PRECISIONS } from '../model/precision.js';
 import { OPTIMIZER_KINDS, optimizerOf } from '../optim/optimizers.js';
@@ -72,7 +73,7 @@ export const OPTIONS = {
     resume: 'kept',
     type: written('name or path', String),
     help: 'imagenet-v2, imagenet-v1, none (random) or a .safetensors or .pth file',
-    otherwise: 'imagenet-v2',
+    otherwise: 'imagenet-v2, or imagenet-v1 of what has no other',
   },
   epochs: {
     group: 'run',
@@ -192,7 +193,7 @@ export const OPTIONS = {
     part: 'freeze',
     resume: 'kept',
     type: number({ min: 0, max: 1 }),
-    help: "Freeze this share of the backbone's 53 convolutions from the input",
+    help: "Freeze this share of the backbone's convolutions from the input",
     conflicts: ['freezeMatch'],
   },
   freezeMatch: {
@@ -343,6 +344,14 @@ export const OPTIONS = {
     otherwise: '0.1; exponential: 0.95',
     help: 'What the schedules step, multi-step and exponential multiply rates by',
     schedulePart: 'gamma',
+  },
+  arch: {
+    group: 'plan',
+    part: 'model',
+    resume: 'same',
+    type: choice(ARCHITECTURE_NAMES),
+    otherwise: DEFAULT_ARCHITECTURE,
+    help: 'Member of the ResNet family',
   },
   head: {
     group: 'plan',

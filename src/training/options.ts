@@ -24,7 +24,7 @@ export interface StrategyOverrides {
   readonly lr?: number;
   /** Rate of the head. Above 0. */
   readonly headLr?: number;
-  /** Rates by share of the backbone's 53 convolutions; shares rise and end with 1. */
+  /** Rates by share of the backbone's convolutions; shares rise and end with 1. */
   readonly lrTiers?: readonly { readonly until: number; readonly lr: number }[];
   /** A rate for every unit: this factor, above 0 and at most 1, times the next unit's. */
   readonly layerDecay?: number;

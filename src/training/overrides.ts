@@ -1,4 +1,6 @@
+import { type ArchitectureName, DEFAULT_ARCHITECTURE } from '../model/architecture.js';
 import { freezesBackbone } from '../model/freeze.js';
+import { describeUnits } from '../model/units.js';
 import { type GroupSpec, groupSpecOf, type ParameterGroup } from '../optim/groups.js';
 import { type OptimizerSpec, optimizerWith, usualWeightDecay } from '../optim/optimizers.js';
 import { missingOptions, type ScheduleSpec, scheduleOf, schedulesWith } from '../optim/schedules.js';
@@ -22,16 +24,21 @@ const OVERRIDES = namesOf('strategy');
  *
  * @throws ERR_INVALID_ARGUMENT for a value out of range, or options that contradict each other
  */
-export function overrideStrategy(base: Strategy, given: StrategyOverrides): Strategy {
+export function overrideStrategy(
+  base: Strategy,
+  given: StrategyOverrides,
+  arch: ArchitectureName = DEFAULT_ARCHITECTURE,
+): Strategy {
   const overrides = pick(checkedValues(given, OVERRIDES), OVERRIDES);
   const { freeze = base.freeze, batchNorm = base.batchNorm, augment = base.augment } = overrides;
   const { optimizer: named = base.optimizer, optimizerOptions: own } = overrides;
   const optimizer = own === undefined ? named : optimizerWith(named, own);
+  const headAlone = freezesBackbone(freeze, describeUnits({ classes: 1, hidden: [], dropout: 0 }, arch));
   return {
     ...base,
     freeze,
     batchNorm,
-    groups: overrideGroups(base, optimizer, freezesBackbone(freeze), overrides),
+    groups: overrideGroups(base, optimizer, headAlone, overrides),
     optimizer,
     schedule: overrideSchedule(base.schedule, overrides),
     augment,

@@ -4,8 +4,8 @@ import { cropOptions } from '../data/transforms.js';
 import { ResnetTorchError } from '../errors.js';
 import { nativeLoss } from '../losses/registry.js';
 import type { Truth } from '../metrics/counts.js';
+import type { ResNet } from '../model/network.js';
 import { computeOf } from '../model/precision.js';
-import type { ResNet50 } from '../model/resnet50.js';
 import type { NativeFileList, NativeImageCache } from '../native/contract/data.js';
 import type { Compute } from '../native/contract/model.js';
 import type { NativeSession } from '../native/contract/session.js';
@@ -53,7 +53,7 @@ export interface Prepared {
 }
 
 export interface Preparation {
-  readonly model: ResNet50;
+  readonly model: ResNet;
   readonly data: Dataset;
   readonly conditions: RunConditions;
   /** Null for a run that is continued: its own settings are read. */
@@ -104,7 +104,7 @@ export async function prepare(o: Preparation): Promise<Prepared> {
       compute,
       ...nativeLossScale(settings.lossScale),
       cudaGraph: conditions.cudaGraph,
-      searchedBatch: searchedBatch(model.device, settings, settings.epochs * stepsPerEpoch - progress.step),
+      searchedBatch: searchedBatch(model, settings, settings.epochs * stepsPerEpoch - progress.step),
       seed: settings.seed,
     }),
   );
@@ -150,7 +150,7 @@ function refuseSingleValues({ imageSize, batchSize, batchNormTraining }: RunSett
 }
 
 /** A model that was made for a number of classes takes the data set's names. */
-function classesFor(model: ResNet50, data: Dataset): readonly string[] {
+function classesFor(model: ResNet, data: Dataset): readonly string[] {
   if (model.classesAreNamed) return model.classes;
   if (model.head.classes === data.classes.length) return data.classes;
   throw new ResnetTorchError(

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ResNet50, versions } from '../model/resnet50.js';
-import { UNIT_NAMES } from '../model/units.js';
+import type { ResNet } from '../model/network.js';
+import { versions } from '../model/versions.js';
 import type {
   NativeFeatureCache,
   NativeFeatureCacheOptions,
@@ -35,11 +35,11 @@ export class RunCache {
 
   /** Decides on the cache of a run and opens it. The model must have the weights that the run begins with. */
   static async open(
-    model: ResNet50,
+    model: ResNet,
     settings: RunSettings,
     images: { readonly train: number; readonly val: number },
   ): Promise<RunCache> {
-    const { plan, note } = planFeatureCache(settings, images, await roomFor(settings));
+    const { plan, note } = planFeatureCache(model.arch, settings, images, await roomFor(settings));
     if (plan === null) return new RunCache(note, null, null, null, 0);
     const { entryBytes } = plan;
     const units = settings.frozenPrefixUnits;
@@ -49,7 +49,7 @@ export class RunCache {
     const storeKey = storeKeyOf(await model.handle.prefixHash(units), settings, entryBytes);
     const path = join(featureStoresDirectory(), storeKey);
     await describeStore(path, {
-      unit: UNIT_NAMES[units - 1] as string,
+      unit: model.units()[units - 1]?.name ?? '',
       imageSize: settings.imageSize,
       precision: settings.precision,
       entryBytes,

@@ -3,8 +3,10 @@ import { relative } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import { ResnetTorchError } from '../errors.js';
 import { isRegExp } from '../kinds.js';
+import { type ArchitectureName, DEFAULT_ARCHITECTURE } from '../model/architecture.js';
 import type { HeadShape } from '../model/head-shape.js';
-import { type ResNet50, versions } from '../model/resnet50.js';
+import type { ResNet } from '../model/network.js';
+import { versions } from '../model/versions.js';
 import type { ModelDtype } from '../native/contract/model.js';
 import type { Note } from '../notes.js';
 import type { RunSettings } from './settings.js';
@@ -15,6 +17,8 @@ export interface RunConfig {
   readonly created: string;
   readonly settings: RunSettings;
   readonly model: {
+    /** The member of the family; runs of before there were others have none, and are of a resnet50. */
+    readonly arch?: ArchitectureName;
     readonly classes: readonly string[];
     readonly head: HeadShape;
     readonly dtype: ModelDtype;
@@ -42,7 +46,7 @@ const FORMAT = 'resnet-torch run';
 
 export async function describeRun(
   settings: RunSettings,
-  model: ResNet50,
+  model: ResNet,
   classes: readonly string[],
   data: Dataset,
   notes: readonly Note[],
@@ -52,6 +56,7 @@ export async function describeRun(
     created: new Date().toISOString(),
     settings: plainSettings(settings),
     model: {
+      arch: model.arch,
       classes,
       head: model.head,
       dtype: model.dtype,
@@ -111,7 +116,7 @@ async function fingerprint(data: Dataset): Promise<string> {
 export async function checkConfig(
   value: unknown,
   path: string,
-  model: ResNet50,
+  model: ResNet,
   classes: readonly string[],
   data: Dataset,
 ): Promise<RunConfig> {
@@ -127,9 +132,20 @@ export async function checkConfig(
       `The run in ${path} cannot be continued: ${what} differs. Continue it with what it began with, or begin another run.`,
     );
   };
+  const arch = trained.arch ?? DEFAULT_ARCHITECTURE;
+  if (arch !== model.arch) throw otherArchitecture(path, arch, model.arch);
   differs("the model's head", trained.head, model.head);
   differs("the model's dtype", trained.dtype, model.dtype);
   differs('the list of classes', trained.classes, classes);
   differs('the data set (its files, labels or splits)', seen.fingerprint, await fingerprint(data));
   return config as RunConfig;
+}
+
+/** A run goes on with the architecture that it began with. */
+export function otherArchitecture(path: string, began: ArchitectureName, given: ArchitectureName): ResnetTorchError {
+  return new ResnetTorchError(
+    'ERR_CHECKPOINT',
+    `The run in ${path} cannot be continued: it trains a ${began}, and a ${given} was given. Leave --arch out, load the model ` +
+      'from its checkpoint, or begin another run.',
+  );
 }

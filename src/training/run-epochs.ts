@@ -149,7 +149,7 @@ async function endEpoch(
     step: progress.step,
     train,
     val,
-    drift: driftByUnit(await run.session.drift()),
+    drift: driftByUnit(run.model.units(), await run.session.drift()),
     best,
     cache: run.cache.figures(),
     seconds,

@@ -1,6 +1,6 @@
 import type { Dataset } from '../data/dataset.js';
 import { showRule } from '../model/freeze.js';
-import type { ResNet50 } from '../model/resnet50.js';
+import type { ResNet } from '../model/network.js';
 import type { Note } from '../notes.js';
 import type { RunDirectory } from './run-directory.js';
 import type { RunSettings } from './settings.js';
@@ -8,7 +8,7 @@ import { STRATEGY_NAMES, strategies } from './strategies.js';
 
 /** What was met before a run and changes what its result means. */
 export function notesOf(
-  model: Pick<ResNet50, 'notes'>,
+  model: Pick<ResNet, 'notes'>,
   data: Pick<Dataset, 'notes'>,
   directory: RunDirectory | null,
 ): readonly Note[] {
@@ -18,7 +18,7 @@ export function notesOf(
 
 /** What a model was frozen with before a run, where that is not what its strategy would freeze. */
 export function freezeNotes(
-  { frozen }: Pick<ResNet50, 'frozen'>,
+  { frozen }: Pick<ResNet, 'frozen'>,
   { freeze, strategy }: Pick<RunSettings, 'freeze' | 'strategy'>,
 ): readonly Note[] {
   if (frozen === null) return [];

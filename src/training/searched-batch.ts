@@ -1,4 +1,3 @@
-import { UNIT_NAMES } from '../model/units.js';
 import type { RunSettings } from './settings.js';
 
 /**
@@ -15,11 +14,11 @@ export const SEARCH_FROM_IMAGES = 500_000;
  * shape anew, so only whole batches are worth it; where the whole backbone is frozen, its outputs are mostly cached.
  */
 export function searchedBatch(
-  device: string,
+  model: { readonly device: string; units(): readonly unknown[] },
   settings: Pick<RunSettings, 'batchSize' | 'imageSize' | 'frozenPrefixUnits'>,
   steps: number,
 ): number {
   const { batchSize, imageSize, frozenPrefixUnits } = settings;
-  if (device === 'cpu' || frozenPrefixUnits === UNIT_NAMES.length - 1) return 0;
+  if (model.device === 'cpu' || frozenPrefixUnits === model.units().length - 1) return 0;
   return steps * batchSize * (imageSize / 224) ** 2 < SEARCH_FROM_IMAGES ? 0 : batchSize;
 }

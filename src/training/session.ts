@@ -3,10 +3,11 @@ import { floatsOf, int32sOf } from '../bytes.js';
 import type { Batch } from '../data/dataset.js';
 import { ResnetTorchError } from '../errors.js';
 import { DEFAULT_LOSS, type LossName, type LossSpec, lossOf, nativeLoss } from '../losses/registry.js';
+import type { UnitName } from '../model/architecture.js';
 import { BATCH_NORM_POLICIES, type BatchNormPolicy } from '../model/freeze.js';
+import type { ResNet, Shape4D } from '../model/network.js';
 import { PRECISIONS, type Precision, precisionName, resolveCompute } from '../model/precision.js';
-import type { ResNet50, Shape4D } from '../model/resnet50.js';
-import { UNIT_NAMES, type UnitName } from '../model/units.js';
+import type { UnitInfo } from '../model/units.js';
 import type { Floats } from '../native/contract/model.js';
 import type { NativeAddress, NativeSession } from '../native/contract/session.js';
 import { native } from '../native/load.js';
@@ -76,7 +77,7 @@ export type LabelledBatch = Pick<Batch, 'images' | 'labels' | 'shape'> & Partial
  * 0, with the rates of the schedule, it ends with the weights that `train()` ends with.
  */
 export class TrainingSession {
-  readonly #model: ResNet50;
+  readonly #model: ResNet;
   readonly #native: NativeSession;
   readonly #release: () => void;
   readonly #rates: readonly number[];
@@ -86,7 +87,7 @@ export class TrainingSession {
   #disposed = false;
 
   /** @throws ERR_INVALID_ARGUMENT for groups or options that are wrong; ERR_BUSY while the model is being trained */
-  constructor(model: ResNet50, options: SessionOptions) {
+  constructor(model: ResNet, options: SessionOptions) {
     checkOptions(
       options,
       ['groups', 'optimizer', 'loss', 'clipNorm', 'precision', 'lossScale', 'cudaGraph', 'batchNorm', 'seed'],
@@ -202,7 +203,7 @@ export class TrainingSession {
 
   /** ‖w − w₀‖ / ‖w₀‖ of the trainable parameters of each unit since the session's first step. */
   async drift(): Promise<Readonly<Record<UnitName, number>>> {
-    return driftByUnit(await this.#use((session) => session.drift()));
+    return driftByUnit(this.#model.units(), await this.#use((session) => session.drift()));
   }
 
   /** Bytes of optimizer state and gradients that are held now. */
@@ -264,13 +265,13 @@ export class TrainingSession {
   }
 
   /** The model that is trained. */
-  get model(): ResNet50 {
+  get model(): ResNet {
     return this.#model;
   }
 }
 
-export function driftByUnit(drift: Float64Array): Readonly<Record<UnitName, number>> {
-  return Object.fromEntries(UNIT_NAMES.map((name, index) => [name, drift[index] ?? 0])) as Record<UnitName, number>;
+export function driftByUnit(units: readonly UnitInfo[], drift: Float64Array): Readonly<Record<UnitName, number>> {
+  return Object.fromEntries(units.map(({ name, index }) => [name, drift[index] ?? 0])) as Record<UnitName, number>;
 }
 
 function argumentsOf(
@@ -315,7 +316,7 @@ function isFloats(value: unknown): value is Floats {
 }
 
 /** @throws ERR_INVALID_ARGUMENT for a parameter that the model lacks, that `freeze()` froze, or that is named twice */
-function trainableOf(model: ResNet50, groups: readonly ParameterGroup[]): ReadonlySet<string> {
+function trainableOf(model: ResNet, groups: readonly ParameterGroup[]): ReadonlySet<string> {
   const known = new Set(model.units().flatMap(({ parameters }) => parameters.map(({ name }) => name)));
   const frozen = model.frozen?.plan.trainable;
   const seen = new Set<string>();
@@ -335,11 +336,7 @@ function trainableOf(model: ResNet50, groups: readonly ParameterGroup[]): Readon
   return seen;
 }
 
-function batchNormTraining(
-  model: ResNet50,
-  trainable: ReadonlySet<string>,
-  policy: BatchNormPolicy,
-): readonly string[] {
+function batchNormTraining(model: ResNet, trainable: ReadonlySet<string>, policy: BatchNormPolicy): readonly string[] {
   const norms = model.units().flatMap((unit) => unit.batchNorms);
   if (policy === 'eval') return [];
   if (policy === 'train') return norms;

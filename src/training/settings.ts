@@ -3,8 +3,8 @@ import { type Augmentation, defaultResize } from '../data/transforms.js';
 import { DEFAULT_LOSS, type LossSpec, lossOf } from '../losses/registry.js';
 import { requireBestMetric } from '../metrics/best.js';
 import { type BatchNormPolicy, type FreezeRule, resolveFreeze } from '../model/freeze.js';
+import type { ResNet } from '../model/network.js';
 import { type PrecisionName, precisionName, resolveCompute } from '../model/precision.js';
-import type { ResNet50 } from '../model/resnet50.js';
 import { native } from '../native/load.js';
 import { buildGroups, type ParameterGroup } from '../optim/groups.js';
 import type { OptimizerSpec } from '../optim/optimizers.js';
@@ -99,7 +99,7 @@ export function resolveConditions(options: TrainOptions): RunConditions {
 }
 
 /** @throws ERR_INVALID_ARGUMENT for a CUDA graph on the CPU */
-export function checkCudaGraph(cudaGraph: boolean, { device }: Pick<ResNet50, 'device'>): void {
+export function checkCudaGraph(cudaGraph: boolean, { device }: Pick<ResNet, 'device'>): void {
   if (!cudaGraph || device !== 'cpu') return;
   throw invalidArgument(
     "cudaGraph needs a CUDA device, and the model is on the CPU: leave it out, or use device 'cuda'.",
@@ -107,11 +107,11 @@ export function checkCudaGraph(cudaGraph: boolean, { device }: Pick<ResNet50, 'd
 }
 
 /** @throws ERR_INVALID_ARGUMENT for anything that is out of range or contradicts itself */
-export function resolveSettings(model: ResNet50, options: TrainOptions): RunSettings {
+export function resolveSettings(model: ResNet, options: TrainOptions): RunSettings {
   const base = strategyOf(options.strategy ?? DEFAULT_STRATEGY);
   const units = model.units();
   const rule = options.freeze ?? model.frozen?.rule ?? base.freeze;
-  const strategy = overrideStrategy(base, { ...options, freeze: rule });
+  const strategy = overrideStrategy(base, { ...options, freeze: rule }, model.arch);
   const batchNorm = options.batchNorm ?? model.frozen?.batchNorm ?? strategy.batchNorm;
   const freeze = resolveFreeze(units, rule, { batchNorm });
   const groups = Array.isArray(options.groups)
@@ -140,7 +140,7 @@ export function resolveSettings(model: ResNet50, options: TrainOptions): RunSett
   return settings;
 }
 
-function fittingResize(imageSize: number, { preprocessing }: ResNet50): number {
+function fittingResize(imageSize: number, { preprocessing }: ResNet): number {
   return checkedValues({ resize: defaultResize(imageSize, preprocessing) }, ['resize']).resize as number;
 }
 

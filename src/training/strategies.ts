@@ -1,13 +1,14 @@
 import { AUGMENTATIONS, type Augmentation } from '../data/transforms.js';
+import type { UnitName } from '../model/architecture.js';
 import {
   BATCH_NORM_POLICIES,
   type BatchNormPolicy,
+  checkFreezeRule,
   type FreezePlan,
   type FreezeRule,
-  freezesBackbone,
 } from '../model/freeze.js';
 import { type HeadOptions, headShape } from '../model/head.js';
-import type { UnitInfo, UnitName } from '../model/units.js';
+import type { UnitInfo } from '../model/units.js';
 import { type GroupSpec, groupSpecOf, type ParameterGroup, type RateTier } from '../optim/groups.js';
 import { type OptimizerSpec, optimizerOf, optimizers } from '../optim/optimizers.js';
 import { type ScheduleSpec, scheduleOf } from '../optim/schedules.js';
@@ -122,7 +123,7 @@ export function strategyOf(strategy: StrategyName | Strategy): Strategy {
     );
   }
   if (typeof strategy.name !== 'string') throw invalidArgument('The name of a strategy must be a string.');
-  freezesBackbone(strategy.freeze);
+  checkFreezeRule(strategy.freeze);
   requireOneOf(strategy.batchNorm, 'batchNorm', BATCH_NORM_POLICIES);
   requireOneOf(strategy.augment, 'augment', AUGMENTATIONS);
   headShape(1, strategy.head);

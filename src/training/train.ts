@@ -1,7 +1,7 @@
 import { collectDataset, type LabelledImages } from '../data/collect.js';
 import { Dataset } from '../data/dataset.js';
 import { refuseOutputInside } from '../data/output-place.js';
-import { ResNet50 } from '../model/resnet50.js';
+import { ResNet } from '../model/network.js';
 import { type CallSite, calledFrom, callSite } from '../native/call-site.js';
 import { describe, invalidArgument } from '../options.js';
 import { EventQueue } from './event-queue.js';
@@ -39,7 +39,7 @@ import {
  *   that gives no rate or does not go with the run that is continued and for batches that the data makes too small, what
  *   `onEpoch` threw, or the signal's reason.
  */
-export function train(model: ResNet50, data: Dataset | LabelledImages, options: TrainOptions = {}): TrainingRun {
+export function train(model: ResNet, data: Dataset | LabelledImages, options: TrainOptions = {}): TrainingRun {
   return startRun(model, data, options);
 }
 
@@ -49,12 +49,12 @@ export function train(model: ResNet50, data: Dataset | LabelledImages, options: 
  * @param claimed the directory that `out` names; the run closes it
  */
 export function startRun(
-  model: ResNet50,
+  model: ResNet,
   data: Dataset | LabelledImages,
   options: TrainOptions,
   claimed?: RunDirectory,
 ): TrainingRun {
-  if (!(model instanceof ResNet50)) throw invalidArgument('The model of train() must be a ResNet50.');
+  if (!(model instanceof ResNet)) throw invalidArgument('The model of train() must be a ResNet.');
   if (!(data instanceof Dataset) && !isIterable(data)) {
     throw invalidArgument(
       `The data of train() must be what openDataset() resolves to, or an iterable of { image, label }, not ${describe(data)}.`,
@@ -78,7 +78,7 @@ class Run implements TrainingRun {
   readonly #gate: Gate;
 
   constructor(
-    model: ResNet50,
+    model: ResNet,
     data: Dataset | LabelledImages,
     conditions: RunConditions,
     settings: RunSettings | null,
@@ -120,7 +120,7 @@ class Run implements TrainingRun {
   }
 
   async #execute(
-    model: ResNet50,
+    model: ResNet,
     given: Dataset | LabelledImages,
     conditions: RunConditions,
     settings: RunSettings | null,
@@ -170,7 +170,7 @@ class Run implements TrainingRun {
 /** What a continued run left out is left out again: its list of files is compared. */
 function collect(
   images: LabelledImages,
-  model: ResNet50,
+  model: ResNet,
   { signal }: RunConditions,
   settings: RunSettings | null,
 ): Promise<Dataset> {

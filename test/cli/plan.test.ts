@@ -39,7 +39,9 @@ describe('strategyFromArguments', () => {
   it('takes a schedule and its power, and shows them', () => {
     const strategy = strategyFromArguments({ strategy: 'full', schedule: 'polynomial', schedulePower: 2 });
     assert.deepEqual(strategy.schedule, { kind: 'polynomial', warmupEpochs: 1, power: 2 });
-    const [first] = showPlan(planReport(strategy, { classes: 2, hidden: [], dropout: 0 })).split('\n');
+    const [first] = showPlan(
+      planReport(strategy, { arch: 'resnet50', head: { classes: 2, hidden: [], dropout: 0 } }),
+    ).split('\n');
     assert.match(first ?? '', /, polynomial schedule \(power 2\), warm-up over 1 epochs,/);
   });
 
@@ -51,10 +53,10 @@ describe('strategyFromArguments', () => {
 });
 
 describe('planReport', () => {
-  const head = { classes: 2, hidden: [1024], dropout: 0 };
+  const network = { arch: 'resnet50', head: { classes: 2, hidden: [1024], dropout: 0 } } as const;
 
   it('has a row a unit with its group and rate', () => {
-    const plan = planReport(strategies['feature-extraction'], head);
+    const plan = planReport(strategies['feature-extraction'], network);
     assert.equal(plan.units.length, 18);
     assert.equal(plan.frozenPrefixUnits, 17);
     assert.equal(plan.trainable, 2048 * 1024 + 1024 + 1024 * 2 + 2);
@@ -66,29 +68,29 @@ describe('planReport', () => {
     const { freeze, batchNorm, optimizer, schedule, augment } = strategies.full;
     const run = { strategy: 'full', freeze, batchNorm, optimizer, schedule, augment, groups: [] };
     const shown = (settings: Pick<RunSettings, 'precision'> & Partial<RunSettings>) =>
-      showPlan(runPlanReport({ ...run, ...settings } as unknown as RunSettings, head)).split('\n')[0] ?? '';
+      showPlan(runPlanReport({ ...run, ...settings } as unknown as RunSettings, network)).split('\n')[0] ?? '';
     assert.match(shown({ precision: 'bf16', lossScale: null }), /, augmentation standard, bf16$/);
     assert.match(shown({ precision: 'fp16', lossScale: 128 }), /, fp16, loss scale 128$/);
     assert.match(shown({ precision: 'fp16' }), /, fp16, loss scale dynamic$/);
-    assert.match(showPlan(planReport(strategies.full, head)).split('\n')[0] ?? '', /, augmentation standard$/);
+    assert.match(showPlan(planReport(strategies.full, network)).split('\n')[0] ?? '', /, augmentation standard$/);
   });
 
   it('shows the settings of a run, as the command line has them', () => {
     const { freeze, batchNorm, optimizer, schedule, augment } = strategies.full;
     const known = { epochs: 3, seed: 7, imageSize: 64, resize: 73, skipCorrupt: true, batchSize: 8, precision: 'fp32' };
     const run = { strategy: 'full', freeze, batchNorm, optimizer, schedule, augment, groups: [], ...known };
-    const plan = runPlanReport(run as unknown as RunSettings, head);
+    const plan = runPlanReport(run as unknown as RunSettings, network);
     // A run of an earlier version has not written what came later.
     assert.deepEqual(plan.settings, { ...known, lossScale: null, bestMetric: 'top1', cache: 'auto', cacheViews: null });
     assert.equal(
       showPlan(plan).split('\n')[1],
       'Settings: --epochs 3 --best-metric top1 --seed 7 --image-size 64 --resize 73 --skip-corrupt --batch-size 8 --precision fp32 --cache auto',
     );
-    assert.equal(planReport(strategies.full, head).settings, null);
+    assert.equal(planReport(strategies.full, network).settings, null);
   });
 
   it('shows rates by unit', () => {
-    const lines = showPlan(planReport(strategies.differential, head)).split('\n');
+    const lines = showPlan(planReport(strategies.differential, network)).split('\n');
     const row = (unit: string): string => lines.find((line) => line.startsWith(`${unit} `)) ?? '';
     assert.match(row('stem'), /9,536 +trains +train +.* 1e-6 +0$/);
     assert.match(row('layer4.2'), / 1e-4 +0$/);

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import { createOutput } from '../../src/cli/output.js';
 import { defaultOut } from '../../src/cli/run-training.js';
 import { describeDrift, trainingTeller } from '../../src/cli/training-output.js';
-import { UNIT_NAMES, type UnitName } from '../../src/model/units.js';
+import type { UnitName } from '../../src/model/architecture.js';
+import { UNIT_NAMES } from '../../src/model/units.js';
 import type {
   EpochEvent,
   ImageCachePlan,
@@ -14,8 +15,7 @@ import type {
 } from '../../src/training/events.js';
 
 function drift(moved: Partial<Record<UnitName, number>>): EpochEvent['drift'] {
-  const still = Object.fromEntries(UNIT_NAMES.map((name) => [name, 0])) as Record<UnitName, number>;
-  return { ...still, ...moved };
+  return Object.fromEntries(UNIT_NAMES.map((name) => [name, moved[name] ?? 0])) as Record<UnitName, number>;
 }
 
 describe('describeDrift', () => {

@@ -1,5 +1,7 @@
 #include "cuda/norm.h"
 
+#include <array>
+
 #include "support/check.h"
 
 namespace cuda = resnet_torch::cuda;
@@ -94,10 +96,8 @@ class NormTest {
     const Buffer<int> skip(1);
     batches[0] = 41;
     skip[0] = 1;
-    cuda::RunningUpdates updates;
-    updates.entries[0] = {norm.mean.get(), norm.variance.get(), mean.get(),
-                          variance.get(),  batches.get(),       shape_.channels};
-    updates.count = 1;
+    const std::array updates = {cuda::RunningUpdate{norm.mean.get(), norm.variance.get(), mean.get(), variance.get(),
+                                                    batches.get(), shape_.channels}};
     const auto before = mean.values(), varianceBefore = variance.values();
     cuda::updateRunning(updates, skip.get(), context_);
     expectSame(name_ + " skipped running mean", mean.values(), before);
@@ -270,9 +270,40 @@ class NormTest {
   Values output_;
 };
 
+/// As many BatchNorms as a ResNet-152 has, which are more than one launch takes: each moves once, to its own moments.
+void testManyRunningUpdates() {
+  constexpr int kNorms = 155, kChannels = 3;
+  const Buffer<float> means(kNorms * kChannels), variances(kNorms * kChannels), runningMeans(kNorms * kChannels),
+      runningVars(kNorms * kChannels);
+  const Buffer<std::int64_t> batches(kNorms);
+  std::vector<cuda::RunningUpdate> updates;
+  for (int norm = 0; norm < kNorms; ++norm) {
+    const auto at = static_cast<std::size_t>(norm) * kChannels;
+    for (std::size_t i = at; i < at + kChannels; ++i) {
+      means[i] = static_cast<float>(i);
+      variances[i] = static_cast<float>(2 * i);
+      runningMeans[i] = 0;
+      runningVars[i] = 0;
+    }
+    batches[static_cast<std::size_t>(norm)] = 0;
+    updates.push_back({means.get() + at, variances.get() + at, runningMeans.get() + at, runningVars.get() + at,
+                       batches.get() + norm, kChannels});
+  }
+  cuda::updateRunning(updates, nullptr, {nullptr, 4});
+  Values expectedMeans, expectedVars;
+  for (std::size_t i = 0; i < kNorms * kChannels; ++i) {
+    expectedMeans.push_back(0.1 * static_cast<double>(i));
+    expectedVars.push_back(0.2 * static_cast<double>(i));
+  }
+  expectClose<float>("running means of 155 norms", runningMeans.values(), expectedMeans);
+  expectClose<float>("running variances of 155 norms", runningVars.values(), expectedVars);
+  for (std::size_t norm = 0; norm < kNorms; ++norm) expectTrue("batches of 155 norms", batches[norm] == 1);
+}
+
 }  // namespace
 
 int testNorm(std::mt19937& random) {
+  testManyRunningUpdates();
   const Case cases[] = {
       {0, 64, 0, 4},
       {2, 8, 0, 1},
@@ -290,7 +321,7 @@ int testNorm(std::mt19937& random) {
       {300, 256, 0, 132, true},
       {500, 16, 0, 4, true, 1000, 1},
   };
-  int count = 0;
+  int count = 1;
   forEachType([&](auto type, const std::string& name) {
     using T = decltype(type);
     for (const auto& shape : cases) {

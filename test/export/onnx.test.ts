@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { exportModel, type OnnxOptions } from '../../src/export/export.js';
-import type { ResNet50 } from '../../src/model/resnet50.js';
+import type { ResNet } from '../../src/model/network.js';
 import { distance } from '../native/support/numbers.js';
 import { temporaryDirectory } from '../support/paths.js';
 import { busyModel, drawnImages } from './support/models.js';
@@ -38,7 +38,7 @@ function softmax(logits: ArrayLike<number>, columns: number): Float32Array {
 }
 
 /** The worst relative L2 and absolute difference between ONNX Runtime and the model itself, in float32. */
-async function compare(model: ResNet50, session: InferenceSession, options: OnnxOptions): Promise<void> {
+async function compare(model: ResNet, session: InferenceSession, options: OnnxOptions): Promise<void> {
   for (const shape of shapes) {
     const images = drawnImages(shape);
     const logits = (await model.forward(images, shape)).data;
@@ -86,6 +86,19 @@ describe('export to ONNX, run by ONNX Runtime', () => {
       await compare(model, session, options);
       await session.release();
     });
+  }
+
+  for (const arch of ['resnet18', 'resnext50_32x4d'] as const) {
+    for (const fold of [true, false]) {
+      it(`computes what a ${arch} computes${fold ? '' : ', BatchNorm as nodes'}`, async (t) => {
+        const model = await busyModel(t, [], { arch });
+        const out = join(await temporaryDirectory(t), 'model.onnx');
+        await exportModel(model, { format: 'onnx', out, fold });
+        const session = await openSession(out);
+        await compare(model, session, {});
+        await session.release();
+      });
+    }
   }
 
   it('takes a float64 model for what it is in float32', async (t) => {

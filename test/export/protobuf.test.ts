@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { onnxFile } from '../../src/export/onnx/file.js';
-import { resnet50Graph } from '../../src/export/onnx/graph.js';
+import { networkGraph } from '../../src/export/onnx/graph.js';
 import { floatField, integerField, integerFields, messageField, textField } from '../../src/export/onnx/protobuf.js';
 import { fails } from '../support/fails.js';
 
@@ -18,7 +18,11 @@ describe('protocol buffers', () => {
   });
 
   it('end before 2 GiB, which is said before anything is written', () => {
-    const graph = resnet50Graph({ classes: 1_000_000, hidden: [], dropout: 0 }, { fold: true, softmax: false });
+    const graph = networkGraph(
+      'resnet50',
+      { classes: 1_000_000, hidden: [], dropout: 0 },
+      { fold: true, softmax: false },
+    );
     assert.throws(() => onnxFile(graph, 17, {}), fails('ERR_INVALID_ARGUMENT', /2147483647 at most.*safetensors/));
   });
 });

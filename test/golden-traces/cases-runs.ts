@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { CreateOptions } from '../../src/model/resnet50.js';
+import type { CreateOptions } from '../../src/model/create.js';
 import type { TrainOptions } from '../../src/training/options.js';
 import { type Case, DOUBLE, SINGLE } from './case.js';
 import { makeModel, openPictures, type Place } from './place.js';

@@ -2,7 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { type Dataset, openDataset } from '../../src/data/dataset.js';
-import { type CreateOptions, ResNet50 } from '../../src/model/resnet50.js';
+import type { CreateOptions } from '../../src/model/create.js';
+import { ResNet50 } from '../../src/model/resnet50.js';
 import { native } from '../../src/native/load.js';
 import { PICTURE, pictureBytes, weightValues } from '../parity/recipe.js';
 import { type Tensor, writeTensors } from '../parity/safetensors.js';
@@ -51,6 +52,7 @@ async function writePictures(folder: string): Promise<void> {
 
 function writeWeights(path: string): void {
   const model = new (native().Model)({
+    arch: 'resnet50',
     classes: 2,
     hidden: [],
     dropout: 0,

@@ -3,7 +3,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { openDataset } from '../../src/data/dataset.js';
 import { evaluate } from '../../src/inference/evaluate.js';
 import { Predictor } from '../../src/inference/predictor.js';
-import type { Shape4D } from '../../src/model/resnet50.js';
+import type { Shape4D } from '../../src/model/network.js';
 import { cases, golden } from '../model/support/golden.js';
 import { relativeError } from '../parity/compare.js';
 import { imageValues } from '../parity/recipe.js';

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { convolutionsOf, type FreezeRule, freezesBackbone, resolveFreeze } from '../../src/model/freeze.js';
-import { BACKBONE_BATCH_NORMS, BACKBONE_CONVOLUTIONS, describeUnits } from '../../src/model/units.js';
+import { checkFreezeRule, type FreezeRule, freezesBackbone, resolveFreeze, shareOf } from '../../src/model/freeze.js';
+import { backboneOf, describeUnits } from '../../src/model/units.js';
 import { invalid } from '../support/invalid.js';
 
 const units = describeUnits({ classes: 2, hidden: [1024], dropout: 0 });
 const all = units.flatMap((unit) => unit.parameters.map(({ name }) => name));
+const { convolutions, batchNorms } = backboneOf(units);
 const backbone = all.filter((name) => !name.startsWith('fc.'));
 
 /** The parameters that a rule freezes. */
@@ -23,7 +24,7 @@ describe('resolveFreeze', () => {
   it('freezes nothing', () => {
     const plan = resolveFreeze(units, 'none');
     assert.deepEqual([...plan.trainable], all);
-    assert.deepEqual(plan.batchNormTraining, BACKBONE_BATCH_NORMS);
+    assert.deepEqual(plan.batchNormTraining, batchNorms);
     assert.equal(plan.frozenPrefixUnits, 0);
   });
 
@@ -48,13 +49,13 @@ describe('resolveFreeze', () => {
   }
 
   it('freezes the first floor(fraction · 53) convolutions, each with its BatchNorm', () => {
-    assert.equal(convolutionsOf(0.5), 26);
+    assert.equal(shareOf(0.5, 53), 26);
     const names = frozen({ fraction: 0.5 });
     assert.equal(names.length, 3 * 26);
-    for (const [index, name] of BACKBONE_CONVOLUTIONS.entries()) {
+    for (const [index, name] of convolutions.entries()) {
       assert.equal(names.includes(`${name}.weight`), index < 26, name);
-      assert.equal(names.includes(`${BACKBONE_BATCH_NORMS[index]}.weight`), index < 26, name);
-      assert.equal(names.includes(`${BACKBONE_BATCH_NORMS[index]}.bias`), index < 26, name);
+      assert.equal(names.includes(`${batchNorms[index]}.weight`), index < 26, name);
+      assert.equal(names.includes(`${batchNorms[index]}.bias`), index < 26, name);
     }
   });
 
@@ -68,7 +69,7 @@ describe('resolveFreeze', () => {
   });
 
   it('takes fractions of k/53 for k convolutions, however they round', () => {
-    for (let k = 0; k <= 53; k++) assert.equal(convolutionsOf(k / 53), k);
+    for (let k = 0; k <= 53; k++) assert.equal(shareOf(k / 53, 53), k);
   });
 
   it('takes the ends of the range', () => {
@@ -111,7 +112,7 @@ describe('BatchNorm policies', () => {
 
   it('train: all, so that a frozen backbone is no prefix', () => {
     const plan = resolveFreeze(units, 'backbone', { batchNorm: 'train' });
-    assert.deepEqual(plan.batchNormTraining, BACKBONE_BATCH_NORMS);
+    assert.deepEqual(plan.batchNormTraining, batchNorms);
     assert.equal(plan.frozenPrefixUnits, 0);
   });
 });
@@ -129,9 +130,36 @@ describe('freezesBackbone', () => {
     [{ match: '^fc' }, false],
   ] as const) {
     it(`${JSON.stringify(rule)}: ${expected}`, () => {
-      assert.equal(freezesBackbone(rule), expected);
+      assert.equal(freezesBackbone(rule, units), expected);
     });
   }
+});
+
+describe('a rule for another member of the family', () => {
+  const head = { classes: 2, hidden: [], dropout: 0 };
+  const small = describeUnits(head, 'resnet18');
+  const deep = describeUnits(head, 'resnet101');
+
+  it('counts its own units', () => {
+    assert.equal(resolveFreeze(small, 'backbone').frozenPrefixUnits, 9);
+    assert.equal(resolveFreeze(deep, { until: 'layer3' }).frozenPrefixUnits, 31);
+    assert.equal(resolveFreeze(deep, { until: 'layer3.22' }).frozenPrefixUnits, 31);
+    assert.equal(freezesBackbone({ until: 'layer4.1' }, small), true);
+    assert.equal(freezesBackbone({ until: 'layer4.1' }, deep), false);
+  });
+
+  it('counts its own convolutions, 20 of a resnet18', () => {
+    const { trainable } = resolveFreeze(small, { fraction: 0.5 });
+    const convolutions = backboneOf(small).convolutions.filter((name) => !trainable.has(`${name}.weight`));
+    assert.equal(convolutions.length, 10);
+    assert.equal(convolutions.at(-1), 'layer2.1.conv2');
+  });
+
+  it('may name what some member has, and must name what this one has', () => {
+    assert.deepEqual(checkFreezeRule({ until: 'layer3.35' }), { until: 'layer3.35' });
+    assert.throws(() => checkFreezeRule({ until: 'layer3.36' }), invalid('Did you mean layer3.3'));
+    assert.throws(() => resolveFreeze(small, { until: 'layer3.2' }), invalid('it is one of stem, layer1, layer2'));
+  });
 });
 
 describe('freeze rules that are wrong', () => {

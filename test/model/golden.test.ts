@@ -15,7 +15,15 @@ describe("PyTorch's figures for a hashed network", () => {
     native().setThreads(1);
     for (const dtype of ['float32', 'float64'] as const) {
       const { classes, hidden } = cases;
-      const model = new (native().Model)({ classes, hidden: hidden[dtype], dropout: 0, dtype, device: 'cpu', seed: 0 });
+      const model = new (native().Model)({
+        arch: 'resnet50',
+        classes,
+        hidden: hidden[dtype],
+        dropout: 0,
+        dtype,
+        device: 'cpu',
+        seed: 0,
+      });
       await fill(model, dtype);
       models.set(dtype, model);
     }

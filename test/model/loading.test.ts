@@ -5,8 +5,9 @@ import { describe, it, type TestContext } from 'node:test';
 import { exportModel } from '../../src/export/export.js';
 import { Predictor } from '../../src/inference/predictor.js';
 import { checkWeights } from '../../src/model/check-weights.js';
+import type { CreateOptions } from '../../src/model/create.js';
 import { readModelSource } from '../../src/model/model-source.js';
-import { type CreateOptions, ResNet50 } from '../../src/model/resnet50.js';
+import { ResNet50 } from '../../src/model/resnet50.js';
 import type { Floats, StoredTensor } from '../../src/native/contract/model.js';
 import { native } from '../../src/native/load.js';
 import { fails } from '../support/fails.js';
@@ -126,9 +127,9 @@ describe('weights of others', () => {
     assert.deepEqual(codes(model), ['head-place', 'head-sigmoid']);
   });
 
-  it('of another member of the family are refused wherever weights are named', async (t) => {
-    const path = await fileWith(t, ...backboneOf({ blocks: [3, 4, 23, 3] }), ...linear('fc', 3));
-    const refused = fails('ERR_SHAPE_MISMATCH', /weights\.pth: these are the weights of a resnet101/);
+  it('of a network that is no member of the family are refused wherever weights are named', async (t) => {
+    const path = await fileWith(t, ...BACKBONE, ['layer1.0.se.fc1.weight', [16, 256, 1, 1]], ...linear('fc', 3));
+    const refused = fails('ERR_SHAPE_MISMATCH', /weights\.pth: these are the weights of a seresnet50/);
     await assert.rejects(ResNet50.create({ classes: 3, weights: path, device: 'cpu' }), refused);
     await assert.rejects(ResNet50.load(path, { device: 'cpu' }), refused);
     await assert.rejects(Predictor.load(path, { device: 'cpu' }), refused);

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import {
-  BACKBONE_BATCH_NORMS,
-  BACKBONE_CONVOLUTIONS,
-  describeUnits,
+  ARCHITECTURE_NAMES,
+  type ArchitectureName,
+  architectureOf,
+  outputShape,
   stageOf,
-  UNIT_NAMES,
-} from '../../src/model/units.js';
+} from '../../src/model/architecture.js';
+import { backboneOf, describeUnits, UNIT_NAMES } from '../../src/model/units.js';
 import { openWeights } from '../../src/model/weights/index.js';
 import { sharedRoot } from '../support/paths.js';
 
@@ -102,10 +103,12 @@ describe('describeUnits', () => {
   });
 });
 
-describe('BACKBONE_CONVOLUTIONS', () => {
+describe('backboneOf', () => {
+  const { convolutions, batchNorms } = backboneOf(torchvision);
+
   it('holds 53 in forward order, downsample.0 after conv3, each with its BatchNorm', () => {
-    assert.equal(BACKBONE_CONVOLUTIONS.length, 53);
-    assert.deepEqual(BACKBONE_CONVOLUTIONS.slice(0, 6), [
+    assert.equal(convolutions.length, 53);
+    assert.deepEqual(convolutions.slice(0, 6), [
       'conv1',
       'layer1.0.conv1',
       'layer1.0.conv2',
@@ -113,10 +116,10 @@ describe('BACKBONE_CONVOLUTIONS', () => {
       'layer1.0.downsample.0',
       'layer1.1.conv1',
     ]);
-    assert.equal(BACKBONE_CONVOLUTIONS.at(-1), 'layer4.2.conv3');
-    BACKBONE_CONVOLUTIONS.forEach((name, index) => {
+    assert.equal(convolutions.at(-1), 'layer4.2.conv3');
+    convolutions.forEach((name, index) => {
       const norm = name.replace('downsample.0', 'downsample.1').replace('conv', 'bn');
-      assert.equal(BACKBONE_BATCH_NORMS[index], norm);
+      assert.equal(batchNorms[index], norm);
     });
   });
 });
@@ -129,5 +132,65 @@ describe('stageOf', () => {
         .match(/\b(\S+)\b(?!.*\b\1\b)/g),
       ['stem', 'layer1', 'layer2', 'layer3', 'layer4', 'head'],
     );
+  });
+});
+
+describe('the members of the family', () => {
+  // Sums of `parameters()` and lengths of `state_dict()` of torchvision 0.29.1, 1000 classes.
+  for (const [arch, values, tensors, convolutions, units, features] of [
+    ['resnet18', 11_689_512, 122, 20, 10, 512],
+    ['resnet34', 21_797_672, 218, 36, 18, 512],
+    ['resnet50', 25_557_032, 320, 53, 18, 2048],
+    ['resnet101', 44_549_160, 626, 104, 35, 2048],
+    ['resnet152', 60_192_808, 932, 155, 52, 2048],
+    ['resnext50_32x4d', 25_028_904, 320, 53, 18, 2048],
+    ['resnext101_32x8d', 88_791_336, 626, 104, 35, 2048],
+    ['resnext101_64x4d', 83_455_272, 626, 104, 35, 2048],
+    ['wide_resnet50_2', 68_883_240, 320, 53, 18, 2048],
+    ['wide_resnet101_2', 126_886_696, 626, 104, 35, 2048],
+  ] as const) {
+    it(`${arch} is torchvision's`, () => {
+      const described = describeUnits({ classes: 1000, hidden: [], dropout: 0 }, arch);
+      const all = described.flatMap((unit) => unit.parameters);
+      assert.equal(sum(all.map(({ size }) => size)), values);
+      const statistics = 3 * sum(described.map(({ batchNorms }) => batchNorms.length));
+      assert.equal(all.length + statistics, tensors);
+      assert.equal(architectureOf(arch).convolutions.length, convolutions);
+      assert.equal(described.length, units);
+      assert.equal(architectureOf(arch).features, features);
+    });
+  }
+
+  it('are ten', () => assert.equal(ARCHITECTURE_NAMES.length, 10));
+
+  it('have basic blocks without a projection in the first stage, and groups in a bottleneck', () => {
+    const basic = architectureOf('resnet18').convolutions;
+    assert.deepEqual(
+      basic.filter(({ unit }) => unit === 'layer1.0').map(({ name, shape, stride }) => [name, shape, stride]),
+      [
+        ['layer1.0.conv1', [64, 64, 3, 3], 1],
+        ['layer1.0.conv2', [64, 64, 3, 3], 1],
+      ],
+    );
+    assert.deepEqual(
+      basic.filter(({ unit }) => unit === 'layer2.0').map(({ name, shape, stride }) => [name, shape, stride]),
+      [
+        ['layer2.0.conv1', [128, 64, 3, 3], 2],
+        ['layer2.0.conv2', [128, 128, 3, 3], 1],
+        ['layer2.0.downsample.0', [128, 64, 1, 1], 2],
+      ],
+    );
+    const grouped = architectureOf('resnext50_32x4d').convolutions.find(({ name }) => name === 'layer2.0.conv2');
+    assert.deepEqual([grouped?.shape, grouped?.stride, grouped?.groups], [[256, 8, 3, 3], 2, 32]);
+  });
+
+  it('tell the shapes of what their units put out', () => {
+    const shape = (arch: ArchitectureName, units: number, side: number) =>
+      outputShape(architectureOf(arch), units, side);
+    assert.deepEqual(shape('resnet50', 1, 224), [64, 56, 56]);
+    assert.deepEqual(shape('resnet18', 3, 224), [64, 56, 56]);
+    assert.deepEqual(shape('resnet18', 9, 224), [512, 7, 7]);
+    assert.deepEqual(shape('resnet101', 8, 75), [512, 10, 10]);
+    assert.deepEqual(shape('resnet101', 9, 75), [1024, 5, 5]);
   });
 });

@@ -11,7 +11,7 @@ const work = `
   const shape = [4, 3, 64, 64];
   const images = Float32Array.from({ length: 4 * 3 * 64 * 64 }, (_, i) => Math.sin(i * 0.37));
   const forward = async (times) => {
-    const options = { classes: 3, hidden: [], dropout: 0, dtype: 'float32', device: 'cpu', seed: 1 };
+    const options = { arch: 'resnet50', classes: 3, hidden: [], dropout: 0, dtype: 'float32', device: 'cpu', seed: 1 };
     const model = new (native().Model)(options);
     let sum = 0;
     for (let i = 0; i < times; i++) {

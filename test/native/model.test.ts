@@ -13,6 +13,7 @@ const images = Float32Array.from({ length: 2 * 3 * 64 * 64 }, (_, i) => Math.sin
 
 function createModel(options: Partial<NativeModelOptions> = {}): NativeModel {
   return new (native().Model)({
+    arch: 'resnet50',
     classes: 3,
     hidden: [],
     dropout: 0,

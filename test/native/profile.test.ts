@@ -8,7 +8,15 @@ const images = new Float32Array(2 * 3 * 64 * 64).fill(0.5);
 
 describe('a profile', () => {
   it('says what was computed meanwhile, by name, and that every part counts once', async () => {
-    const options = { classes: 3, hidden: [], dropout: 0, dtype: 'float32', device: 'cpu', seed: 0 } as const;
+    const options = {
+      arch: 'resnet50',
+      classes: 3,
+      hidden: [],
+      dropout: 0,
+      dtype: 'float32',
+      device: 'cpu',
+      seed: 0,
+    } as const;
     const model = new (native().Model)(options);
     await native().startProfile('cpu');
     await assert.rejects(native().startProfile('cpu'), fails('ERR_BUSY', /already/));

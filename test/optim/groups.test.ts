@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { resolveFreeze } from '../../src/model/freeze.js';
-import { BACKBONE_BATCH_NORMS, BACKBONE_CONVOLUTIONS, describeUnits } from '../../src/model/units.js';
+import { backboneOf, describeUnits } from '../../src/model/units.js';
 import { buildGroups, type GroupSpec, groups, type ParameterGroup, parseLrTiers } from '../../src/optim/groups.js';
 import { invalid } from '../support/invalid.js';
 
@@ -89,10 +89,11 @@ describe('groups.tiers', () => {
       ['head', 1e-3, 4],
     ]);
     const holder = new Map(found.flatMap(({ lr, parameters }) => parameters.map((name) => [name, lr] as const)));
-    BACKBONE_CONVOLUTIONS.forEach((name, index) => {
+    const { convolutions, batchNorms } = backboneOf(units);
+    convolutions.forEach((name, index) => {
       const lr = index < 13 ? 1e-6 : index < 39 ? 1e-5 : 1e-4;
       assert.equal(holder.get(`${name}.weight`), lr, name);
-      assert.equal(holder.get(`${BACKBONE_BATCH_NORMS[index]}.bias`), lr, name);
+      assert.equal(holder.get(`${batchNorms[index]}.bias`), lr, name);
     });
   });
 

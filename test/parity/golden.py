@@ -3,6 +3,7 @@
     node scripts/parity.mjs --golden
 """
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch import nn
 
 import recipe
 import reference
-from reference import features, resnet50
+from reference import features, resnet, resnet50
 from rules import make_optimizer
 from schedules import schedules
 from training import parameter_groups, set_rates, train
@@ -174,6 +175,39 @@ def predictions() -> dict:
     }
 
 
+FAMILY = [
+    *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
+    *("resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2"),
+]
+
+
+def family() -> tuple[dict, dict[str, torch.Tensor]]:
+    """Names and shapes of every member's state dict, as a hash; logits, features and gradients of one with basic blocks
+    and of one with groups, BatchNorm in training mode."""
+    computed, shape, stream = ["resnet18", "resnext50_32x4d"], [4, 3, 40, 36], 20
+    states, out = {}, {}
+    for arch in FAMILY:
+        lines = [f"{name} {'x'.join(map(str, value.shape))}\n" for name, value in resnet(arch, 1000).state_dict().items()]
+        states[arch] = {"tensors": len(lines), "sha256": hashlib.sha256("".join(lines).encode()).hexdigest()}
+    for arch in computed:
+        model = resnet(arch, CLASSES, dtype=torch.float64)
+        model.load_state_dict(recipe.weights({name: list(value.shape) for name, value in model.state_dict().items()}))
+        images = recipe.images(shape, stream)
+        with torch.no_grad():
+            out[f"{arch}/logits"], out[f"{arch}/features"] = model(images), features(model, images)
+        loss = nn.functional.cross_entropy(model.train()(images), recipe.labels(shape[0], CLASSES, stream))
+        loss.backward()
+        out[f"{arch}/gradients"] = torch.stack([recipe.digest(p.grad) for p in model.parameters()])
+    return {"classes": CLASSES, "shape": shape, "states": states, "computed": computed}, out
+
+
+def write_family(folder: Path) -> None:
+    cases, tensors = family()
+    (folder / "family.json").write_text(json.dumps(cases, indent=1) + "\n")
+    save_file(tensors, folder / "family.safetensors", {"torch": torch.__version__})
+    (folder / "family.safetensors").chmod(0o644)
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
@@ -184,6 +218,7 @@ def main() -> None:
         (folder / f"{name}.safetensors").chmod(0o644)
     (folder / "cases.json").write_text(json.dumps(cases, indent=1) + "\n")
     (folder / "schedules.json").write_text(json.dumps(schedules(), indent=1) + "\n")
+    write_family(folder)
     (folder / "predictions.json").write_text(json.dumps(predictions(), indent=1) + "\n")
 
 

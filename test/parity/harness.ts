@@ -62,13 +62,15 @@ export class Comparison {
 }
 
 export interface Head {
+  /** `resnet50` unless it is said. */
+  readonly arch?: string;
   readonly classes: number;
   readonly hidden: readonly number[];
 }
 
 export function nativeModel(head: Head, dtype: ModelDtype, seed = 0): NativeModel {
   const shape: HeadShape = { classes: head.classes, hidden: head.hidden, dropout: 0 };
-  return new (native().Model)({ ...shape, dtype, device: 'cpu', seed });
+  return new (native().Model)({ arch: head.arch ?? 'resnet50', ...shape, dtype, device: 'cpu', seed });
 }
 
 /** A model with the tensors of a file that has torchvision's names. */

@@ -44,15 +44,19 @@ def head(in_features: int, classes: int, hidden: list[int], dropout: float = 0.0
     return nn.Sequential(*layers, nn.Linear(in_features, classes))
 
 
-def resnet50(classes: int, hidden: list[int] = [], dtype: torch.dtype = torch.float32) -> nn.Module:
-    """torchvision's ResNet-50 in evaluation mode, with our head in the place of `fc`."""
-    model = torchvision.models.resnet50(weights=None)
-    model.fc = head(2048, classes, hidden)
+def resnet(arch: str, classes: int, hidden: list[int] = [], dtype: torch.dtype = torch.float32) -> nn.Module:
+    """A member of torchvision's family in evaluation mode, with our head in the place of `fc`."""
+    model = getattr(torchvision.models, arch)(weights=None)
+    model.fc = head(model.fc.in_features, classes, hidden)
     return model.to(dtype).eval()
 
 
+def resnet50(classes: int, hidden: list[int] = [], dtype: torch.dtype = torch.float32) -> nn.Module:
+    return resnet("resnet50", classes, hidden, dtype)
+
+
 def features(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """[n, 2048] after the global average pool, which is what `fc` is given."""
+    """[n, features] after the global average pool, which is what `fc` is given."""
     seen = []
     hook = model.fc.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     model(images)
@@ -62,9 +66,11 @@ def features(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
 
 def randomize_batch_norm(model: nn.Module) -> None:
     """A fresh network's BatchNorm does nothing in evaluation mode; this gives every figure of it a part to play."""
-    for name, module in model.named_modules():
+    modules = dict(model.named_modules())
+    ends = "bn3" if "layer1.0.bn3" in modules else "bn2"  # of a block
+    for name, module in modules.items():
         if isinstance(module, nn.BatchNorm2d):
-            low, high = (0.2, 0.4) if name.endswith("bn3") else (0.5, 1.5)
+            low, high = (0.2, 0.4) if name.endswith(ends) else (0.5, 1.5)
             nn.init.uniform_(module.weight, low, high)
             nn.init.uniform_(module.bias, -0.2, 0.2)
             nn.init.uniform_(module.running_mean, -0.2, 0.2)
@@ -72,10 +78,10 @@ def randomize_batch_norm(model: nn.Module) -> None:
             module.num_batches_tracked.fill_(7)
 
 
-def write_weights(path: Path, classes: int, hidden: list[int], seed: int) -> nn.Module:
+def write_weights(path: Path, classes: int, hidden: list[int], seed: int, arch: str = "resnet50") -> nn.Module:
     """torchvision's initialisation with busy BatchNorms, as float32 safetensors."""
     torch.manual_seed(seed)
-    model = resnet50(classes, hidden)
+    model = resnet(arch, classes, hidden)
     randomize_batch_norm(model)
     save_file(model.state_dict(), path)
     return model

@@ -59,7 +59,7 @@ function loadBoth(root: string, order: 'this first' | 'other first') {
     if (${order === 'other first'}) said.own = errorOf(own.native);
     // Asked again it says the same, and the one that is loaded computes.
     if (JSON.stringify(errorOf(other.native)) !== JSON.stringify(said.other)) said.other = null;
-    const options = { classes: 3, hidden: [], dropout: 0, dtype: 'float32', device: 'cpu', seed: 1 };
+    const options = { arch: 'resnet50', classes: 3, hidden: [], dropout: 0, dtype: 'float32', device: 'cpu', seed: 1 };
     const model = new (own.native().Model)(options);
     const logits = await model.forward(new Float32Array(3 * 32 * 32), [1, 3, 32, 32], { output: 'logits', compute: 'dtype' });
     console.log(JSON.stringify({ ...said, works: logits.every(Number.isFinite) }));`);

@@ -48,6 +48,13 @@ describe('the OpenAPI document', () => {
     assert.equal(document.openapi, '3.1.0');
   });
 
+  it('has as many features as some architecture, and the architecture of a model', async (t) => {
+    const { url } = await serveFake(t);
+    const text = JSON.stringify(await documentOf(url));
+    assert.match(text, /"features":\{"type":"array","items":\{"type":"number"\},"minItems":512,"maxItems":2048\}/);
+    assert.equal(((await (await fetch(`${url}v1/model?model=bees`)).json()) as { arch?: string }).arch, 'resnet50');
+  });
+
   it('names the limits', async (t) => {
     const { url } = await serveFake(t, { maxBodyBytes: 12345, maxPixels: 54321, maxImages: 7 });
     const text = JSON.stringify(await documentOf(url));

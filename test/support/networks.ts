@@ -56,8 +56,8 @@ export function backboneOf({
   return tensors;
 }
 
-export function linear(module: string, outputs: number, bias = true): readonly NamedShape[] {
-  const weight: NamedShape = [`${module}.weight`, [outputs, 2048]];
+export function linear(module: string, outputs: number, bias = true, features = 2048): readonly NamedShape[] {
+  const weight: NamedShape = [`${module}.weight`, [outputs, features]];
   return bias ? [weight, [`${module}.bias`, [outputs]]] : [weight];
 }
 

@@ -25,30 +25,38 @@ const settings = (o: Partial<CacheSettings> = {}): CacheSettings => ({
 
 describe('the bytes of features', () => {
   it('are those of the output behind the cut', () => {
-    assert.equal(featureBytes(1, 224, 'fp32'), 64 * 56 * 56 * 4);
-    assert.equal(featureBytes(2, 224, 'bf16'), 256 * 56 * 56 * 2);
-    assert.equal(featureBytes(4, 224, 'bf16'), 256 * 56 * 56 * 2);
-    assert.equal(featureBytes(5, 224, 'bf16'), 512 * 28 * 28 * 2);
-    assert.equal(featureBytes(8, 224, 'fp32'), 512 * 28 * 28 * 4);
-    assert.equal(featureBytes(14, 224, 'bf16'), 1024 * 14 * 14 * 2);
-    assert.equal(featureBytes(16, 224, 'bf16'), 2048 * 7 * 7 * 2);
+    assert.equal(featureBytes('resnet50', 1, 224, 'fp32'), 64 * 56 * 56 * 4);
+    assert.equal(featureBytes('resnet50', 2, 224, 'bf16'), 256 * 56 * 56 * 2);
+    assert.equal(featureBytes('resnet50', 4, 224, 'bf16'), 256 * 56 * 56 * 2);
+    assert.equal(featureBytes('resnet50', 5, 224, 'bf16'), 512 * 28 * 28 * 2);
+    assert.equal(featureBytes('resnet50', 8, 224, 'fp32'), 512 * 28 * 28 * 4);
+    assert.equal(featureBytes('resnet50', 14, 224, 'bf16'), 1024 * 14 * 14 * 2);
+    assert.equal(featureBytes('resnet50', 16, 224, 'bf16'), 2048 * 7 * 7 * 2);
   });
 
   it('are 2048 averages in float32 where the head alone trains', () => {
-    assert.equal(featureBytes(17, 224, 'bf16'), 8192);
-    assert.equal(featureBytes(17, 96, 'fp32'), 8192);
+    assert.equal(featureBytes('resnet50', 17, 224, 'bf16'), 8192);
+    assert.equal(featureBytes('resnet50', 17, 96, 'fp32'), 8192);
+  });
+
+  it('are those of the architecture', () => {
+    assert.equal(featureBytes('resnet18', 2, 224, 'fp32'), 64 * 56 * 56 * 4);
+    assert.equal(featureBytes('resnet18', 8, 224, 'bf16'), 512 * 7 * 7 * 2);
+    assert.equal(featureBytes('resnet18', 9, 224, 'bf16'), 512 * 4);
+    assert.equal(featureBytes('resnet101', 17, 224, 'fp32'), 1024 * 14 * 14 * 4);
   });
 
   it('round sides up at every halving', () => {
     // 75 → 38 → 19 → 10 → 5 → 3
-    assert.equal(featureBytes(1, 75, 'fp32'), 64 * 19 * 19 * 4);
-    assert.equal(featureBytes(9, 75, 'fp32'), 1024 * 5 * 5 * 4);
-    assert.equal(featureBytes(15, 75, 'fp32'), 2048 * 3 * 3 * 4);
+    assert.equal(featureBytes('resnet50', 1, 75, 'fp32'), 64 * 19 * 19 * 4);
+    assert.equal(featureBytes('resnet50', 9, 75, 'fp32'), 1024 * 5 * 5 * 4);
+    assert.equal(featureBytes('resnet50', 15, 75, 'fp32'), 2048 * 3 * 3 * 4);
   });
 });
 
 describe('the plan of a cache', () => {
-  const plan = (o: Partial<CacheSettings> = {}, there = room) => planFeatureCache(settings(o), images, there);
+  const plan = (o: Partial<CacheSettings> = {}, there = room) =>
+    planFeatureCache('resnet50', settings(o), images, there);
   const entryBytes = 512 * 28 * 28 * 2;
 
   it('counts one view without augmentation, two of a flip, and as many as epochs walk through of random crops', () => {
@@ -81,7 +89,10 @@ describe('the plan of a cache', () => {
     const off = plan({}, { memory: GB, disk: GB });
     assert.equal(off.plan, null);
     assert.match(off.note, /No feature cache: 516 MB are more than a quarter of the memory .*1 GB.* half of the disk/);
-    assert.match(planFeatureCache(settings(), images, { memory: GB, disk: null }).note, /no directory to write to/);
+    assert.match(
+      planFeatureCache('resnet50', settings(), images, { memory: GB, disk: null }).note,
+      /no directory to write to/,
+    );
   });
 
   it('is none where nothing would be found again', () => {

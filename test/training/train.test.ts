@@ -59,7 +59,7 @@ describe('train', () => {
       assert.ok(epoch.seconds.waiting >= 0 && epoch.seconds.waiting <= epoch.seconds.train);
       assert.equal(epoch.val.top5, undefined);
       assert.equal(epoch.drift['layer4.1'], 0);
-      assert.ok(epoch.drift['layer4.2'] > 0);
+      assert.ok((epoch.drift['layer4.2'] ?? 0) > 0);
     }
 
     assert.equal(events.at(-1), result);

@@ -2,6 +2,7 @@
 
 import { expectTypeOf } from 'expect-type';
 import {
+  type ArchitectureName,
   type Dataset,
   type ErrorCode,
   exportModel,
@@ -14,10 +15,12 @@ import {
   type PredictionWithFeatures,
   type Predictor,
   type RawImage,
+  ResNet,
   ResNet50,
   ResnetTorchError,
   type Tensor2D,
   type UnitName,
+  type UnitRates,
   type WeightsExport,
 } from 'resnet-torch';
 
@@ -98,6 +101,19 @@ expectTypeOf(model.units()[0]?.name).toEqualTypeOf<UnitName | undefined>();
 model.freeze({ upTo: 'layer3.2' });
 // @ts-expect-error a device that there is not
 await ResNet50.load('runs/bees', { device: 'tpu' });
+
+// Every ResNet50 is a ResNet; architectures and units are known by name.
+expectTypeOf(model).toExtend<ResNet>();
+expectTypeOf(await ResNet.load('runs/bees')).toEqualTypeOf<ResNet>();
+const small = await ResNet.create({ arch: 'resnet18', classes: 2, weights: 'resnet18:imagenet-v1' });
+expectTypeOf(small.arch).toEqualTypeOf<ArchitectureName>();
+expectTypeOf<'layer3.22'>().toExtend<UnitName>();
+expectTypeOf<'layer5.0'>().not.toExtend<UnitName>();
+expectTypeOf<UnitRates>().toHaveProperty('layer4');
+// @ts-expect-error a member that there is not
+await ResNet.create({ arch: 'resnet51', classes: 2 });
+// @ts-expect-error a ResNet50 is a resnet50
+await ResNet50.create({ arch: 'resnet18', classes: 2 });
 
 // Errors have codes that are known.
 if (error instanceof ResnetTorchError) {

@@ -30,6 +30,7 @@ export const inspectCommand: CommandModule<object, InspectArguments> = {
       .options({ ...withRanges(options), ...flags(PLAN) })
       .example('$0 inspect', 'the default strategy by unit, versions, and what a report of a fault needs')
       .example('$0 inspect --strategy partial --head-lr 1e-3', 'what flags of train would do')
+      .example('$0 inspect --arch resnet18', 'the units of another member of the family')
       .example('$0 inspect runs/bees', 'classes, tensors and metadata of a run')
       .epilogue('Nothing is trained or changed.') as Argv<InspectArguments>,
   handler: (args) => interruptible(() => inspect(args)),
@@ -39,7 +40,9 @@ async function inspect(args: ArgumentsCamelCase<InspectArguments>): Promise<void
   const { readModelSource } = await import('../../model/model-source.js');
   const { checkWeights } = await import('../../model/check-weights.js');
   const { modelReport, planReport, readRunSettings, runPlanReport, showModel, showPlan } = await import('../report.js');
+  const { DEFAULT_ARCHITECTURE } = await import('../../model/architecture.js');
   const { headShape } = await import('../../model/head.js');
+  const { refuseOtherMember } = await import('../../model/weights/family.js');
   const { strategyFromArguments } = await import('../plan.js');
   const { describeSystem, systemInfo } = await import('../system.js');
 
@@ -48,14 +51,16 @@ async function inspect(args: ArgumentsCamelCase<InspectArguments>): Promise<void
   const notes = source === undefined ? [] : await checkWeights(source);
   const asked = PLAN.some((name) => args[name] !== undefined);
   const settings = asked || source === undefined ? null : await readRunSettings(source);
-  const strategy = strategyFromArguments(args);
+  if (source !== undefined && args.arch !== undefined) refuseOtherMember(source.path, source.arch, args.arch);
+  const arch = source?.arch ?? args.arch ?? DEFAULT_ARCHITECTURE;
+  const strategy = strategyFromArguments(args, arch);
   // A file's head is what it is; without one, and with flags for another, it is the strategy's.
   const own = source !== undefined && args.head === undefined ? source.head : undefined;
   const head = headShape(args.outputs ?? source?.head.classes ?? 1000, {
     ...strategy.head,
     ...(own === undefined ? {} : { hidden: own.hidden, dropout: args.dropout ?? own.dropout }),
   });
-  const plan = settings === null ? planReport(strategy, head) : runPlanReport(settings, head);
+  const plan = settings === null ? planReport(strategy, { arch, head }) : runPlanReport(settings, { arch, head });
   const model = source === undefined ? null : modelReport(source, notes);
   const system = systemInfo();
   if (args.json === true) {

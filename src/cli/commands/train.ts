@@ -16,6 +16,7 @@ export const trainCommand: CommandModule<object, TrainArguments> = {
       .options(flags(TRAIN_FLAGS))
       .example('$0 train data/bees', 'differential rates from ImageNet weights, 10 epochs')
       .example('$0 train data/bees --strategy feature-extraction --out runs/bees', 'the head alone')
+      .example('$0 train data/bees --arch resnet18', 'a smaller network, from its own ImageNet weights')
       .example('$0 train photos --val-split 0.2 --freeze-until layer2 --lr 3e-4', 'a strategy of your own')
       .example(
         '$0 train data/bees --freeze-until layer3 --augment standard --cache-views 4',

@@ -30,7 +30,7 @@ export function onnxFile(graph: Graph, opset: number, metadata: Readonly<Record<
     tensors.map(({ name, shape }) => initializerStart(INITIALIZER_FIELD, name, shape)),
   );
   const weightBytes = graph.weights.reduce((sum, { tensors }) => sum + float32Bytes(tensors), 0);
-  const before = [...graph.nodes.map((node) => nodeField(1, node)), textField(2, 'resnet50')];
+  const before = [...graph.nodes.map((node) => nodeField(1, node)), textField(2, graph.name)];
   const after = [valueField(11, graph.input), valueField(12, graph.output)];
   const graphBytes = bytesOf([...before, ...starts.flat(), ...after]) + weightBytes;
   const head = [

@@ -1,5 +1,12 @@
+import {
+  type Architecture,
+  type ArchitectureName,
+  architectureOf,
+  type ConvolutionPlan,
+  type UnitName,
+} from '../../model/architecture.js';
 import type { HeadShape } from '../../model/head-shape.js';
-import { CONVOLUTIONS, type ConvolutionPlan, describeUnits, UNIT_NAMES } from '../../model/units.js';
+import { describeUnits, type ParameterInfo } from '../../model/units.js';
 import type { NativeModel } from '../../native/contract/model.js';
 import type { Node, Value } from './messages.js';
 
@@ -12,6 +19,7 @@ export interface Weights {
 
 /** The network as ONNX has it, without a weight read. */
 export interface Graph {
+  readonly name: string;
   readonly nodes: readonly Node[];
   readonly weights: readonly Weights[];
   readonly input: Value;
@@ -27,18 +35,21 @@ export interface GraphOptions {
 
 const EPSILON = 1e-5;
 
-/** ResNet-50 with this head, in operators that opset 13 and all later ones have. */
-export function resnet50Graph(head: HeadShape, { fold, softmax }: GraphOptions): Graph {
+/** A network with this head, in operators that opset 13 and all later ones have. */
+export function networkGraph(arch: ArchitectureName, head: HeadShape, { fold, softmax }: GraphOptions): Graph {
   const graph = new GraphBuilder(fold);
-  let x = graph.convolve('images', plan('conv1'), true);
+  const architecture = architectureOf(arch);
+  let x = 'images';
+  for (const plan of plansOf(architecture, 'stem')) x = graph.convolve(x, plan, true);
   x = graph.add('MaxPool', 'maxpool', [x], { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] });
-  for (const unit of UNIT_NAMES) if (unit !== 'stem' && unit !== 'head') x = bottleneck(graph, unit, x);
+  for (const unit of architecture.units.slice(1, -1)) x = block(graph, architecture, unit, x);
   x = graph.add('GlobalAveragePool', 'avgpool', [x]);
   x = graph.add('Flatten', 'flatten', [x], { axis: 1 });
   const output = softmax ? 'probabilities' : 'logits';
-  x = headLayers(graph, head, x, softmax ? 'scores' : output);
+  x = headLayers(graph, describeUnits(head, arch).at(-1)?.parameters ?? [], x, softmax ? 'scores' : output);
   if (softmax) graph.add('Softmax', 'softmax', [x], { axis: 1 }, output);
   return {
+    name: arch,
     nodes: graph.nodes,
     weights: graph.weights,
     input: { name: 'images', shape: ['batch', 3, 'height', 'width'] },
@@ -46,20 +57,22 @@ export function resnet50Graph(head: HeadShape, { fold, softmax }: GraphOptions):
   };
 }
 
-function plan(name: string): ConvolutionPlan {
-  return CONVOLUTIONS.find((convolution) => convolution.name === name) as ConvolutionPlan;
+function plansOf({ convolutions }: Architecture, unit: UnitName): readonly ConvolutionPlan[] {
+  return convolutions.filter((plan) => plan.unit === unit);
 }
 
-function bottleneck(graph: GraphBuilder, unit: string, input: string): string {
-  let x = graph.convolve(input, plan(`${unit}.conv1`), true);
-  x = graph.convolve(x, plan(`${unit}.conv2`), true);
-  x = graph.convolve(x, plan(`${unit}.conv3`), false);
-  const shortcut = unit.endsWith('.0') ? graph.convolve(input, plan(`${unit}.downsample.0`), false) : input;
+/** A basic block or a bottleneck: its convolutions, and its input or a projection of it added to what they give. */
+function block(graph: GraphBuilder, architecture: Architecture, unit: UnitName, input: string): string {
+  const plans = plansOf(architecture, unit);
+  const projection = plans.find(({ name }) => name.endsWith('.downsample.0'));
+  const path = plans.filter((plan) => plan !== projection);
+  let x = input;
+  for (const [index, plan] of path.entries()) x = graph.convolve(x, plan, index < path.length - 1);
+  const shortcut = projection === undefined ? input : graph.convolve(input, projection, false);
   return graph.add('Relu', `${unit}.relu`, [graph.add('Add', `${unit}.add`, [x, shortcut])]);
 }
 
-function headLayers(graph: GraphBuilder, head: HeadShape, input: string, output: string): string {
-  const parameters = describeUnits(head).at(-1)?.parameters ?? [];
+function headLayers(graph: GraphBuilder, parameters: readonly ParameterInfo[], input: string, output: string): string {
   const layers = parameters.filter(({ role }) => role === 'weight').map(({ name }) => name.replace(/\.weight$/, ''));
   for (const { name, shape } of parameters) graph.store(name, shape);
   let x = input;
@@ -98,10 +111,11 @@ class GraphBuilder {
   }
 
   /** A convolution, its BatchNorm and, with `relu`, what follows them. */
-  convolve(input: string, { name, norm, shape, stride }: ConvolutionPlan, relu: boolean): string {
+  convolve(input: string, { name, norm, shape, stride, groups }: ConvolutionPlan, relu: boolean): string {
     const [channels, , side] = shape;
     const pad = Math.floor(side / 2);
-    const attributes = { kernel_shape: [side, side], strides: [stride, stride], pads: [pad, pad, pad, pad] };
+    const window = { kernel_shape: [side, side], strides: [stride, stride], pads: [pad, pad, pad, pad] };
+    const attributes = groups === 1 ? window : { ...window, group: groups };
     let x: string;
     if (this.#fold) {
       this.weights.push({

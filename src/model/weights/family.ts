@@ -1,50 +1,76 @@
-/** Tells which member of the ResNet family some weights are of, by the names of their blocks and two shapes. */
+/** Tells which member of the ResNet family some weights are of, by the names of their blocks and a few shapes. */
 
 import { ResnetTorchError } from '../../errors.js';
+import { ARCHITECTURE_NAMES, type ArchitectureName, architectureOf, type BlockKind } from '../architecture.js';
+import { describeUnits } from '../units.js';
 import { listNames } from './table.js';
+import { describeVariants, nameOfVariant, variantsOf } from './variants.js';
 
 interface Shaped {
   readonly shape: readonly number[];
 }
 
-const BASIC: Readonly<Record<string, string>> = { '2,2,2,2': '18', '3,4,6,3': '34' };
-const BOTTLENECK: Readonly<Record<string, string>> = { '3,4,6,3': '50', '3,4,23,3': '101', '3,8,36,3': '152' };
 /** Modules of the network; any other name is of a head, or of what a trainer keeps beside it. */
 const OF_NETWORK = /^(?:conv1|bn1|layer\d+)\./;
-const OWN = 'resnet50';
-const OWN_BLOCKS = '3,4,6,3';
 const STAGES = [1, 2, 3, 4];
+const STATISTICS = ['running_mean', 'running_var', 'num_batches_tracked'];
+
+/** Names of the backbone's parameters and buffers. */
+export function backboneNames(arch: ArchitectureName): ReadonlySet<string> {
+  const units = describeUnits({ classes: 1, hidden: [], dropout: 0 }, arch).slice(0, -1);
+  return new Set(
+    units.flatMap(({ parameters, batchNorms }) => [
+      ...parameters.map(({ name }) => name),
+      ...batchNorms.flatMap((norm) => STATISTICS.map((statistic) => `${norm}.${statistic}`)),
+    ]),
+  );
+}
 
 /**
- * Refuses the weights of another network than a ResNet-50, by its name where it has one. What is merely missing or of
- * another size is no other network: that is for `matchWeights`.
+ * The member of the family that some tensors are of. What is merely missing or of another size makes no other network: that
+ * is for `matchWeights`.
  *
  * @param tensors by torchvision's names
- * @param expected whether a ResNet-50 has a tensor of the name
- * @throws ResnetTorchError `ERR_SHAPE_MISMATCH`
+ * @returns null where so much is missing that nothing can be told
+ * @throws ResnetTorchError `ERR_SHAPE_MISMATCH` for any other network, by its name where it has one
  */
-export function refuseOtherNetwork(
-  path: string,
-  tensors: ReadonlyMap<string, Shaped>,
-  expected: (name: string) => boolean,
-): void {
-  const blocks = blocksOf(tensors);
-  const isBottleneck = tensors.has('layer1.0.conv3.weight');
-  const depth = (isBottleneck ? BOTTLENECK : BASIC)[blocks.join()];
-  const name = depth === undefined ? null : memberOf(depth, tensors.get('layer1.0.conv2.weight')?.shape ?? []);
-  const strange = [...tensors.keys()].filter((tensor) => OF_NETWORK.test(tensor) && !expected(tensor));
-  const isOther = blocks.join() !== OWN_BLOCKS && blocks.every((count) => count > 0);
-  if (strange.length === 0 && !isOther && (name === null || name === OWN)) return;
-  const kind = isOther ? `, of ${blocks.join(', ')} ${isBottleneck ? 'bottleneck' : 'basic'} blocks` : '';
-  const what =
-    name !== null && name !== OWN
-      ? `these are the weights of a ${name}`
-      : `these are the weights of another network${kind}`;
-  const names = strange.length === 0 ? '' : ` A ResNet-50 has no ${listNames(strange, 3)}.`;
-  throw new ResnetTorchError(
-    'ERR_SHAPE_MISMATCH',
-    `${path}: ${what}, and only those of a ResNet-50 (3, 4, 6, 3 bottleneck blocks) fit.${names} Name the weights of a ResNet-50.`,
-  );
+export function recognise(path: string, tensors: ReadonlyMap<string, Shaped>): ArchitectureName | null {
+  const shape = shapeOf(tensors);
+  const member = memberOf(shape);
+  const variants = variantsOf(tensors);
+  if (variants.length > 0) {
+    const base = member ?? otherName(shape);
+    const name = base === null ? null : nameOfVariant(base, variants, tensors);
+    throw stranger(
+      path,
+      `${name === null ? another(shape) : withArticle(name)}, with ${describeVariants(variants)}`,
+      '',
+    );
+  }
+  if (member !== null) {
+    const expected = backboneNames(member);
+    const strange = [...tensors.keys()].filter((tensor) => OF_NETWORK.test(tensor) && !expected.has(tensor));
+    if (strange.length === 0) return member;
+    throw stranger(path, 'another network', ` A ${member} has no ${listNames(strange, 3)}.`);
+  }
+  if (shape.blocks.includes(0)) return null;
+  const name = otherName(shape);
+  throw stranger(path, name === null ? another(shape) : withArticle(name), '');
+}
+
+/** What the names and the first block's 3×3 convolution tell. */
+interface NetworkShape {
+  readonly block: BlockKind;
+  readonly blocks: readonly number[];
+  /** Of that convolution: channels, and channels a group; null where it is missing or odd. */
+  readonly width: number | null;
+  readonly perGroup: number | null;
+}
+
+function shapeOf(tensors: ReadonlyMap<string, Shaped>): NetworkShape {
+  const block = tensors.has('layer1.0.conv3.weight') ? 'bottleneck' : 'basic';
+  const [width = null, perGroup = null] = tensors.get('layer1.0.conv2.weight')?.shape ?? [];
+  return { block, blocks: blocksOf(tensors), width, perGroup };
 }
 
 /** Blocks of each stage, by the highest index. */
@@ -57,14 +83,58 @@ function blocksOf(tensors: ReadonlyMap<string, Shaped>): readonly number[] {
   return STAGES.map((stage) => counts.get(stage) ?? 0);
 }
 
-/** torchvision's name, from the width and the groups of the first block's 3×3 convolution, [width, width / groups, 3, 3]. */
-function memberOf(depth: string, shape: readonly number[]): string | null {
-  const [width, inputs] = shape;
-  if (depth === '18' || depth === '34') return width === 64 && inputs === 64 ? `resnet${depth}` : null;
-  if (width === 64 && inputs === 64) return `resnet${depth}`;
-  if (width === 128 && inputs === 128) return `wide_resnet${depth}_2`;
-  if (width !== undefined && inputs !== undefined && inputs > 0 && inputs < width) {
-    return `resnext${depth}_${width / inputs}x${inputs}d`;
-  }
-  return null;
+/** The member with these blocks and widths; where the widths are no network's, the plain one with these blocks. */
+function memberOf({ block, blocks, width, perGroup }: NetworkShape): ArchitectureName | null {
+  const alike = ARCHITECTURE_NAMES.filter((name) => {
+    const known = architectureOf(name);
+    return known.block === block && known.blocks.join() === blocks.join();
+  });
+  const exact = alike.find((name) => {
+    const [outputs, inputs] = firstSpatial(name);
+    return outputs === width && inputs === perGroup;
+  });
+  const isGrouped = width !== null && perGroup !== null && perGroup < width;
+  return exact ?? (isGrouped ? null : (alike[0] ?? null));
+}
+
+/** The shape of the first block's second convolution. */
+function firstSpatial(arch: ArchitectureName): readonly number[] {
+  return architectureOf(arch).convolutions.find(({ name }) => name === 'layer1.0.conv2')?.shape ?? [];
+}
+
+/** Of a grouped network that is no member: its name all the same, such as `resnext101_32x4d`. */
+function otherName({ block, blocks, width, perGroup }: NetworkShape): string | null {
+  if (width === null || perGroup === null || perGroup < 1 || perGroup >= width || width % perGroup !== 0) return null;
+  const plain = memberOf({ block, blocks, width: null, perGroup: null });
+  return plain === null ? null : `${plain.replace('resnet', 'resnext')}_${width / perGroup}x${perGroup}d`;
+}
+
+function another({ block, blocks }: NetworkShape): string {
+  return `another network, of ${blocks.join(', ')} ${block} blocks`;
+}
+
+function withArticle(name: string): string {
+  return `${/^[aeiou]/.test(name) ? 'an' : 'a'} ${name}`;
+}
+
+function stranger(path: string, what: string, more: string): ResnetTorchError {
+  return new ResnetTorchError(
+    'ERR_SHAPE_MISMATCH',
+    `${path}: these are the weights of ${what}, and only those of torchvision's networks fit: ${ARCHITECTURE_NAMES.join(', ')}.${more}`,
+  );
+}
+
+/**
+ * Refuses the weights of one member for a model of another.
+ *
+ * @param found null where it could not be told, which is for `matchWeights`
+ * @throws ResnetTorchError `ERR_SHAPE_MISMATCH` naming both, and what to do
+ */
+export function refuseOtherMember(path: string, found: ArchitectureName | null, wanted: ArchitectureName): void {
+  if (found === null || found === wanted) return;
+  throw new ResnetTorchError(
+    'ERR_SHAPE_MISMATCH',
+    `${path}: these are the weights of a ${found}, and the model is a ${wanted}. Make it a ${found}, with --arch ${found} ` +
+      `(arch: '${found}'), or name the weights of a ${wanted}.`,
+  );
 }

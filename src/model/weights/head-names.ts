@@ -5,7 +5,6 @@ import type { FoundTensor } from './source.js';
 
 /** What others call torchvision's `fc`. */
 const MODULES = ['fc', 'classifier', 'head', 'last_linear'];
-const FEATURES = 2048;
 /** From one linear layer of `nn.Sequential(Linear, ReLU, Dropout, Linear)` to the next. */
 const STEP = 3;
 /** Modules without tensors that may stand before the first: Dropout, Flatten, ReLU, which pooled features pass as they are. */
@@ -22,14 +21,16 @@ export interface FoundHead {
  * The head that belongs to a network: in its own module, or in one around it. One linear layer under any of the usual
  * names, behind modules without tensors or not; or linear layers as `nn.Sequential(Linear, ReLU, Dropout, Linear)` names
  * them. `fc` comes first; of several others none is taken.
+ *
+ * @param features that the network puts out
  */
-export function findHead({ group, prefix, numbered }: Backbone): FoundHead | null {
+export function findHead({ group, prefix, numbered }: Backbone, features: number): FoundHead | null {
   const { tensors } = group;
   const modules = numbered ? [...MODULES, '9'] : MODULES;
   for (const around of enclosing(prefix)) {
     const heads = modules.flatMap((name) => {
       const module = around + name;
-      const names = headNames(module, tensors);
+      const names = headNames(module, tensors, features);
       return names === null ? [] : [{ module, names }];
     });
     const [first, second] = heads;
@@ -50,12 +51,16 @@ function enclosing(prefix: string): readonly string[] {
   );
 }
 
-function headNames(module: string, tensors: ReadonlyMap<string, FoundTensor>): ReadonlyMap<string, string> | null {
+function headNames(
+  module: string,
+  tensors: ReadonlyMap<string, FoundTensor>,
+  features: number,
+): ReadonlyMap<string, string> | null {
   const held = [...tensors.keys()].filter((name) => name.startsWith(`${module}.`));
   const layers = layersOf(module, held);
   if (layers === null) return null;
   const names = new Map<string, string>();
-  let inputs = FEATURES;
+  let inputs = features;
   for (const [index, layer] of layers.entries()) {
     const ours = layers.length === 1 ? 'fc' : `fc.${STEP * index}`;
     const [outputs, columns, ...further] = tensors.get(`${layer}.weight`)?.shape ?? [];

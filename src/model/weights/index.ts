@@ -1,5 +1,6 @@
 export { cacheDirectory } from './cache.js';
 export type { ClassNames } from './class-rows.js';
+export { refuseOtherMember } from './family.js';
 export {
   type ExpectedTensor,
   matchWeights,
@@ -7,6 +8,7 @@ export {
 } from './match.js';
 export {
   CHECKPOINT_FORMAT,
+  CHECKPOINT_VERSION,
   type CheckpointMetadata,
   headOf,
   readMetadata,
@@ -15,9 +17,11 @@ export {
 export { openTensors, openWeights } from './open.js';
 export {
   DOWNLOAD_BASE,
+  defaultWeights,
   NAMED_WEIGHTS,
   type NamedWeights,
   type Preprocessing,
+  type WeightsName,
 } from './registry.js';
 export {
   type ResolvedWeights,

@@ -1,6 +1,7 @@
 import { ResnetTorchError } from '../../errors.js';
 import type { TensorToLoad } from '../../native/contract/model.js';
 import type { Note } from '../../notes.js';
+import type { ArchitectureName } from '../architecture.js';
 import { type ClassNames, classRows } from './class-rows.js';
 import { formatShape, listNames, type StoredTensor, type TensorTable } from './table.js';
 
@@ -35,12 +36,14 @@ const FLOATING: ReadonlySet<string> = new Set(['F64', 'F32', 'F16', 'BF16']);
  * as in files from before PyTorch 0.4.1. The head is loaded where its layers are the model's, its outputs by class name
  * where both have names, or it is not loaded at all.
  *
- * @param expected all tensors of the model, in its order.
+ * @param expected all tensors of the model, in its order
+ * @param arch the model's
  * @throws ResnetTorchError `ERR_SHAPE_MISMATCH` naming what is missing or of another shape, with both shapes.
  */
 export function matchWeights(
   table: TensorTable,
   expected: readonly ExpectedTensor[],
+  arch: ArchitectureName,
   classes: ClassNames = NO_NAMES,
 ): WeightsMatch {
   const faults: string[] = [];
@@ -52,7 +55,7 @@ export function matchWeights(
     if (fault !== null) faults.push(`${wanted.name}: ${fault}`);
     else if (found !== undefined) load.push(found);
   }
-  if (faults.length > 0) throw misfit(table, expected, faults);
+  if (faults.length > 0) throw misfit(table, expected, arch, faults);
 
   const head = matchHead(table, expected, classes);
   const known = new Set(expected.map((tensor) => tensor.name));
@@ -62,7 +65,7 @@ export function matchWeights(
   if (unused.length > 0) {
     notes.push({
       code: 'tensors-not-used',
-      message: `Not used, since a ResNet-50 has no tensors of these names: ${listNames(unused)}.`,
+      message: `Not used, since a ${arch} has no tensors of these names: ${listNames(unused)}.`,
     });
   }
   return { load: [...load, ...head.load], zero: head.zero, head: head.head, notes };
@@ -145,7 +148,12 @@ function describeHead(
   );
 }
 
-function misfit(table: TensorTable, expected: readonly ExpectedTensor[], faults: readonly string[]): ResnetTorchError {
+function misfit(
+  table: TensorTable,
+  expected: readonly ExpectedTensor[],
+  arch: ArchitectureName,
+  faults: readonly string[],
+): ResnetTorchError {
   const limit = 10;
   const lines = faults.slice(0, limit).map((fault) => `\n  ${fault}`);
   if (faults.length > limit) lines.push(`\n  and ${faults.length - limit} more`);
@@ -153,11 +161,11 @@ function misfit(table: TensorTable, expected: readonly ExpectedTensor[], faults:
   const strange = [...[...table.tensors.keys()].filter((name) => !known.has(name)), ...table.others];
   const hint =
     strange.length > 0 && faults.some((fault) => fault.endsWith('missing'))
-      ? `\nNames in the file that a ResNet-50 does not have: ${listNames(strange, 5)}.`
+      ? `\nNames in the file that a ${arch} does not have: ${listNames(strange, 5)}.`
       : '';
   return new ResnetTorchError(
     'ERR_SHAPE_MISMATCH',
-    `${table.path} does not fit a ResNet-50 with torchvision's names; ` +
+    `${table.path} does not fit a ${arch} with torchvision's names; ` +
       `${faults.length === 1 ? 'one tensor is' : `${faults.length} tensors are`} missing or different:${lines.join('')}${hint}`,
   );
 }

@@ -1,8 +1,16 @@
 import { ResnetTorchError } from '../../errors.js';
+import { packageVersion } from '../../version.js';
+import { ARCHITECTURE_NAMES, type ArchitectureName, architectureOf, DEFAULT_ARCHITECTURE } from '../architecture.js';
 import { formatError, formatShape, listNames, type TensorTable } from './table.js';
 
 /** Value of the metadata key `format` in checkpoints that this package writes. */
 export const CHECKPOINT_FORMAT = 'resnet-torch';
+
+/**
+ * Version of what those checkpoints hold, in the key `formatVersion`; files without it are of the first. It rises when an
+ * older version of this package would misread a file.
+ */
+export const CHECKPOINT_VERSION = 1;
 
 /** How images became model input when the checkpoint was trained. */
 export interface TransformMetadata {
@@ -16,6 +24,8 @@ export interface TransformMetadata {
 }
 
 export interface CheckpointMetadata {
+  /** The member of the family. */
+  readonly arch: ArchitectureName;
   /** In the order of the outputs. */
   readonly classes: readonly string[];
   readonly head: {
@@ -32,13 +42,16 @@ export interface CheckpointMetadata {
 /**
  * Metadata of a checkpoint of this package, checked, or `null` for any other weights file.
  *
- * @throws ResnetTorchError `ERR_CHECKPOINT` when the file says that it is such a checkpoint, but a key is missing or wrong.
+ * @throws ResnetTorchError `ERR_CHECKPOINT` when the file says that it is such a checkpoint, but of a later version of the
+ *   format, or a key is missing or wrong.
  */
 export function readMetadata(table: TensorTable): CheckpointMetadata | null {
   if (table.metadata.format !== CHECKPOINT_FORMAT) return null;
+  refuseLaterVersion(table);
   const classes = stringList(table, 'classes');
   const head = object(table, 'head', parse(table, 'head'));
   const result: CheckpointMetadata = {
+    arch: architecture(table),
     classes,
     head: {
       hidden: widths(table, head.hidden),
@@ -57,7 +70,10 @@ export function readMetadata(table: TensorTable): CheckpointMetadata | null {
  *
  * @throws ResnetTorchError `ERR_WEIGHTS_FORMAT` when there is no such head.
  */
-export function headOf(table: TensorTable): {
+export function headOf(
+  table: TensorTable,
+  arch: ArchitectureName,
+): {
   readonly classes: number;
   readonly hidden: readonly number[];
 } {
@@ -71,7 +87,7 @@ export function headOf(table: TensorTable): {
     );
   }
   const outputs: number[] = [];
-  let inputs = 2048;
+  let inputs = architectureOf(arch).features;
   for (const name of names) {
     const shape = table.tensors.get(name)?.shape ?? [];
     const [rows, columns] = shape;
@@ -89,6 +105,32 @@ function sequentialNames(table: TensorTable): string[] {
   while (table.tensors.has(`fc.${3 * names.length}.weight`)) names.push(`fc.${3 * names.length}.weight`);
   const layers = [...table.tensors.keys()].filter((name) => /^fc\.\d+\.weight$/.test(name)).length;
   return layers === names.length ? names : [];
+}
+
+function refuseLaterVersion(table: TensorTable): void {
+  const { path, metadata } = table;
+  const version = Number(metadata.formatVersion ?? 1);
+  if (!isCount(version)) throw wrong(table, 'formatVersion', 'a whole number of 1 or more');
+  if (version <= CHECKPOINT_VERSION) return;
+  const writer = /"resnet-torch":"([^"]{1,40})"/.exec(metadata.versions ?? '')?.[1];
+  throw new ResnetTorchError(
+    'ERR_CHECKPOINT',
+    `${path} is of version ${version} of the checkpoint format${writer === undefined ? '' : `, written by resnet-torch ${writer}`}; ` +
+      `this is resnet-torch ${packageVersion()}, which reads version ${CHECKPOINT_VERSION}. Update the package, or save the model with this one.`,
+  );
+}
+
+/** Checkpoints of before there were others are of a ResNet-50. */
+function architecture(table: TensorTable): ArchitectureName {
+  const name = table.metadata.arch ?? DEFAULT_ARCHITECTURE;
+  const known = ARCHITECTURE_NAMES.find((architecture) => architecture === name);
+  if (known === undefined) throw wrong(table, 'arch', `one of ${ARCHITECTURE_NAMES.join(', ')}`);
+  if (table.arch === null || table.arch === known) return known;
+  throw new ResnetTorchError(
+    'ERR_CHECKPOINT',
+    `${table.path}: its metadata says that it is of a ${known}, and its tensors are of a ${table.arch}. The file was changed; ` +
+      'use a checkpoint as it was saved.',
+  );
 }
 
 function wrong(table: TensorTable, key: string, expected: string): ResnetTorchError {

@@ -1,29 +1,18 @@
 import type { Note } from '../../notes.js';
-import { describeUnits } from '../units.js';
+import { architectureOf, DEFAULT_ARCHITECTURE } from '../architecture.js';
 import { type Backbone, describePlace, findBackbone, isPlain, nameIn, unwrapped } from './backbone.js';
-import { refuseOtherNetwork } from './family.js';
-import { findHead } from './head-names.js';
+import { backboneNames, recognise } from './family.js';
+import { type FoundHead, findHead } from './head-names.js';
 import { nestRank, type TensorGroup, type TensorSource } from './source.js';
 import { formatError, listNames, printable, type StoredTensor, type TensorTable } from './table.js';
 
 /** What thop leaves in the modules whose operations it counted. */
 const COUNTED = /\.total_(?:ops|params)$/;
-const STATISTICS = ['running_mean', 'running_var', 'num_batches_tracked'];
-
-const BACKBONE_NAMES: ReadonlySet<string> = new Set(
-  describeUnits({ classes: 1, hidden: [], dropout: 0 })
-    .slice(0, -1)
-    .flatMap(({ parameters, batchNorms }) => [
-      ...parameters.map(({ name }) => name),
-      ...batchNorms.flatMap((norm) => STATISTICS.map((statistic) => `${norm}.${statistic}`)),
-    ]),
-);
-
 /**
  * The network of a file with the head that belongs to it, by torchvision's names. Where no network is found, all names
  * of the likeliest group are left as they are, for `matchWeights` to say what is missing.
  *
- * @throws ResnetTorchError `ERR_SHAPE_MISMATCH` for another member of the family, `ERR_WEIGHTS_FORMAT` for several
+ * @throws ResnetTorchError `ERR_SHAPE_MISMATCH` for a network that is no member of the family, `ERR_WEIGHTS_FORMAT` for several
  *   networks of which none is likelier, or tensors that are damaged
  */
 export async function selectWeights(source: TensorSource): Promise<TensorTable> {
@@ -31,18 +20,22 @@ export async function selectWeights(source: TensorSource): Promise<TensorTable> 
   if (found === null) return wholeGroup(source);
   const { backbone, others } = found;
   const { tensors } = backbone.group;
-  const names = chosenNames(backbone);
-  refuseOtherNetwork(
+  const network = chosenNames(backbone, null);
+  const arch = recognise(
     source.path,
-    new Map([...names].flatMap(([ours, theirs]) => [[ours, tensors.get(theirs) ?? { shape: [] }]])),
-    (name) => BACKBONE_NAMES.has(name),
+    new Map([...network].flatMap(([ours, theirs]) => [[ours, tensors.get(theirs) ?? { shape: [] }]])),
   );
+  const { features } = architectureOf(arch ?? DEFAULT_ARCHITECTURE);
+  const names = hasProjector(backbone) ? network : chosenNames(backbone, findHead(backbone, features));
   const taken = new Set(names.values());
   const elsewhere = others.filter(({ group }) => group === backbone.group);
-  const left = [...tensors.keys()].filter((name) => !taken.has(name) && !elsewhere.some((other) => isOf(other, name)));
+  const known = backboneNames(arch ?? DEFAULT_ARCHITECTURE);
+  const isOther = (name: string) => elsewhere.some((other) => isOf(other, name, known));
+  const left = [...tensors.keys()].filter((name) => !taken.has(name) && !isOther(name));
   return {
     path: source.path,
     format: source.format,
+    arch,
     tensors: await locateAll(backbone.group, names),
     others: left,
     notes: notesOn(backbone, others, names),
@@ -63,6 +56,7 @@ export async function wholeGroup(source: TensorSource): Promise<TensorTable> {
   return {
     path: source.path,
     format: source.format,
+    arch: null,
     tensors: group === undefined ? new Map() : await locateAll(group, names),
     others: [],
     notes: [],
@@ -71,14 +65,18 @@ export async function wholeGroup(source: TensorSource): Promise<TensorTable> {
 }
 
 /** Whether a name is of another network, which is said as a whole. */
-function isOf(backbone: Backbone, name: string): boolean {
+function isOf(backbone: Backbone, name: string, known: ReadonlySet<string>): boolean {
   const ours = nameIn(backbone, name);
-  return ours !== null && (backbone.prefix !== '' || BACKBONE_NAMES.has(ours));
+  return ours !== null && (backbone.prefix !== '' || known.has(ours));
+}
+
+/** Encoders of contrastive training, such as MoCo's, have a projector in the place of `fc`, which tells no classes apart. */
+function hasProjector({ prefix }: Backbone): boolean {
+  return /(?:^|[._])(?:encoder_[qk]|base_encoder|momentum_encoder)\.$/.test(prefix);
 }
 
 /** Our names to those of the file, in the file's order. */
-function chosenNames(backbone: Backbone): ReadonlyMap<string, string> {
-  const head = findHead(backbone);
+function chosenNames(backbone: Backbone, head: FoundHead | null): ReadonlyMap<string, string> {
   const ours = new Map([...(head?.names ?? [])].map(([name, theirs]) => [theirs, name]));
   const names = new Map<string, string>();
   for (const theirs of backbone.group.tensors.keys()) {
@@ -93,7 +91,7 @@ function networkName(backbone: Backbone, theirs: string, hasHead: boolean): stri
   const name = nameIn(backbone, theirs);
   if (name === null) return null;
   if (/^(?:conv1|bn1|layer\d+)\./.test(name)) return COUNTED.test(name) ? null : name;
-  return name.startsWith('fc.') && !hasHead ? name : null;
+  return name.startsWith('fc.') && !hasHead && !hasProjector(backbone) ? name : null;
 }
 
 async function locateAll(

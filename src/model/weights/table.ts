@@ -1,6 +1,7 @@
 import { ResnetTorchError } from '../../errors.js';
 import type { StoredDtype, StoredTensor } from '../../native/contract/model.js';
 import type { Note } from '../../notes.js';
+import type { ArchitectureName } from '../architecture.js';
 
 export type { StoredDtype, StoredTensor } from '../../native/contract/model.js';
 
@@ -11,6 +12,8 @@ export type WeightsFormat = 'safetensors' | 'torch';
 export interface TensorTable {
   readonly path: string;
   readonly format: WeightsFormat;
+  /** The member of the family that the tensors are of; null where they are no network's, or too few to tell. */
+  readonly arch: ArchitectureName | null;
   /** By torchvision's name, whatever stands before it in the file. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** Names, as the file has them, of tensors beside the network that are no part of it. */

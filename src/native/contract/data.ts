@@ -47,7 +47,7 @@ export interface CropOptions {
 export type NativeFeatureCacheOptions = {
   /** Bytes of an entry; all are the same. */
   readonly entryBytes: number;
-  /** Of the frozen prefix whose outputs are cached, 1 to 17. */
+  /** Of the frozen prefix whose outputs are cached, 1 to all but the head. */
   readonly units: number;
 } & (
   | { readonly mode: 'memory' /** Bytes that entries may take. */; readonly memoryLimit: number }

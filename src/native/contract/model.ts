@@ -1,7 +1,6 @@
 /** A model: its tensors, its forward pass, its evaluation. */
 
 import type { HeadShape } from '../../model/head-shape.js';
-import type { UnitName } from '../../model/units.js';
 import type { ImageFailure, NativeLoader } from './data.js';
 import type { NativeCancelToken, NativeDevice } from './device.js';
 
@@ -39,6 +38,8 @@ export interface TensorToLoad extends StoredTensor {
 }
 
 export interface NativeModelOptions extends HeadShape {
+  /** A member of torchvision's ResNet family by its name there, such as `resnet50`; another is `ERR_INVALID_ARGUMENT`. */
+  readonly arch: string;
   readonly dtype: ModelDtype;
   readonly device: NativeDevice;
   /** Seeds torchvision's initialisation (Kaiming normal, fan out; PyTorch's default for linear layers). */
@@ -71,7 +72,7 @@ export interface NativeEvaluation {
   readonly exhausted: boolean;
 }
 
-/** A ResNet-50 with torchvision's names. Every method but `dispose` is refused with `ERR_DISPOSED` after `dispose`. */
+/** A network of torchvision's ResNet family with its names. Every method but `dispose` is refused with `ERR_DISPOSED` after `dispose`. */
 export interface NativeModel {
   /** Names and shapes of all parameters and buffers, in torchvision's order of `state_dict()`. */
   tensors(): readonly {
@@ -105,15 +106,15 @@ export interface NativeModel {
   /** Writes one tensor, row-major; refused as `load` refuses. */
   write(name: string, values: Floats): Promise<void>;
   /**
-   * Evaluation mode. `images` is normalised NCHW; answers row-major `[n, classes]` logits, `[n, 2048]` features (after
-   * the global average pool), or the `[n, c, h, w]` that a unit of the backbone puts out. Computed by the compiled
+   * Evaluation mode. `images` is normalised NCHW; answers row-major `[n, classes]` logits, `[n, features]` after the
+   * global average pool, or the `[n, c, h, w]` that a unit of the backbone puts out: `output` is `logits`, `features` or the unit's name. Computed by the compiled
    * network, or with `eager` operation by operation, as PyTorch does it and slower: what the compiled form is held against.
    * Images or answers that are not finite reject with `ERR_NON_FINITE`, by image and unit.
    */
   forward(
     images: Floats,
     shape: readonly [number, number, number, number],
-    o: { readonly output: 'logits' | 'features' | UnitName; readonly compute: Compute; readonly eager?: boolean },
+    o: { readonly output: string; readonly compute: Compute; readonly eager?: boolean },
     cancel?: NativeCancelToken,
   ): Promise<Floats>;
   /** Logits or a loss that are not finite reject with `ERR_NON_FINITE`, by image. */
@@ -126,7 +127,7 @@ export interface NativeModel {
   save(path: string, metadata: Readonly<Record<string, string>>, dtype?: 'float32' | 'float16'): Promise<void>;
   /**
    * 32 hexadecimal digits over the names, shapes and every byte of the tensors (BatchNorm's included) of the first
-   * `units` units, 1 to 17.
+   * `units` units, 1 to all but the head.
    */
   prefixHash(units: number): Promise<string>;
   /** Frees the tensors once the work that uses them is done. Idempotent. */

@@ -19,7 +19,7 @@ export interface NativePrediction {
   /** [topK], likeliest first, and their softmax probabilities. */
   readonly classes: Int32Array;
   readonly probabilities: Float32Array;
-  /** [2048] where they were asked for. */
+  /** [features] where they were asked for. */
   readonly features: Float32Array | null;
 }
 

@@ -127,7 +127,7 @@ export interface NativeSession {
   ): Promise<{ readonly loss: number; readonly gradients: Readonly<Record<string, Floats>> }>;
   /** One optimizer step with gradients of the caller's, by parameter name; those not named have no gradient. */
   apply(gradients: Readonly<Record<string, Floats>>, rates: Float64Array): Promise<void>;
-  /** ‖w − w₀‖ / ‖w₀‖ of each of the 18 units since the session began; 0 for a unit with nothing trainable. */
+  /** ‖w − w₀‖ / ‖w₀‖ of each unit of the model since the session began; 0 for a unit with nothing trainable. */
   drift(): Promise<Float64Array>;
   /** Copies what the session changes of the model, in the place of an earlier copy. */
   keepWeights(): Promise<void>;

@@ -23,7 +23,8 @@ namespace {
 constexpr int kSide = 32, kMost = 6;
 
 std::shared_ptr<ResNet50> network() {
-  const auto made = std::make_shared<ResNet50>(model::HeadShape{5, {}, 0}, at::kFloat, at::kCPU, 1);
+  const auto made = std::make_shared<ResNet50>(model::architecture("resnet50"), model::HeadShape{5, {}, 0},
+                                               at::kFloat, at::kCPU, 1);
   made->initialise();
   return made;
 }

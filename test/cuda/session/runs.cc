@@ -62,7 +62,8 @@ std::int64_t Plan::imageSize() const {
 
 Run::Run(const Plan& plan)
     : imageSize(plan.imageSize()),
-      model(std::make_shared<ResNet50>(model::HeadShape{kClasses, {16}, 0.2}, at::kFloat, at::kCPU, 1)),
+      model(std::make_shared<ResNet50>(model::architecture("resnet50"), model::HeadShape{kClasses, {16}, 0.2},
+                                       at::kFloat, at::kCPU, 1)),
       session(std::make_unique<Session>(model, optionsOf(*model, plan))),
       compute(plan.compute) {
   const at::NoGradGuard noGrad;

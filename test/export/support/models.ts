@@ -1,5 +1,6 @@
 import type { TestContext } from 'node:test';
-import { type CreateOptions, ResNet50 } from '../../../src/model/resnet50.js';
+import type { CreateOptions } from '../../../src/model/create.js';
+import { ResNet } from '../../../src/model/network.js';
 import { native } from '../../../src/native/load.js';
 import { randomiseNorms } from '../../native/support/networks.js';
 import { uniform } from '../../native/support/numbers.js';
@@ -11,10 +12,10 @@ export async function busyModel(
   t: Pick<TestContext, 'after'>,
   hidden: readonly number[] = [],
   options: Partial<CreateOptions> = {},
-): Promise<ResNet50> {
+): Promise<ResNet> {
   native().setThreads(1);
   const head = { hidden, dropout: hidden.length > 0 ? 0.2 : 0 };
-  const model = await ResNet50.create({ classes: CLASSES, weights: 'none', device: 'cpu', seed: 3, head, ...options });
+  const model = await ResNet.create({ classes: CLASSES, weights: 'none', device: 'cpu', seed: 3, head, ...options });
   t.after(() => model.dispose());
   await randomiseNorms(model.handle);
   return model;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  type ClassNames,
   type ExpectedTensor,
   matchWeights,
   type StoredTensor,
@@ -14,8 +15,19 @@ function tableOf(...entries: readonly Entry[]): TensorTable {
     name,
     { name, dtype, shape, offset: 0, length: 0 },
   ]);
-  return { path: 'weights.pth', format: 'torch', tensors: new Map(tensors), others: [], notes: [], metadata: {} };
+  return {
+    path: 'weights.pth',
+    format: 'torch',
+    arch: null,
+    tensors: new Map(tensors),
+    others: [],
+    notes: [],
+    metadata: {},
+  };
 }
+
+const match50 = (table: TensorTable, expected: readonly ExpectedTensor[], classes?: ClassNames) =>
+  matchWeights(table, expected, 'resnet50', classes);
 
 const BACKBONE: readonly Entry[] = [
   ['conv1.weight', [64, 3, 7, 7]],
@@ -51,7 +63,7 @@ const hiddenOf = (classes: number): readonly Entry[] => [
 ];
 
 test('a file with the same tensors loads whole, in the order of the model', () => {
-  const match = matchWeights(tableOf(...[...BACKBONE, ...LINEAR(5)].reverse()), expectedOf(...LINEAR(5)));
+  const match = match50(tableOf(...[...BACKBONE, ...LINEAR(5)].reverse()), expectedOf(...LINEAR(5)));
   assert.equal(match.head, 'loaded');
   assert.deepEqual(match.notes, []);
   assert.deepEqual(
@@ -79,7 +91,7 @@ test('a head of another size or layout is skipped and said', async (t) => {
   ];
   for (const [name, held, wanted, message] of cases) {
     await t.test(name, () => {
-      const match = matchWeights(tableOf(...BACKBONE, ...held), expectedOf(...wanted));
+      const match = match50(tableOf(...BACKBONE, ...held), expectedOf(...wanted));
       assert.equal(match.head, 'skipped');
       assert.deepEqual(
         match.load.map((tensor) => tensor.name),
@@ -93,24 +105,24 @@ test('a head of another size or layout is skipped and said', async (t) => {
 });
 
 test('num_batches_tracked may be absent', () => {
-  const match = matchWeights(tableOf(...BACKBONE.slice(0, 3), ...LINEAR(5)), expectedOf(...LINEAR(5)));
+  const match = match50(tableOf(...BACKBONE.slice(0, 3), ...LINEAR(5)), expectedOf(...LINEAR(5)));
   assert.equal(match.load.length, 5);
   assert.deepEqual(match.notes, []);
 });
 
 test('tensors that no ResNet-50 has are named', () => {
   const extra = Array.from({ length: 12 }, (_, index): Entry => [`extra.${index}`, [1]]);
-  const match = matchWeights(tableOf(...BACKBONE, ...LINEAR(5), ...extra), expectedOf(...LINEAR(5)));
+  const match = match50(tableOf(...BACKBONE, ...LINEAR(5), ...extra), expectedOf(...LINEAR(5)));
   assert.equal(match.head, 'loaded');
   assert.match(match.notes[0]?.message ?? '', /^Not used.*: extra\.0, .*extra\.9 and 2 more\.$/);
 });
 
 test('a backbone that does not fit is an error with names and both shapes', () => {
   const table = tableOf(['conv1.weight', [64, 3, 3, 3]], ['bn1.weight', [64], 'I8'], ['bn1.num_batches_tracked', []]);
-  assert.throws(() => matchWeights(table, expectedOf(...LINEAR(5))), {
+  assert.throws(() => match50(table, expectedOf(...LINEAR(5))), {
     code: 'ERR_SHAPE_MISMATCH',
     message: [
-      "weights.pth does not fit a ResNet-50 with torchvision's names; 3 tensors are missing or different:",
+      "weights.pth does not fit a resnet50 with torchvision's names; 3 tensors are missing or different:",
       '  conv1.weight: expected [64, 3, 7, 7], the file has [64, 3, 3, 3]',
       '  bn1.weight: expected floating-point numbers, the file has I8 (a quantised model?)',
       '  bn1.running_mean: expected [64], missing',
@@ -129,7 +141,7 @@ test('many faults are listed up to ten, with names of the file that are strange'
   );
   const table = tableOf(['backbone.layer1.0.weight', [1]]);
   assert.throws(
-    () => matchWeights(table, wanted),
+    () => match50(table, wanted),
     (error: Error) => {
       assert.match(error.message, /13 tensors are missing/);
       assert.match(error.message, /layer1\.9\.weight: expected \[1\], missing\n {2}and 3 more\n/);
@@ -140,7 +152,7 @@ test('many faults are listed up to ten, with names of the file that are strange'
 });
 
 test('a head without a bias has one of zeros', () => {
-  const match = matchWeights(tableOf(...BACKBONE, ...LINEAR(5).slice(0, 1)), expectedOf(...LINEAR(5)));
+  const match = match50(tableOf(...BACKBONE, ...LINEAR(5).slice(0, 1)), expectedOf(...LINEAR(5)));
   assert.equal(match.head, 'loaded');
   assert.deepEqual(match.zero, ['fc.bias']);
   assert.deepEqual(match.load.at(-1)?.name, 'fc.weight');
@@ -164,7 +176,7 @@ test('outputs go to the classes of their names', async (t) => {
     await t.test(name, () => {
       for (const head of [LINEAR, hiddenOf]) {
         const table = tableOf(...BACKBONE, ...head(held.length));
-        const match = matchWeights(table, expectedOf(...head(wanted.length)), { wanted, held });
+        const match = match50(table, expectedOf(...head(wanted.length)), { wanted, held });
         assert.equal(match.head, 'loaded');
         const loaded = match.load.slice(BACKBONE.length);
         const last = head(1)
@@ -187,7 +199,7 @@ test('outputs go to the classes of their names', async (t) => {
 test('a head of other classes is not loaded', () => {
   for (const head of [LINEAR, hiddenOf]) {
     const classes = { wanted: ['flies', 'wasps'], held: ['ants', 'bees'] };
-    const match = matchWeights(tableOf(...BACKBONE, ...head(2)), expectedOf(...head(2)), classes);
+    const match = match50(tableOf(...BACKBONE, ...head(2)), expectedOf(...head(2)), classes);
     assert.equal(match.head, 'skipped');
     assert.equal(match.load.length, BACKBONE.length);
     assert.equal(match.notes[0]?.code, 'head-not-loaded');
@@ -196,7 +208,7 @@ test('a head of other classes is not loaded', () => {
 });
 
 test('outputs without names are taken by position, which is said where the classes have names', () => {
-  const match = matchWeights(tableOf(...BACKBONE, ...LINEAR(2)), expectedOf(...LINEAR(2)), {
+  const match = match50(tableOf(...BACKBONE, ...LINEAR(2)), expectedOf(...LINEAR(2)), {
     wanted: ['ants', 'bees'],
     held: null,
   });
@@ -205,7 +217,7 @@ test('outputs without names are taken by position, which is said where the class
 });
 
 test("a sigmoid's output is the second of two, beside zeros", () => {
-  const match = matchWeights(tableOf(...BACKBONE, ...LINEAR(1)), expectedOf(...LINEAR(2)), {
+  const match = match50(tableOf(...BACKBONE, ...LINEAR(1)), expectedOf(...LINEAR(2)), {
     wanted: ['no', 'yes'],
     held: null,
     sigmoid: true,

@@ -12,6 +12,7 @@ function tableOf(
   return {
     path: 'best.safetensors',
     format: 'safetensors',
+    arch: null,
     tensors: new Map(tensors),
     others: [],
     notes: [],
@@ -21,6 +22,8 @@ function tableOf(
 
 const COMPLETE = {
   format: 'resnet-torch',
+  formatVersion: '1',
+  arch: 'resnet34',
   classes: '["ant","bee","蜂"]',
   head: '{"hidden":[1024],"dropout":0.5}',
   transform: '{"imageSize":224,"resize":232,"mean":[0.485,0.456,0.406],"std":[0.229,0.224,0.225]}',
@@ -30,6 +33,7 @@ const COMPLETE = {
 
 test('metadata of a checkpoint is read whole', () => {
   assert.deepEqual(readMetadata(tableOf({}, COMPLETE)), {
+    arch: 'resnet34',
     classes: ['ant', 'bee', '蜂'],
     head: { hidden: [1024], dropout: 0.5 },
     transform: { imageSize: 224, resize: 232, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
@@ -38,9 +42,38 @@ test('metadata of a checkpoint is read whole', () => {
   });
 });
 
+test('a checkpoint of a later version of the format names both versions', () => {
+  const later = { ...COMPLETE, formatVersion: '2', versions: '{"resnet-torch":"7.1.0"}', classes: 'of another form' };
+  assert.throws(() => readMetadata(tableOf({}, later)), {
+    code: 'ERR_CHECKPOINT',
+    message:
+      /version 2 of the checkpoint format, written by resnet-torch 7\.1\.0; this is resnet-torch \d.*, which reads version 1\./,
+  });
+});
+
+test('a formatVersion that is no number is refused', () => {
+  for (const formatVersion of ['', 'two', '0', '1.5']) {
+    const message = /"formatVersion" is not a whole number of 1 or more/;
+    assert.throws(() => readMetadata(tableOf({}, { ...COMPLETE, formatVersion })), { code: 'ERR_CHECKPOINT', message });
+  }
+});
+
+test('metadata and tensors of different members are refused by both names', () => {
+  const table = { ...tableOf({}, COMPLETE), arch: 'resnet18' } as const;
+  const message = /its metadata says that it is of a resnet34, and its tensors are of a resnet18/;
+  assert.throws(() => readMetadata(table), { code: 'ERR_CHECKPOINT', message });
+  // Of before there were others.
+  const { arch: _, ...old } = COMPLETE;
+  assert.throws(() => readMetadata({ ...table, metadata: old }), {
+    code: 'ERR_CHECKPOINT',
+    message: /of a resnet50, and/,
+  });
+});
+
 test('transform, strategy and versions may be absent', () => {
   const { format, classes, head } = COMPLETE;
   assert.deepEqual(readMetadata(tableOf({}, { format, classes, head })), {
+    arch: 'resnet50',
     classes: ['ant', 'bee', '蜂'],
     head: { hidden: [1024], dropout: 0.5 },
     transform: null,
@@ -56,6 +89,8 @@ test('other weights have none', () => {
 
 test('wrong metadata is refused with the key', async (t) => {
   const cases: readonly (readonly [keyof typeof COMPLETE, string | undefined, RegExp])[] = [
+    ['arch', 'resnet51', /"arch" is not one of resnet18, /],
+    ['arch', 'constructor', /"arch" is not one of resnet18, /],
     ['classes', undefined, /"classes" is not there/],
     ['classes', '["ant"', /"classes" is not JSON/],
     ['classes', '[]', /"classes" is not a JSON array of strings/],
@@ -83,13 +118,23 @@ test('wrong metadata is refused with the key', async (t) => {
 });
 
 test('the head is told from the tensors', () => {
-  assert.deepEqual(headOf(tableOf({ 'fc.weight': [1000, 2048], 'fc.bias': [1000] })), { classes: 1000, hidden: [] });
-  assert.deepEqual(headOf(tableOf({ 'fc.0.weight': [1024, 2048], 'fc.3.weight': [20, 1024] })), {
+  assert.deepEqual(headOf(tableOf({ 'fc.weight': [1000, 2048], 'fc.bias': [1000] }), 'resnet50'), {
+    classes: 1000,
+    hidden: [],
+  });
+  assert.deepEqual(headOf(tableOf({ 'fc.0.weight': [1024, 2048], 'fc.3.weight': [20, 1024] }), 'resnet50'), {
     classes: 20,
     hidden: [1024],
   });
   const three = { 'fc.6.weight': [3, 256], 'fc.0.weight': [512, 2048], 'fc.3.weight': [256, 512] };
-  assert.deepEqual(headOf(tableOf(three)), { classes: 3, hidden: [512, 256] });
+  assert.deepEqual(headOf(tableOf(three), 'resnet50'), { classes: 3, hidden: [512, 256] });
+});
+
+test('the head of a resnet18 has 512 inputs', () => {
+  assert.deepEqual(headOf(tableOf({ 'fc.weight': [7, 512] }), 'resnet18'), { classes: 7, hidden: [] });
+  assert.throws(() => headOf(tableOf({ 'fc.weight': [7, 2048] }), 'resnet18'), {
+    message: /expected \[outputs, 512\]/,
+  });
 });
 
 test('a head that cannot be told is an error', async (t) => {
@@ -106,7 +151,7 @@ test('a head that cannot be told is an error', async (t) => {
   ];
   for (const [shapes, message] of cases) {
     await t.test(Object.keys(shapes).join(' '), () => {
-      assert.throws(() => headOf(tableOf(shapes)), { code: 'ERR_WEIGHTS_FORMAT', message });
+      assert.throws(() => headOf(tableOf(shapes), 'resnet50'), { code: 'ERR_WEIGHTS_FORMAT', message });
     });
   }
 });

@@ -5,8 +5,9 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { ARCHITECTURE_NAMES } from '../../../src/model/architecture.js';
 import { download, Unavailable } from '../../../src/model/weights/download.js';
-import { NAMED_WEIGHTS, resolveWeights } from '../../../src/model/weights/index.js';
+import { defaultWeights, NAMED_WEIGHTS, resolveWeights } from '../../../src/model/weights/index.js';
 import { temporaryDirectory } from '../../support/paths.js';
 
 const CONTENT = Buffer.alloc(300_000, 'weights ');
@@ -174,7 +175,7 @@ test('a cache directory that cannot be made is an ERR_FILE that names the way ou
 });
 
 test('a damaged download of named weights leaves nothing behind', async (t) => {
-  const [v1] = NAMED_WEIGHTS;
+  const v1 = NAMED_WEIGHTS.find(({ arch }) => arch === 'resnet50');
   assert.ok(v1);
   let requests = 0;
   const baseUrl = await serve(t, (request, response) => {
@@ -183,7 +184,7 @@ test('a damaged download of named weights leaves nothing behind', async (t) => {
     response.end('not the weights');
   });
   const cache = await temporaryDirectory(t);
-  await assert.rejects(resolveWeights('imagenet-v1', {}, { baseUrl, cache }), {
+  await assert.rejects(resolveWeights('imagenet-v1', 'resnet50', {}, { baseUrl, cache }), {
     code: 'ERR_DOWNLOAD',
     message: /not 0676ba61/,
   });
@@ -200,19 +201,19 @@ test('what is in the cache is checked when it was touched, by the whole hash of 
   });
   const preprocessing = { resize: 8, crop: 8 };
   const file = `small-${SHA256.slice(0, 8)}.pth`;
-  const store = { baseUrl, cache, named: [{ name: 'imagenet-v1', file, preprocessing } as const] };
+  const store = { baseUrl, cache, named: [{ arch: 'resnet50', name: 'imagenet-v1', file, preprocessing } as const] };
   const path = join(cache, file);
   const record = `${path}.sha256.json`;
   const resolved = { path, preprocessing, label: 'imagenet-v1' };
-  assert.deepEqual(await resolveWeights('imagenet-v1', {}, store), resolved);
+  assert.deepEqual(await resolveWeights('imagenet-v1', 'resnet50', {}, store), resolved);
   const written = JSON.parse(await readFile(record, 'utf8'));
   assert.equal(written.sha256, SHA256);
-  assert.deepEqual(await resolveWeights('imagenet-v1', {}, store), resolved);
+  assert.deepEqual(await resolveWeights('imagenet-v1', 'resnet50', {}, store), resolved);
   assert.equal(requests, 1);
 
   // Touched, and the same: hashed, and written down anew.
   await utimes(path, 1, 1);
-  assert.deepEqual(await resolveWeights('imagenet-v1', {}, store), resolved);
+  assert.deepEqual(await resolveWeights('imagenet-v1', 'resnet50', {}, store), resolved);
   assert.equal(JSON.parse(await readFile(record, 'utf8')).mtimeMs, 1000);
 
   // The record says another hash: nothing else is that file, whatever digits its name has.
@@ -220,16 +221,18 @@ test('what is in the cache is checked when it was touched, by the whole hash of 
   changed[100] = 0;
   await writeFile(path, changed);
   const refused = { code: 'ERR_WEIGHTS_FORMAT', message: /is not the file that was downloaded.*Remove it/ };
-  await assert.rejects(resolveWeights('imagenet-v1', {}, store), refused);
+  await assert.rejects(resolveWeights('imagenet-v1', 'resnet50', {}, store), refused);
   await rm(record);
-  await assert.rejects(resolveWeights('imagenet-v1', {}, store), refused);
-  await assert.rejects(resolveWeights('imagenet-v1', { signal: AbortSignal.abort() }, store), { name: 'AbortError' });
+  await assert.rejects(resolveWeights('imagenet-v1', 'resnet50', {}, store), refused);
+  await assert.rejects(resolveWeights('imagenet-v1', 'resnet50', { signal: AbortSignal.abort() }, store), {
+    name: 'AbortError',
+  });
 
   // Put there by hand, or with a record that cannot be read.
   for (const text of [undefined, '', 'null', '{"sha256":"00","bytes":1,"mtimeMs":1}']) {
     await writeFile(path, CONTENT);
     if (text !== undefined) await writeFile(record, text);
-    assert.deepEqual(await resolveWeights('imagenet-v1', {}, store), resolved);
+    assert.deepEqual(await resolveWeights('imagenet-v1', 'resnet50', {}, store), resolved);
     assert.equal(JSON.parse(await readFile(record, 'utf8')).sha256, SHA256);
   }
   assert.equal(requests, 1);
@@ -242,7 +245,7 @@ test('named weights that cannot be had are an error with the URL and the ways ou
     new RegExp(
       `imagenet-v2 could not be downloaded from http://127.*/resnet50-11ad3fa6\\.pth: ${reason}.*--weights FILE.*${cache}.*--weights none`,
     );
-  await assert.rejects(resolveWeights('imagenet-v2', {}, { baseUrl: missing, cache }), {
+  await assert.rejects(resolveWeights('imagenet-v2', 'resnet50', {}, { baseUrl: missing, cache }), {
     code: 'ERR_WEIGHTS_UNAVAILABLE',
     message: message('the server answered 404 Not Found'),
   });
@@ -252,7 +255,7 @@ test('named weights that cannot be had are an error with the URL and the ways ou
     server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)),
   );
   await new Promise((resolve) => server.close(resolve));
-  await assert.rejects(resolveWeights('imagenet-v2', {}, { baseUrl: `http://127.0.0.1:${port}/`, cache }), {
+  await assert.rejects(resolveWeights('imagenet-v2', 'resnet50', {}, { baseUrl: `http://127.0.0.1:${port}/`, cache }), {
     code: 'ERR_WEIGHTS_UNAVAILABLE',
     message: message('the server was not reached \\(.*ECONNREFUSED'),
   });
@@ -260,19 +263,67 @@ test('named weights that cannot be had are an error with the URL and the ways ou
 
 test('a file, none, and what is neither', async (t) => {
   const directory = await temporaryDirectory(t);
-  assert.deepEqual(await resolveWeights('none'), { path: null, preprocessing: null, label: 'random' });
+  assert.deepEqual(await resolveWeights('none', 'resnet50'), { path: null, preprocessing: null, label: 'random' });
   const path = join(directory, 'mine.pth');
   await writeFile(path, '');
-  assert.deepEqual(await resolveWeights(path), { path, preprocessing: null, label: path });
+  assert.deepEqual(await resolveWeights(path, 'resnet50'), { path, preprocessing: null, label: path });
   const known = join(directory, 'resnet50-11ad3fa6.pth');
   await writeFile(known, '');
-  assert.deepEqual((await resolveWeights(known)).preprocessing, { resize: 232, crop: 224 });
-  await assert.rejects(resolveWeights('imagenet-v3'), {
+  assert.deepEqual((await resolveWeights(known, 'resnet50')).preprocessing, { resize: 232, crop: 224 });
+  await assert.rejects(resolveWeights('imagenet-v3', 'resnet50'), {
     code: 'ERR_FILE',
     message: /No weights imagenet-v3.*Did you mean imagenet-v[12]\?/,
   });
-  await assert.rejects(resolveWeights(join(directory, 'absent.pth')), {
+  await assert.rejects(resolveWeights(join(directory, 'absent.pth'), 'resnet50'), {
     code: 'ERR_FILE',
     message: /absent\.pth: there is no such file/,
   });
+});
+
+test("each architecture has torchvision's weights, by its own name or the model's", async (t) => {
+  const asked: string[] = [];
+  const baseUrl = await serve(t, (request, response) => {
+    asked.push(request.url ?? '');
+    response.writeHead(404).end();
+  });
+  const store = { baseUrl, cache: await temporaryDirectory(t) };
+  const refused = { code: 'ERR_WEIGHTS_UNAVAILABLE' };
+  await assert.rejects(resolveWeights('imagenet-v1', 'resnet18', {}, store), refused);
+  await assert.rejects(resolveWeights('resnet18:imagenet-v1', 'resnet18', {}, store), refused);
+  await assert.rejects(resolveWeights('resnext101_64x4d:imagenet-v1', 'resnext101_64x4d', {}, store), refused);
+  await assert.rejects(resolveWeights('imagenet-v2', 'wide_resnet101_2', {}, store), refused);
+  assert.deepEqual(asked, [
+    '/resnet18-f37072fd.pth',
+    '/resnet18-f37072fd.pth',
+    '/resnext101_64x4d-173b62eb.pth',
+    '/wide_resnet101_2-d733dc28.pth',
+  ]);
+});
+
+test('weights that an architecture does not have, or of another, are refused by name', async () => {
+  await assert.rejects(resolveWeights('imagenet-v2', 'resnet34'), {
+    code: 'ERR_INVALID_ARGUMENT',
+    message: /no weights imagenet-v2 of a resnet34: it has imagenet-v1\./,
+  });
+  await assert.rejects(resolveWeights('resnet101:imagenet-v2', 'resnet50'), {
+    code: 'ERR_SHAPE_MISMATCH',
+    message: /weights of a resnet101, and the model is a resnet50\..*--arch resnet101/,
+  });
+  await assert.rejects(resolveWeights('resnet101:imagenet-v3', 'resnet101'), {
+    code: 'ERR_FILE',
+    message: /Did you mean resnet101:imagenet-v[12]\?/,
+  });
+});
+
+test('every architecture has weights, the newest of which it starts from', () => {
+  for (const arch of ARCHITECTURE_NAMES) {
+    const newest = defaultWeights(arch);
+    const { file } =
+      NAMED_WEIGHTS.find((weights) => weights.arch === arch && weights.name === newest) ?? assert.fail(arch);
+    assert.match(file, new RegExp(`^${arch}-[0-9a-f]{8}\\.pth$`));
+  }
+  assert.deepEqual(
+    ARCHITECTURE_NAMES.filter((arch) => defaultWeights(arch) === 'imagenet-v1'),
+    ['resnet18', 'resnet34', 'resnext101_64x4d'],
+  );
 });

@@ -281,7 +281,15 @@ test('a loader, and a job over one, are kept from garbage collection while a pro
   const collect = runInNewContext('gc') as () => void;
   const { files } = await imageFiles(t, 40);
   const pending = Array.from({ length: 8 }, () => openLoader({ ...PASS, batchSize: 40, files }).next('uint8'));
-  const model = new (native().Model)({ classes: 40, hidden: [], dropout: 0, dtype: 'float32', device: 'cpu', seed: 0 });
+  const model = new (native().Model)({
+    arch: 'resnet50',
+    classes: 40,
+    hidden: [],
+    dropout: 0,
+    dtype: 'float32',
+    device: 'cpu',
+    seed: 0,
+  });
   t.after(() => model.dispose());
   const evaluation = model.evaluate({
     loader: openLoader({ ...PASS, batchSize: 8, files }),

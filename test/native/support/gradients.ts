@@ -21,7 +21,15 @@ native().setThreads(1);
 
 async function gradients(compute: 'dtype' | 'bf16', statistics: boolean): Promise<readonly number[]> {
   const dtype = compute === 'bf16' ? 'float32' : 'float64';
-  const model = new (native().Model)({ classes: 4, hidden: [], dropout: 0, dtype, device: 'cpu', seed: 5 });
+  const model = new (native().Model)({
+    arch: 'resnet50',
+    classes: 4,
+    hidden: [],
+    dropout: 0,
+    dtype,
+    device: 'cpu',
+    seed: 5,
+  });
   await randomiseNorms(model);
   const tensors = model.tensors();
   const session = new (native().Session)(model, {

@@ -14,3 +14,9 @@ export async function randomiseNorms(model: NativeModel): Promise<void> {
     else if (name.endsWith('.running_var')) await model.write(name, spread(1, 0.5));
   }
 }
+
+/** Names of the backbone's units, from the names of the tensors. */
+export function backboneOf(model: NativeModel): readonly string[] {
+  const blocks = model.tensors().flatMap(({ name }) => /^layer\d\.\d+/.exec(name)?.[0] ?? []);
+  return ['stem', ...new Set(blocks)];
+}

@@ -7,6 +7,7 @@ export const SGD = { kind: 'sgd', momentum: 0, dampening: 0, nesterov: false } a
 
 export function newModel(options: Partial<NativeModelOptions> = {}): NativeModel {
   return new (native().Model)({
+    arch: 'resnet50',
     classes: 2,
     hidden: [],
     dropout: 0,

@@ -15,6 +15,7 @@ import { Watch } from './watch.js';
 
 /** A predictor without a network: it answers when it is told to, and tells what it was asked. */
 export class FakePredictor implements ServedPredictor {
+  readonly arch = 'resnet50';
   readonly classes: readonly string[];
   readonly input = { imageSize: 32, resize: 36, precision: 'fp32', device: 'cpu' } as const;
   readonly queue = { waiting: 0, batches: 0, images: 0 };
