@@ -19,7 +19,7 @@ namespace resnet_torch::binding {
 
 namespace {
 
-using model::ResNet50;
+using model::Network;
 
 constexpr std::int64_t kMostClasses = 1'000'000;
 
@@ -31,7 +31,7 @@ at::ScalarType toDtype(const Napi::Value& value, at::ScalarType own) {
   return dtype == "float64" ? at::kDouble : at::kFloat;
 }
 
-std::shared_ptr<ResNet50> createModel(const Napi::Object& options) {
+std::shared_ptr<Network> createModel(const Napi::Object& options) {
   const auto& architecture = model::architecture(toText(options.Get("arch"), "arch"));
   model::HeadShape head;
   head.classes = toInteger(options.Get("classes"), "classes", 1, kMostClasses);
@@ -44,8 +44,8 @@ std::shared_ptr<ResNet50> createModel(const Napi::Object& options) {
   const auto device = toDevice(options.Get("device"), "device");
   const auto seed = toInteger(options.Get("seed"), "seed", 0, kSafeInteger);
   // On the JavaScript thread, which may not wait for a device to start.
-  return std::make_shared<ResNet50>(architecture, std::move(head), dtype, device, static_cast<std::uint64_t>(seed),
-                                    model::Allocation::kAtFirstUse);
+  return std::make_shared<Network>(architecture, std::move(head), dtype, device, static_cast<std::uint64_t>(seed),
+                                   model::Allocation::kAtFirstUse);
 }
 
 class Model final : public Napi::ObjectWrap<Model> {
@@ -61,7 +61,7 @@ class Model final : public Napi::ObjectWrap<Model> {
 
   void Finalize(Napi::Env env) override { letGo(env); }
 
-  std::shared_ptr<ResNet50> model() const {
+  std::shared_ptr<Network> model() const {
     if (!model_) throw Error("ERR_DISPOSED", "The model was disposed of");
     return model_;
   }
@@ -102,7 +102,7 @@ class Model final : public Napi::ObjectWrap<Model> {
     Napi::MemoryManagement::AdjustExternalMemory(env, -bytes_);
   }
 
-  std::shared_ptr<ResNet50> model_;
+  std::shared_ptr<Network> model_;
   std::shared_ptr<train::Feed> feed_;  ///< of evaluations
   std::int64_t bytes_ = 0;
 };
@@ -264,7 +264,7 @@ ForwardOutput toForwardOutput(const model::Architecture& architecture, const std
   invalid("output", "'logits', 'features' or a unit before the head");
 }
 
-at::Tensor forwardTo(ResNet50& model, const at::Tensor& images, const ForwardOutput& output, at::ScalarType compute,
+at::Tensor forwardTo(Network& model, const at::Tensor& images, const ForwardOutput& output, at::ScalarType compute,
                      bool eager) {
   if (eager) {
     model::ForwardOptions options;
@@ -319,7 +319,7 @@ struct Pass {
   std::int64_t batches = 0;
   bool exhausted = false;
 
-  void add(ResNet50& model, data::Batch& batch, at::ScalarType compute, train::Feed& feed) {
+  void add(Network& model, data::Batch& batch, at::ScalarType compute, train::Feed& feed) {
     ++batches;
     failures.insert(failures.end(), batch.failures.begin(), batch.failures.end());
     indices.insert(indices.end(), batch.indices.begin(), batch.indices.end());
@@ -432,12 +432,12 @@ Napi::Function defineModel(Napi::Env env) {
   return constructor;
 }
 
-std::shared_ptr<ResNet50> toModel(const Napi::Value& value) {
+std::shared_ptr<Network> toModel(const Napi::Value& value) {
   if (!Environment::of(value.Env()).isInstance(value, "Model")) invalid("model", "a Model");
   return Model::Unwrap(value.As<Napi::Object>())->model();
 }
 
-Executor& executorOf(const ResNet50& model) {
+Executor& executorOf(const Network& model) {
   return Executor::forDevice(model.device().str());
 }
 
@@ -462,7 +462,7 @@ std::vector<model::StoredTensor> toStoredTensors(const Napi::Value& value, const
   return tensors;
 }
 
-at::ScalarType toCompute(const Napi::Value& value, const ResNet50& model) {
+at::ScalarType toCompute(const Napi::Value& value, const Network& model) {
   const auto compute = toText(value, "compute");
   if (compute == "dtype") return model.dtype();
   if (compute == "bf16") return at::kBFloat16;
@@ -484,7 +484,7 @@ void checkImages(const Floats& values, const std::vector<std::int64_t>& shape) {
                                           std::to_string(static_cast<std::int64_t>(count)));
 }
 
-at::Tensor toImages(const ResNet50& model, const Floats& values, const std::vector<std::int64_t>& shape) {
+at::Tensor toImages(const Network& model, const Floats& values, const std::vector<std::int64_t>& shape) {
   const auto images = at::from_blob(const_cast<void*>(values.data()), shape, values.wide ? at::kDouble : at::kFloat)
                           .to(model.dtype());
   train::requireFiniteImages(images);

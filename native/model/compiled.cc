@@ -21,7 +21,7 @@ void Compiled::drop(int changedUnit) {
   });
 }
 
-std::shared_ptr<FrozenUnits> compiledUnits(ResNet50& model, int first, int last, at::ScalarType compute) {
+std::shared_ptr<FrozenUnits> compiledUnits(Network& model, int first, int last, at::ScalarType compute) {
   model.initialise();
   auto units = model.compiled().find(first, last, compute);
   if (units) return units;
@@ -30,15 +30,15 @@ std::shared_ptr<FrozenUnits> compiledUnits(ResNet50& model, int first, int last,
   return units;
 }
 
-at::Tensor compiledFeatures(ResNet50& model, const at::Tensor& images, at::ScalarType compute) {
+at::Tensor compiledFeatures(Network& model, const at::Tensor& images, at::ScalarType compute) {
   return compiledUnits(model, 0, model.architecture().backboneUnits(), compute)->run(images);
 }
 
-at::Tensor compiledLogits(ResNet50& model, const at::Tensor& images, at::ScalarType compute) {
+at::Tensor compiledLogits(Network& model, const at::Tensor& images, at::ScalarType compute) {
   return compiledLogitsFrom(model, 0, images, compute);
 }
 
-at::Tensor compiledLogitsFrom(ResNet50& model, int units, const at::Tensor& input, at::ScalarType compute) {
+at::Tensor compiledLogitsFrom(Network& model, int units, const at::Tensor& input, at::ScalarType compute) {
   return model.logits(compiledUnits(model, units, model.architecture().backboneUnits(), compute)->run(input), {});
 }
 

@@ -25,13 +25,13 @@ class Compiled {
 };
 
 /// Units first … last − 1 compiled, as the model's values are now. On the executor's thread.
-std::shared_ptr<FrozenUnits> compiledUnits(ResNet50& model, int first, int last, at::ScalarType compute);
+std::shared_ptr<FrozenUnits> compiledUnits(Network& model, int first, int last, at::ScalarType compute);
 
 /// Evaluation mode, compiled: normalised images [n, 3, h, w] → pooled features [n, features] in the model's dtype.
-at::Tensor compiledFeatures(ResNet50& model, const at::Tensor& images, at::ScalarType compute);
+at::Tensor compiledFeatures(Network& model, const at::Tensor& images, at::ScalarType compute);
 /// → logits [n, classes].
-at::Tensor compiledLogits(ResNet50& model, const at::Tensor& images, at::ScalarType compute);
+at::Tensor compiledLogits(Network& model, const at::Tensor& images, at::ScalarType compute);
 /// The same from what the first `units` units put out.
-at::Tensor compiledLogitsFrom(ResNet50& model, int units, const at::Tensor& input, at::ScalarType compute);
+at::Tensor compiledLogitsFrom(Network& model, int units, const at::Tensor& input, at::ScalarType compute);
 
 }  // namespace resnet_torch::model

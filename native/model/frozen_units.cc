@@ -21,7 +21,7 @@ void requireFinite(const Folded& folded, const std::string& name, at::ScalarType
 }
 }  // namespace
 
-FrozenUnits::FrozenUnits(const ResNet50& model, int first, int last, at::ScalarType compute)
+FrozenUnits::FrozenUnits(const Network& model, int first, int last, at::ScalarType compute)
     : first_(first),
       last_(last),
       pools_(first < last && last == model.architecture().backboneUnits()),
@@ -118,7 +118,7 @@ at::Tensor FrozenUnits::compute(at::Tensor x) {
   return x;
 }
 
-std::string firstUnitNotFinite(const ResNet50& model, int first, const at::Tensor& input, at::ScalarType compute) {
+std::string firstUnitNotFinite(const Network& model, int first, const at::Tensor& input, at::ScalarType compute) {
   const at::NoGradGuard noGrad;
   auto x = input;
   const auto& architecture = model.architecture();

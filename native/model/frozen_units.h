@@ -16,7 +16,7 @@ namespace resnet_torch::model {
 /// dtype or a narrower one. Folded weights that are not finite in it are ERR_NON_FINITE, by their unit.
 class FrozenUnits {
  public:
-  FrozenUnits(const ResNet50& model, int first, int last, at::ScalarType compute);
+  FrozenUnits(const Network& model, int first, int last, at::ScalarType compute);
 
   int first() const { return first_; }
   int last() const { return last_; }
@@ -46,6 +46,6 @@ class FrozenUnits {
 
 /// For a message: the first of the units from `first` on whose output for `input` is not finite; empty where it is in
 /// all of them. It computes them one by one.
-std::string firstUnitNotFinite(const ResNet50& model, int first, const at::Tensor& input, at::ScalarType compute);
+std::string firstUnitNotFinite(const Network& model, int first, const at::Tensor& input, at::ScalarType compute);
 
 }  // namespace resnet_torch::model

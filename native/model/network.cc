@@ -27,8 +27,8 @@ at::Tensor withoutMemory(at::IntArrayRef sizes, at::ScalarType dtype, at::Device
 
 }  // namespace
 
-ResNet50::ResNet50(const Architecture& architecture, HeadShape head, at::ScalarType dtype, at::Device device,
-                   std::uint64_t seed, Allocation allocation)
+Network::Network(const Architecture& architecture, HeadShape head, at::ScalarType dtype, at::Device device,
+                 std::uint64_t seed, Allocation allocation)
     : architecture_(architecture),
       head_(std::move(head)),
       dtype_(dtype),
@@ -47,7 +47,7 @@ ResNet50::ResNet50(const Architecture& architecture, HeadShape head, at::ScalarT
   if (allocation == Allocation::kNow) allocate();
 }
 
-void ResNet50::addHead() {
+void Network::addHead() {
   auto in = architecture_.features();
   for (std::size_t layer = 0; layer < head_.hidden.size(); ++layer) {
     headLayers_.push_back(addLinear("fc." + std::to_string(3 * layer), in, head_.hidden[layer]));
@@ -57,17 +57,17 @@ void ResNet50::addHead() {
   headLayers_.push_back(addLinear(last, in, head_.classes));
 }
 
-ResNet50::~ResNet50() = default;
+Network::~Network() = default;
 
-at::Tensor ResNet50::add(const std::string& name, at::IntArrayRef sizes, at::ScalarType dtype, bool parameter,
-                         InitialValues initial) {
+at::Tensor Network::add(const std::string& name, at::IntArrayRef sizes, at::ScalarType dtype, bool parameter,
+                        InitialValues initial) {
   byName_[name] = tensors_.size();
   tensors_.push_back({name, withoutMemory(sizes, dtype, device_), parameter});
   initial_.push_back(initial);
   return tensors_.back().tensor;
 }
 
-void ResNet50::allocate() {
+void Network::allocate() {
   if (allocated_) return;
   const at::NoGradGuard noGrad;
   const auto bytes = at::TensorOptions().device(device_).dtype(at::kByte);
@@ -86,7 +86,7 @@ void ResNet50::allocate() {
   allocated_ = true;
 }
 
-void ResNet50::initialise() {
+void Network::initialise() {
   allocate();
   const at::NoGradGuard noGrad;
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
@@ -98,17 +98,17 @@ void ResNet50::initialise() {
   }
 }
 
-void ResNet50::setLoaded(const std::string& name) {
+void Network::setLoaded(const std::string& name) {
   initial_[byName_.at(name)] = {};
   setChanged(architecture_.unitOf(name));
   ++loads_;
 }
 
-void ResNet50::setChanged(int unit) {
+void Network::setChanged(int unit) {
   compiled_->drop(unit);
 }
 
-NormedConvolution ResNet50::addLayer(const ConvolutionPlan& plan) {
+NormedConvolution Network::addLayer(const ConvolutionPlan& plan) {
   NormedConvolution layer;
   auto& convolution = layer.convolution;
   convolution.name = plan.name;
@@ -121,7 +121,7 @@ NormedConvolution ResNet50::addLayer(const ConvolutionPlan& plan) {
   return layer;
 }
 
-BatchNorm ResNet50::addBatchNorm(const std::string& name, std::int64_t channels) {
+BatchNorm Network::addBatchNorm(const std::string& name, std::int64_t channels) {
   const auto zero = InitialValues::constant(0), one = InitialValues::constant(1);
   batchNorms_.insert(name);
   BatchNorm norm;
@@ -134,18 +134,18 @@ BatchNorm ResNet50::addBatchNorm(const std::string& name, std::int64_t channels)
   return norm;
 }
 
-Linear ResNet50::addLinear(const std::string& name, std::int64_t in, std::int64_t out) {
+Linear Network::addLinear(const std::string& name, std::int64_t in, std::int64_t out) {
   const auto initial = InitialValues::ofLinear(in);
   return {add(name + ".weight", {out, in}, dtype_, true, initial), add(name + ".bias", {out}, dtype_, true, initial)};
 }
 
-const NamedTensor& ResNet50::find(const std::string& name) const {
+const NamedTensor& Network::find(const std::string& name) const {
   const auto found = byName_.find(name);
   if (found == byName_.end()) throw Error("ERR_INVALID_ARGUMENT", "The model has no tensor named " + name);
   return tensors_[found->second];
 }
 
-BatchNorm ResNet50::batchNorm(const std::string& module) const {
+BatchNorm Network::batchNorm(const std::string& module) const {
   const auto tensor = [&](const char* name) { return find(module + name).tensor; };
   return {module,
           tensor(".weight"),
@@ -155,13 +155,13 @@ BatchNorm ResNet50::batchNorm(const std::string& module) const {
           tensor(".num_batches_tracked")};
 }
 
-std::size_t ResNet50::bytes() const {
+std::size_t Network::bytes() const {
   std::size_t bytes = 0;
   for (const auto& entry : tensors_) bytes += entry.tensor.nbytes();
   return bytes;
 }
 
-at::Tensor ResNet50::firstUnits(int units, const at::Tensor& images, const ForwardOptions& options) const {
+at::Tensor Network::firstUnits(int units, const at::Tensor& images, const ForwardOptions& options) const {
   const auto compute = options.compute.value_or(dtype_);
   auto x = images.to(at::TensorOptions().dtype(compute).device(device_)).contiguous(at::MemoryFormat::ChannelsLast);
   if (units == 0) return x;
@@ -174,7 +174,7 @@ at::Tensor ResNet50::firstUnits(int units, const at::Tensor& images, const Forwa
   return x;
 }
 
-at::Tensor ResNet50::logits(const at::Tensor& features, const ForwardOptions& options) const {
+at::Tensor Network::logits(const at::Tensor& features, const ForwardOptions& options) const {
   auto x = features;
   for (std::size_t layer = 0; layer < headLayers_.size(); ++layer) {
     x = at::linear(x, headLayers_[layer].weight, headLayers_[layer].bias);

@@ -43,12 +43,12 @@ at::Tensor averaged(const at::Tensor& x, at::ScalarType dtype);
 /// A member of torchvision's ResNet family as torchvision defines it (bottlenecks of v1.5), with torchvision's names
 /// and initialisation, and a head `fc` of any number of classes, or hidden layers named as nn.Sequential(Linear,
 /// ReLU, Dropout, Linear) names them (`fc.0.weight`, `fc.3.weight`).
-class ResNet50 {
+class Network {
  public:
   /// `architecture` must outlive the model, as those of the table do.
-  ResNet50(const Architecture& architecture, HeadShape head, at::ScalarType dtype, at::Device device,
-           std::uint64_t seed, Allocation allocation = Allocation::kNow);
-  ~ResNet50();
+  Network(const Architecture& architecture, HeadShape head, at::ScalarType dtype, at::Device device,
+          std::uint64_t seed, Allocation allocation = Allocation::kNow);
+  ~Network();
 
   const Architecture& architecture() const { return architecture_; }
   const HeadShape& headShape() const { return head_; }
@@ -125,5 +125,7 @@ class ResNet50 {
   std::uint64_t loads_ = 0;
   bool allocated_ = false;
 };
+
+using ResNet50 = Network;
 
 }  // namespace resnet_torch::model

@@ -2,6 +2,7 @@
 
 #include <cinttypes>
 #include <cstdio>
+#include <string_view>
 
 #include "core/hash.h"
 #include "model/network.h"
@@ -15,7 +16,7 @@ constexpr std::string_view kUnnamed = "resnet50";
 
 }  // namespace
 
-std::string prefixHash(const ResNet50& model, int units) {
+std::string prefixHash(const Network& model, int units) {
   const auto& architecture = model.architecture();
   std::string tensors;
   if (architecture.name() != kUnnamed) tensors += std::string(architecture.name()) + '\0';

@@ -56,7 +56,7 @@ bool TrainableSuffix::Block::passes() const {
   return layers.back().passes() || (downsample && downsample->passes());
 }
 
-TrainableSuffix::TrainableSuffix(const ResNet50& model, int first, const Trainability& trainability,
+TrainableSuffix::TrainableSuffix(const Network& model, int first, const Trainability& trainability,
                                  at::ScalarType compute)
     : first_(first),
       headAlone_(first == model.architecture().backboneUnits()),

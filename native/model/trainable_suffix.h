@@ -34,7 +34,7 @@ struct WeightCopy {
 /// evaluation mode is folded into its convolution, and gradients of both follow by the chain rule.
 class TrainableSuffix {
  public:
-  TrainableSuffix(const ResNet50& model, int first, const Trainability& trainability, at::ScalarType compute);
+  TrainableSuffix(const Network& model, int first, const Trainability& trainability, at::ScalarType compute);
 
   int first() const { return first_; }
 

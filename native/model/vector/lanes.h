@@ -61,7 +61,7 @@ void addTo(double* sums, const Wide<T>* values, std::int64_t channels) {
 
 /// Rows that are summed up in the values' own precision before they go to the sums in double precision.
 constexpr std::int64_t kBlock = 32;
-/// ResNet-50 has no more channels than these; sums of so many stay in the first cache.
+/// No member of the family has more channels than these; sums of so many stay in the first cache.
 constexpr std::int64_t kMostChannels = 2048;
 /// Apart from each other by no multiple of a page, which processors take for the same address.
 constexpr std::int64_t kSumsWidth = kMostChannels + 96;

@@ -128,9 +128,10 @@ void idleDevice() {
 }
 
 void allocatedLater() {
+  const auto& member = model::architecture("resnet50");
   const model::HeadShape head{5, {16}, 0};
   // This libtorch knows no CUDA: whatever asked for a device would fail.
-  ResNet50 elsewhere(head, at::kFloat, at::Device(at::kCUDA, 1), 1, model::Allocation::kAtFirstUse);
+  ResNet50 elsewhere(member, head, at::kFloat, at::Device(at::kCUDA, 1), 1, model::Allocation::kAtFirstUse);
   expect(elsewhere.find("conv1.weight").tensor.device() == at::Device(at::kCUDA, 1), "a tensor knows its device");
   bool refused = false;
   try {
@@ -140,9 +141,10 @@ void allocatedLater() {
   }
   expect(refused, "the device is asked for with the memory");
 
-  ResNet50 now(head, at::kFloat, at::kCPU, 1), later(head, at::kFloat, at::kCPU, 1, model::Allocation::kAtFirstUse);
+  ResNet50 now(member, head, at::kFloat, at::kCPU, 1),
+      later(member, head, at::kFloat, at::kCPU, 1, model::Allocation::kAtFirstUse);
   expect(later.bytes() == now.bytes(), "sizes are known before");
-  const auto held = later.block(1).convolutions[1].weight;  // as whoever asks before it has memory
+  const auto held = later.block(1).layers[1].convolution.weight;  // as whoever asks before it has memory
   expect(!held.storage().data(), "a model has no memory at first");
   now.initialise();
   later.initialise();
@@ -151,7 +153,7 @@ void allocatedLater() {
     expect(got.equal(expected) && got.strides() == expected.strides() && got.scalar_type() == expected.scalar_type(),
            now.tensors()[i].name + " begins as ever");
   }
-  expect(held.equal(now.block(1).convolutions[1].weight), "handles that were taken before have the memory too");
+  expect(held.equal(now.block(1).layers[1].convolution.weight), "handles that were taken before have the memory too");
   const auto place = held.const_data_ptr();
   later.allocate();
   expect(held.const_data_ptr() == place, "memory is taken once");

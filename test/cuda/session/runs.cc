@@ -19,7 +19,9 @@ SessionOptions optionsOf(const ResNet50& model, const Plan& plan) {
   SessionOptions options;
   options.groups = {{"backbone", {}, 0.01}, {"head", {}, 0}};
   for (const auto& entry : model.tensors()) {
-    if (!entry.parameter || model::unitOf(entry.name) < plan.first || entry.tensor.numel() > plan.largest) continue;
+    if (!entry.parameter || model.architecture().unitOf(entry.name) < plan.first ||
+        entry.tensor.numel() > plan.largest)
+      continue;
     const bool head = entry.name.starts_with("fc.");
     options.groups[head ? 1 : 0].parameters.push_back(entry.name);
     const auto dot = entry.name.find_last_of('.');
