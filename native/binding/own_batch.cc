@@ -7,7 +7,7 @@
 
 namespace resnet_torch::binding {
 
-OwnBatch toOwnBatch(const model::ResNet50& model, const Napi::CallbackInfo& info) {
+OwnBatch toOwnBatch(const model::Network& model, const Napi::CallbackInfo& info) {
   OwnBatch batch;
   batch.values = toFloats(info[0], "images");
   batch.shape = toIntegers(info[1], "shape");

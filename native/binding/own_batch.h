@@ -16,7 +16,7 @@ struct OwnBatch {
   train::Targets targets;
 };
 
-OwnBatch toOwnBatch(const model::ResNet50& model, const Napi::CallbackInfo& info);
+OwnBatch toOwnBatch(const model::Network& model, const Napi::CallbackInfo& info);
 
 /// Where the caller's batch has its randomness; nothing where that is left to the session.
 std::optional<train::BatchAddress> toAddress(const Napi::Value& value, std::int64_t images);

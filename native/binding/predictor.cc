@@ -17,7 +17,7 @@ constexpr double kMostDelay = 60'000;  // ms
 
 using train::Predictor;
 
-train::PredictorOptions toOptions(const model::ResNet50& model, const Napi::Object& object) {
+train::PredictorOptions toOptions(const model::Network& model, const Napi::Object& object) {
   train::PredictorOptions options;
   options.crop = toCrop(toObject(object.Get("crop"), "crop"));
   options.compute = toCompute(object.Get("compute"), model);

@@ -31,7 +31,7 @@ train::LossSettings toLoss(const Napi::Object& object) {
 
 }  // namespace
 
-train::SessionOptions toSessionOptions(const model::ResNet50& model, const Napi::Object& object) {
+train::SessionOptions toSessionOptions(const model::Network& model, const Napi::Object& object) {
   train::SessionOptions options;
   if (!object.Get("groups").IsArray()) invalid("groups", "an array of parameter groups");
   const auto groups = object.Get("groups").As<Napi::Array>();

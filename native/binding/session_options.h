@@ -4,13 +4,13 @@
 
 #include <optional>
 
-#include "model/resnet50.h"
+#include "model/network.h"
 #include "train/session_options.h"
 
 namespace resnet_torch::binding {
 
 /// `NativeSessionOptions` of the contract.
-train::SessionOptions toSessionOptions(const model::ResNet50& model, const Napi::Object& object);
+train::SessionOptions toSessionOptions(const model::Network& model, const Napi::Object& object);
 
 /// Its `imageChannels`, or nothing.
 std::optional<std::int64_t> toImageChannels(const Napi::Object& object, at::Device device);

@@ -126,6 +126,4 @@ class Network {
   bool allocated_ = false;
 };
 
-using ResNet50 = Network;
-
 }  // namespace resnet_torch::model

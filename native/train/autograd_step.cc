@@ -12,7 +12,7 @@ namespace {
 /// The forward pass moves running statistics: this puts them back.
 class StatisticsGuard {
  public:
-  StatisticsGuard(const model::ResNet50& model, const std::unordered_set<std::string>& norms) {
+  StatisticsGuard(const model::Network& model, const std::unordered_set<std::string>& norms) {
     for (const auto& norm : norms)
       for (const char* buffer : kRunningStatistics) {
         const auto& tensor = model.find(norm + buffer).tensor;

@@ -12,11 +12,11 @@ constexpr const char* kScaler = "loss.scale";
 
 }  // namespace
 
-AtomicFile stageModel(const model::ResNet50& model, const std::string& path, const Metadata& metadata) {
+AtomicFile stageModel(const model::Network& model, const std::string& path, const Metadata& metadata) {
   return stageModel(model, {}, path, metadata);
 }
 
-AtomicFile stageModel(const model::ResNet50& model, const WeightSet& with, const std::string& path,
+AtomicFile stageModel(const model::Network& model, const WeightSet& with, const std::string& path,
                       const Metadata& metadata) {
   const at::NoGradGuard noGrad;
   std::vector<model::TensorToStore> tensors;

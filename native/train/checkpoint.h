@@ -7,7 +7,7 @@
 
 #include "core/atomic_file.h"
 #include "core/executor.h"
-#include "model/resnet50.h"
+#include "model/network.h"
 #include "model/safetensors.h"
 #include "optim/optimizer.h"
 #include "train/step.h"
@@ -20,9 +20,9 @@ namespace resnet_torch::train {
 using Metadata = std::map<std::string, std::string>;
 
 /// The model as it is.
-AtomicFile stageModel(const model::ResNet50& model, const std::string& path, const Metadata& metadata);
+AtomicFile stageModel(const model::Network& model, const std::string& path, const Metadata& metadata);
 /// The model with the tensors of a weight set in the place of its own.
-AtomicFile stageModel(const model::ResNet50& model, const WeightSet& with, const std::string& path,
+AtomicFile stageModel(const model::Network& model, const WeightSet& with, const std::string& path,
                       const Metadata& metadata);
 
 /// What a session goes on with, beside the model.

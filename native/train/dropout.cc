@@ -5,7 +5,7 @@
 
 namespace resnet_torch::train {
 
-std::vector<at::Tensor> dropoutMasks(const model::ResNet50& model, std::uint64_t seed, const BatchAddress& address) {
+std::vector<at::Tensor> dropoutMasks(const model::Network& model, std::uint64_t seed, const BatchAddress& address) {
   const auto& head = model.headShape();
   std::vector<at::Tensor> masks;
   if (head.dropout == 0) return masks;

@@ -19,7 +19,7 @@ struct Evaluated {
   at::Tensor input, logits;  ///< behind the units that a cache has
 };
 
-Evaluated evaluated(model::ResNet50& model, data::Batch& batch, int units, at::ScalarType compute, Feed& feed) {
+Evaluated evaluated(model::Network& model, data::Batch& batch, int units, at::ScalarType compute, Feed& feed) {
   const auto prefix = [&](const at::Tensor& images) {
     return model::compiledUnits(model, 0, units, compute)->run(images);
   };
@@ -72,7 +72,7 @@ void leaveOnDevice(const Evaluated& of, const at::Tensor& target, const data::Ba
 
 }  // namespace
 
-void evaluateBatch(model::ResNet50& model, data::Batch& batch, at::ScalarType compute, Feed& feed, Evaluation& into) {
+void evaluateBatch(model::Network& model, data::Batch& batch, at::ScalarType compute, Feed& feed, Evaluation& into) {
   const at::NoGradGuard noGrad;
   const auto target = model::uploaded(batchTargets(model, batch).indices, model.device());
   const int units = batch.cache ? batch.cache->units() : 0;
@@ -93,7 +93,7 @@ void evaluateBatch(model::ResNet50& model, data::Batch& batch, at::ScalarType co
   append(predicted, into.predictions);
 }
 
-void finishEvaluation(const model::ResNet50& model, Evaluation& into) {
+void finishEvaluation(const model::Network& model, Evaluation& into) {
   const at::NoGradGuard noGrad;
   const auto unread = std::exchange(into.unread, {});
   if (unread.sums.empty()) return;

@@ -2,7 +2,7 @@
 
 #include "data/loader.h"
 #include "model/aten.h"
-#include "model/resnet50.h"
+#include "model/network.h"
 #include "train/pipeline.h"
 
 namespace resnet_torch::train {
@@ -29,10 +29,10 @@ struct Evaluation {
 
 /// Adds a batch; every sample is counted once. Logits or a loss that are not finite are ERR_NON_FINITE, by the image,
 /// and nothing is added. On a device nobody waits for it, and finishEvaluation() says so.
-void evaluateBatch(model::ResNet50& model, data::Batch& batch, at::ScalarType compute, Feed& feed, Evaluation& into);
+void evaluateBatch(model::Network& model, data::Batch& batch, at::ScalarType compute, Feed& feed, Evaluation& into);
 
 /// Adds what a device has summed up, which it is waited for once. Before the sums are read; on the CPU they are
 /// there.
-void finishEvaluation(const model::ResNet50& model, Evaluation& into);
+void finishEvaluation(const model::Network& model, Evaluation& into);
 
 }  // namespace resnet_torch::train

@@ -17,7 +17,7 @@ std::string wayOut(at::ScalarType compute) {
 
 }  // namespace
 
-Error notFiniteError(const model::ResNet50& model, const NotFinite& found) {
+Error notFiniteError(const model::Network& model, const NotFinite& found) {
   const auto unit = model::firstUnitNotFinite(model, found.units, found.input, found.compute);
   return Error("ERR_NON_FINITE", found.what + " are not finite" +
                                      (unit.empty() ? "" : ": the first values that are not come from " + unit) +

@@ -3,7 +3,7 @@
 #include "core/errors.h"
 #include "data/loader.h"
 #include "model/aten.h"
-#include "model/resnet50.h"
+#include "model/network.h"
 
 namespace resnet_torch::train {
 
@@ -15,7 +15,7 @@ struct NotFinite {
   at::ScalarType compute = at::kFloat;
 };
 /// Computes the image once more, to name the unit.
-Error notFiniteError(const model::ResNet50& model, const NotFinite& found);
+Error notFiniteError(const model::Network& model, const NotFinite& found);
 
 /// The same of the output of the frozen units.
 Error frozenNotFinite(const std::string& image, at::ScalarType compute);

@@ -7,6 +7,7 @@
 #include "core/errors.h"
 #include "model/finite.h"
 #include "model/frozen_units.h"
+#include "model/normalise.h"
 #include "train/device_features.h"
 #include "train/non_finite.h"
 
@@ -64,7 +65,7 @@ void Feed::arrive() {
   if (way_) way_->arrive();
 }
 
-Targets batchTargets(const model::ResNet50& model, const data::Batch& batch) {
+Targets batchTargets(const model::Network& model, const data::Batch& batch) {
   return tensorsOf(batch.targets, model.headShape().classes);
 }
 
@@ -80,7 +81,7 @@ struct FeatureLayout {
   at::ScalarType dtype;
 };
 
-FeatureLayout featureLayout(const model::ResNet50& model, const data::Batch& batch, int units,
+FeatureLayout featureLayout(const model::Network& model, const data::Batch& batch, int units,
                             at::ScalarType compute) {
   auto sizes = model.architecture().outputSizes(units, batch.size);
   const bool pooled = sizes.size() == 1;
@@ -168,7 +169,7 @@ at::Tensor tieredFeatures(data::Batch& batch, DeviceFeatures& tier, const Featur
 
 }  // namespace
 
-at::Tensor prefixOutput(const model::ResNet50& model, data::Batch& batch, int units, at::ScalarType compute,
+at::Tensor prefixOutput(const model::Network& model, data::Batch& batch, int units, at::ScalarType compute,
                         const Prefix& prefix, Feed& feed) {
   // What a device computes, the host would have to wait for: there the loss tells.
   const auto requireFinite = [&](const at::Tensor& computed, bool missing) {

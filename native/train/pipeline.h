@@ -7,7 +7,7 @@
 
 #include "core/executor.h"
 #include "data/loader.h"
-#include "model/resnet50.h"
+#include "model/network.h"
 #include "train/batch_address.h"
 #include "train/device_feed.h"
 #include "train/targets.h"
@@ -57,7 +57,7 @@ class Feed {
 NextBatch nextBatch(data::Loader& loader, Executor& executor, Feed& feed);
 
 /// On the CPU.
-Targets batchTargets(const model::ResNet50& model, const data::Batch& batch);
+Targets batchTargets(const model::Network& model, const data::Batch& batch);
 BatchAddress batchAddress(const data::Batch& batch);
 
 /// What the units behind a frozen prefix of `units` begin with, for every image of a batch: the features that the
@@ -65,7 +65,7 @@ BatchAddress batchAddress(const data::Batch& batch);
 /// given too. The batch must outlive the tensor. What is computed on the CPU, or goes into the cache, and is not
 /// finite is ERR_NON_FINITE, by the image.
 using Prefix = std::function<at::Tensor(const at::Tensor& images)>;
-at::Tensor prefixOutput(const model::ResNet50& model, data::Batch& batch, int units, at::ScalarType compute,
+at::Tensor prefixOutput(const model::Network& model, data::Batch& batch, int units, at::ScalarType compute,
                         const Prefix& prefix, Feed& feed);
 
 }  // namespace resnet_torch::train

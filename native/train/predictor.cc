@@ -12,6 +12,7 @@
 #include "model/compiled.h"
 #include "model/device_kernels.h"
 #include "model/finite.h"
+#include "model/normalise.h"
 #include "train/non_finite.h"
 
 namespace resnet_torch::train {
@@ -64,7 +65,7 @@ struct Waiting {
 }  // namespace
 
 struct Predictor::State : std::enable_shared_from_this<Predictor::State> {
-  State(std::shared_ptr<model::ResNet50> of, PredictorOptions given, Executor& on)
+  State(std::shared_ptr<model::Network> of, PredictorOptions given, Executor& on)
       : model(std::move(of)), options(std::move(given)), executor(on) {}
 
   void startOnce();
@@ -86,7 +87,7 @@ struct Predictor::State : std::enable_shared_from_this<Predictor::State> {
   void answer(Request& request, Prediction prediction, std::exception_ptr error);
   void abandon(const std::exception_ptr& error);
 
-  const std::shared_ptr<model::ResNet50> model;
+  const std::shared_ptr<model::Network> model;
   const PredictorOptions options;
   Executor& executor;
   const bool pads = model::deviceKernels(model->device()) != nullptr;
@@ -330,7 +331,7 @@ void Predictor::State::abandon(const std::exception_ptr& error) {
   for (auto& image : left) answer(image.request, {}, error);
 }
 
-Predictor::Predictor(std::shared_ptr<model::ResNet50> model, PredictorOptions options, Executor& executor)
+Predictor::Predictor(std::shared_ptr<model::Network> model, PredictorOptions options, Executor& executor)
     : state_(std::make_shared<State>(std::move(model), std::move(options), executor)) {
   if (state_->pads) executor.submit(std::make_shared<WarmUpJob<State>>(state_), Priority::kControl);
 }

@@ -11,7 +11,7 @@
 #include "core/executor.h"
 #include "data/augment.h"
 #include "data/image.h"
-#include "model/resnet50.h"
+#include "model/network.h"
 
 namespace resnet_torch::train {
 
@@ -63,7 +63,7 @@ class Predictor {
     std::int64_t batches = 0, images = 0;
   };
 
-  Predictor(std::shared_ptr<model::ResNet50> model, PredictorOptions options, Executor& executor);
+  Predictor(std::shared_ptr<model::Network> model, PredictorOptions options, Executor& executor);
   /// Stops. Does not wait: what runs is answered, what waits is answered ERR_DISPOSED.
   ~Predictor();
   Predictor(const Predictor&) = delete;

@@ -14,7 +14,7 @@ namespace resnet_torch::train {
 
 namespace {
 
-optim::Parameter trainable(const model::ResNet50& model, const std::string& name,
+optim::Parameter trainable(const model::Network& model, const std::string& name,
                            std::unordered_set<std::string>& seen) {
   const auto& entry = model.find(name);
   if (!entry.parameter)
@@ -26,7 +26,7 @@ optim::Parameter trainable(const model::ResNet50& model, const std::string& name
 
 }  // namespace
 
-Session::Session(std::shared_ptr<model::ResNet50> model, SessionOptions options)
+Session::Session(std::shared_ptr<model::Network> model, SessionOptions options)
     : model_(std::move(model)), options_(std::move(options)), objective_(options_.loss, model_->headShape().classes) {
   std::vector<optim::Group> groups;
   std::unordered_set<std::string> seen;

@@ -9,7 +9,7 @@
 #include <span>
 #include <utility>
 
-#include "model/resnet50.h"
+#include "model/network.h"
 #include "model/safetensors.h"
 #include "model/trainable_suffix.h"
 #include "optim/optimizer.h"
@@ -32,12 +32,12 @@ struct Note {
 /// checks belong on the executor's thread. A model is trained by one session at a time (ERR_BUSY).
 class Session {
  public:
-  Session(std::shared_ptr<model::ResNet50> model, SessionOptions options);
+  Session(std::shared_ptr<model::Network> model, SessionOptions options);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  const model::ResNet50& model() const { return *model_; }
+  const model::Network& model() const { return *model_; }
   /// Lets another session have the model, as its end does. Nothing may be asked of this one afterwards.
   void release();
   /// The dtype computed in.
@@ -93,7 +93,9 @@ class Session {
   }
 
   /// ‖w − w₀‖ / ‖w₀‖ by unit, over what trains.
-  std::vector<double> drift() const { return driftByUnit(optimizer_->groups(), weights_.start); }
+  std::vector<double> drift() const {
+    return driftByUnit(model_->architecture(), optimizer_->groups(), weights_.start);
+  }
 
   /// The model as it is; it is on disk once the file is committed, as with those below.
   AtomicFile stageModel(const std::string& path, const Metadata& metadata) const;
@@ -120,7 +122,7 @@ class Session {
   void countChange();
   TrainingState state() { return {*optimizer_, *stepper_, weights_.start, options_.lossScale.mayOverflow}; }
 
-  std::shared_ptr<model::ResNet50> model_;
+  std::shared_ptr<model::Network> model_;
   SessionOptions options_;
   Objective objective_;
   std::unique_ptr<optim::Optimizer> optimizer_;

@@ -6,7 +6,7 @@
 #include <optional>
 #include <span>
 
-#include "model/resnet50.h"
+#include "model/network.h"
 #include "model/trainable_suffix.h"
 #include "optim/optimizer.h"
 #include "train/objective.h"
@@ -25,7 +25,7 @@ struct StepInputs {
 
 /// What a session's steps work with, all of it the session's.
 struct StepParts {
-  model::ResNet50& model;
+  model::Network& model;
   const SessionOptions& options;
   const model::Trainability& trainability;
   int frozenUnits;

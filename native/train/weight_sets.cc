@@ -17,20 +17,21 @@ const at::Tensor* WeightSet::find(const std::string& name) const {
   return found == tensors_.end() ? nullptr : &found->second;
 }
 
-void copyChanging(const model::ResNet50& model, const model::Trainability& trainability, WeightSet& to) {
+void copyChanging(const model::Network& model, const model::Trainability& trainability, WeightSet& to) {
   for (const auto& name : trainability.parameters) to.copy(name, model.find(name).tensor);
   for (const auto& norm : trainability.batchNormTraining)
     for (const char* buffer : kRunningStatistics) to.copy(norm + buffer, model.find(norm + buffer).tensor);
 }
 
-std::vector<double> driftByUnit(const std::vector<optim::Group>& groups, const WeightSet& start) {
+std::vector<double> driftByUnit(const model::Architecture& architecture, const std::vector<optim::Group>& groups,
+                                const WeightSet& start) {
   const at::NoGradGuard noGrad;
-  std::array<double, model::kUnits.size()> moved{}, began{};
+  std::vector<double> moved(architecture.units().size()), began(moved.size());
   for (const auto& group : groups) {
     for (const auto& [name, tensor] : group.parameters) {
       const auto* before = start.find(name);
       if (!before) continue;
-      const auto unit = static_cast<std::size_t>(model::unitOf(name));
+      const auto unit = static_cast<std::size_t>(architecture.unitOf(name));
       moved[unit] += (tensor - *before).pow(2).sum(at::kDouble).item<double>();
       began[unit] += before->pow(2).sum(at::kDouble).item<double>();
     }

@@ -5,7 +5,7 @@
 #include <array>
 #include <map>
 
-#include "model/resnet50.h"
+#include "model/network.h"
 #include "model/trainable_suffix.h"
 #include "optim/optimizer.h"
 
@@ -36,9 +36,10 @@ struct WeightSets {
 };
 
 /// Copies all that training changes of a model: what trains, and statistics that follow the batches.
-void copyChanging(const model::ResNet50& model, const model::Trainability& trainability, WeightSet& to);
+void copyChanging(const model::Network& model, const model::Trainability& trainability, WeightSet& to);
 
 /// ‖w − w₀‖ / ‖w₀‖ by unit, of what trains; 0 for a unit with nothing in `start`.
-std::vector<double> driftByUnit(const std::vector<optim::Group>& groups, const WeightSet& start);
+std::vector<double> driftByUnit(const model::Architecture& architecture, const std::vector<optim::Group>& groups,
+                                const WeightSet& start);
 
 }  // namespace resnet_torch::train

@@ -237,7 +237,7 @@ void bakedIn() {
 /// The optimizer's step writes weights rounded as PyTorch rounds them, and leaves them where a step is skipped.
 void narrowCopies() {
   for (const auto dtype : {at::kBFloat16, at::kHalf}) {
-    ResNet50 network(model::architecture("resnet50"), {5, {}, 0}, at::kFloat, at::kCPU, 1);
+    Network network(model::architecture("resnet50"), {5, {}, 0}, at::kFloat, at::kCPU, 1);
     network.initialise();
     model::Trainability trainability;
     optim::Group group{"all", {}, 0.01};

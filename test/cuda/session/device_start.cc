@@ -131,7 +131,7 @@ void allocatedLater() {
   const auto& member = model::architecture("resnet50");
   const model::HeadShape head{5, {16}, 0};
   // This libtorch knows no CUDA: whatever asked for a device would fail.
-  ResNet50 elsewhere(member, head, at::kFloat, at::Device(at::kCUDA, 1), 1, model::Allocation::kAtFirstUse);
+  Network elsewhere(member, head, at::kFloat, at::Device(at::kCUDA, 1), 1, model::Allocation::kAtFirstUse);
   expect(elsewhere.find("conv1.weight").tensor.device() == at::Device(at::kCUDA, 1), "a tensor knows its device");
   bool refused = false;
   try {
@@ -141,7 +141,7 @@ void allocatedLater() {
   }
   expect(refused, "the device is asked for with the memory");
 
-  ResNet50 now(member, head, at::kFloat, at::kCPU, 1),
+  Network now(member, head, at::kFloat, at::kCPU, 1),
       later(member, head, at::kFloat, at::kCPU, 1, model::Allocation::kAtFirstUse);
   expect(later.bytes() == now.bytes(), "sizes are known before");
   const auto held = later.block(1).layers[1].convolution.weight;  // as whoever asks before it has memory

@@ -22,8 +22,8 @@ namespace {
 
 constexpr int kSide = 32, kMost = 6;
 
-std::shared_ptr<ResNet50> network() {
-  const auto made = std::make_shared<ResNet50>(model::architecture("resnet50"), model::HeadShape{5, {}, 0},
+std::shared_ptr<Network> network() {
+  const auto made = std::make_shared<Network>(model::architecture("resnet50"), model::HeadShape{5, {}, 0},
                                                at::kFloat, at::kCPU, 1);
   made->initialise();
   return made;
@@ -229,7 +229,7 @@ void evaluationInOneRead() {
 
 void evaluationNotFinite() {
   computeOnDevice(true);
-  const auto told = [](ResNet50& net, const std::function<void(int, data::Batch&)>& change) {
+  const auto told = [](Network& net, const std::function<void(int, data::Batch&)>& change) {
     train::Feed feed(at::kCPU, 3);
     train::Evaluation into;
     for (int number = 0; number < 4; ++number) {

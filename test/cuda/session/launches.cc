@@ -190,7 +190,7 @@ void plainConvolutions() {
   const auto images = at::randn({2, 3, 64, 64}, at::make_generator<at::CPUGeneratorImpl>(7), at::kFloat);
   for (const bool device : {false, true}) {
     computeOnDevice(device);
-    ResNet50 network(model::architecture("resnet50"), {5, {}, 0}, at::kFloat, at::kCPU, 1);
+    Network network(model::architecture("resnet50"), {5, {}, 0}, at::kFloat, at::kCPU, 1);
     network.initialise();
     {
       // Of a network that was trained, BatchNorms are all different.

@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t kClasses = 5;
 constexpr int kHead = 17;
 
-SessionOptions optionsOf(const ResNet50& model, const Plan& plan) {
+SessionOptions optionsOf(const Network& model, const Plan& plan) {
   SessionOptions options;
   options.groups = {{"backbone", {}, 0.01}, {"head", {}, 0}};
   for (const auto& entry : model.tensors()) {
@@ -41,7 +41,7 @@ SessionOptions optionsOf(const ResNet50& model, const Plan& plan) {
 }
 
 /// What every model begins with: drawn once, since drawing takes longer than a step.
-const std::map<std::string, at::Tensor>& initialValues(ResNet50& model) {
+const std::map<std::string, at::Tensor>& initialValues(Network& model) {
   static const auto drawn = [&] {
     model.initialise();
     std::map<std::string, at::Tensor> values;
@@ -64,7 +64,7 @@ std::int64_t Plan::imageSize() const {
 
 Run::Run(const Plan& plan)
     : imageSize(plan.imageSize()),
-      model(std::make_shared<ResNet50>(model::architecture("resnet50"), model::HeadShape{kClasses, {16}, 0.2},
+      model(std::make_shared<Network>(model::architecture("resnet50"), model::HeadShape{kClasses, {16}, 0.2},
                                        at::kFloat, at::kCPU, 1)),
       session(std::make_unique<Session>(model, optionsOf(*model, plan))),
       compute(plan.compute) {

@@ -9,7 +9,7 @@
 #include "core/errors.h"
 #include "train/session.h"
 
-using resnet_torch::model::ResNet50;
+using resnet_torch::model::Network;
 using resnet_torch::train::Session;
 using resnet_torch::train::SessionOptions;
 using resnet_torch::train::StepResult;
@@ -48,7 +48,7 @@ struct Run {
   explicit Run(const Plan& plan);
 
   std::int64_t imageSize;
-  std::shared_ptr<ResNet50> model;
+  std::shared_ptr<Network> model;
   std::unique_ptr<Session> session;
   at::ScalarType compute;
   std::optional<std::int64_t> channels;  ///< of images; nothing: what the device takes

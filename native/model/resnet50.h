@@ -1,4 +1,0 @@
-#pragma once
-
-#include "model/network.h"
-#include "model/normalise.h"
