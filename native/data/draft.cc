@@ -25,7 +25,7 @@ void moveRow(Buffer<std::uint8_t>& rows, std::size_t bytes, std::size_t from, st
 
 bool findFeatures(const LoaderOptions& options, Draft& draft, std::size_t slot, const Address& address) {
   draft.keys[slot] =
-      featureKey(options.files->source(static_cast<std::size_t>(draft.indices[slot])), options.crop, address);
+      featureKey(options.files->source(static_cast<std::size_t>(draft.indices[slot])), options.view, address);
   if (draft.tier) {
     const auto row = options.features->findIn(*draft.tier, draft.keys[slot]);
     if (row) {
@@ -45,7 +45,7 @@ Draft::Draft(const LoaderOptions& options, std::span<const std::int32_t> given)
     : indices(given),
       images(Uninitialised<std::uint8_t>(options.memory)),
       features(Uninitialised<std::uint8_t>(options.memory)) {
-  const auto size = static_cast<std::size_t>(options.crop.size);
+  const auto size = static_cast<std::size_t>(options.view.crop.size);
   images.resize(indices.size() * size * size * 3);
   messages.resize(indices.size());
   if (options.features) {
@@ -66,8 +66,9 @@ std::exception_ptr decodeSlot(const LoaderOptions& options, Draft& draft, std::s
   try {
     if (options.features && findFeatures(options, draft, slot, address)) return nullptr;
     auto* const pixels = draft.images.data() + slot * bytes;
-    decodeView(options.files->source(static_cast<std::size_t>(index)), options.crop, address, pixels,
+    decodeView(options.files->source(static_cast<std::size_t>(index)), options.view.crop, address, pixels,
                options.imageCache.get());
+    finishView(options.view, address, pixels);
   } catch (const Error&) {
     return std::current_exception();
   } catch (const std::runtime_error& error) {
@@ -81,7 +82,7 @@ std::exception_ptr decodeSlot(const LoaderOptions& options, Draft& draft, std::s
 
 Batch assemble(const LoaderOptions& options, Draft& draft) {
   Batch batch;
-  batch.size = options.crop.size;
+  batch.size = options.view.crop.size;
   batch.epoch = options.epoch;
   batch.files = options.files;
   batch.cache = options.features;

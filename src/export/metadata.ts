@@ -1,4 +1,4 @@
-import { defaultResize, MEAN, STD } from '../data/transforms.js';
+import { defaultResize, MEAN, STD } from '../data/transforms/spec.js';
 import { type ResNet50, versions } from '../model/resnet50.js';
 
 /** How an image becomes the input of an exported network, as JSON under `preprocessing`. */

@@ -53,6 +53,8 @@ export interface OptionRow<T = unknown> {
   readonly noFlag?: string;
   /** Of a part of the schedule: its name there. */
   readonly schedulePart?: string;
+  /** Whether it is a part of the augmentation, which calls it the same. */
+  readonly isAugmentPart?: boolean;
   /** Options that exclude it on the command line, said once of two. */
   readonly conflicts?: readonly string[];
   /** An option that it needs. */

@@ -1,4 +1,4 @@
-import type { Augmentation } from '../data/transforms.js';
+import type { Augmentation, AugmentationSpec } from '../data/transforms/augmentation.js';
 import type { BestMetric } from '../metrics/best.js';
 import type { BatchNormPolicy, FreezeRule } from '../model/freeze.js';
 import type { Precision } from '../model/precision.js';
@@ -38,7 +38,18 @@ export interface StrategyOverrides {
   readonly warmupEpochs?: number;
   /** Exponent of the schedule `polynomial`, above 0. Default 1. */
   readonly schedulePower?: number;
+  /** How training images are varied: a policy, or one with more. */
   readonly augment?: Augmentation;
+  /** Of `augment`: share of the picture's area that a random crop takes, above 0 and at most 1. Default [0.08, 1]. */
+  readonly cropScale?: NonNullable<AugmentationSpec['cropScale']>;
+  /** Of `augment`: width ÷ height of a random crop, above 0. Default [3/4, 4/3]. */
+  readonly cropRatio?: NonNullable<AugmentationSpec['cropRatio']>;
+  /** Of `augment`: probability of mirroring top to bottom. */
+  readonly verticalFlip?: number;
+  /** Of `augment`: how much brightness, contrast and saturation vary, or each of them, and the hue. */
+  readonly colorJitter?: NonNullable<AugmentationSpec['colorJitter']>;
+  /** Of `augment`: probability that a view loses its colours. */
+  readonly grayscale?: number;
 }
 
 export interface TrainOptions extends StrategyOverrides {

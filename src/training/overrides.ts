@@ -1,3 +1,4 @@
+import { type Augmentation, augmentationOf, specOf } from '../data/transforms/augmentation.js';
 import { freezesBackbone } from '../model/freeze.js';
 import { type GroupSpec, groupSpecOf, type ParameterGroup } from '../optim/groups.js';
 import type { OptimizerSpec } from '../optim/optimizers.js';
@@ -18,13 +19,14 @@ const OVERRIDES = namesOf('strategy');
  * - `optimizer: 'adamw'` in the place of another brings its usual weight decay of 0.01, unless `weightDecay`, `groups` or
  *   the strategy says otherwise.
  * - Another kind of schedule keeps the warm-up, and not the floor.
+ * - Another `augment` is all of it; its parts, such as `colorJitter`, change what is there.
  * - Groups that are not plain data and schedules that are functions have no place in a strategy; they are left to the run.
  *
  * @throws ERR_INVALID_ARGUMENT for a value out of range, or options that contradict each other
  */
 export function overrideStrategy(base: Strategy, given: StrategyOverrides): Strategy {
   const overrides = pick(checkedValues(given, OVERRIDES), OVERRIDES);
-  const { freeze = base.freeze, batchNorm = base.batchNorm, augment = base.augment } = overrides;
+  const { freeze = base.freeze, batchNorm = base.batchNorm } = overrides;
   const optimizer = overrides.optimizer ?? base.optimizer;
   return {
     ...base,
@@ -33,7 +35,7 @@ export function overrideStrategy(base: Strategy, given: StrategyOverrides): Stra
     groups: overrideGroups(base, optimizer, freezesBackbone(freeze), overrides),
     optimizer,
     schedule: overrideSchedule(base.schedule, overrides),
-    augment,
+    augment: overrideAugment(base.augment, overrides),
   };
 }
 
@@ -101,4 +103,13 @@ function overrideSchedule(base: ScheduleSpec, overrides: StrategyOverrides): Sch
     spec = { ...spec, [part]: overrides[name] };
   }
   return scheduleOf(spec);
+}
+
+/** Options that replace a part of the augmentation, by its name there. */
+const AUGMENT_PARTS = OPTION_ROWS.flatMap(([name, { isAugmentPart }]) =>
+  isAugmentPart === true ? [name as keyof StrategyOverrides] : [],
+);
+
+function overrideAugment(base: Augmentation, overrides: StrategyOverrides): Augmentation {
+  return augmentationOf({ ...specOf(overrides.augment ?? base), ...pick(overrides, AUGMENT_PARTS) });
 }

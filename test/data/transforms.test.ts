@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cropOptions, defaultResize } from '../../src/data/transforms.js';
+import { defaultResize, viewSpec } from '../../src/data/transforms/spec.js';
 
 test('the short side before the crop follows the weights', () => {
   assert.equal(defaultResize(224), 256);
@@ -10,17 +10,18 @@ test('the short side before the crop follows the weights', () => {
 });
 
 test('augmentations are crops and flips', () => {
-  assert.deepEqual(cropOptions('none', 224, 256), {
+  assert.deepEqual(viewSpec('none', 224, 256).crop, {
     kind: 'center',
     size: 224,
     resize: 256,
     scale: [0.08, 1],
     ratio: [3 / 4, 4 / 3],
     flip: 0,
+    verticalFlip: 0,
   });
-  assert.equal(cropOptions('flip', 224, 256).flip, 0.5);
-  assert.equal(cropOptions('flip', 224, 256).kind, 'center');
-  assert.equal(cropOptions('standard', 224, 256).kind, 'random');
-  assert.throws(() => cropOptions('standard', 31, 40), { code: 'ERR_INVALID_ARGUMENT' });
-  assert.throws(() => cropOptions('standart' as 'standard', 64, 64), /standard/);
+  assert.equal(viewSpec('flip', 224, 256).crop.flip, 0.5);
+  assert.equal(viewSpec('flip', 224, 256).crop.kind, 'center');
+  assert.equal(viewSpec('standard', 224, 256).crop.kind, 'random');
+  assert.throws(() => viewSpec('standard', 31, 40), { code: 'ERR_INVALID_ARGUMENT' });
+  assert.throws(() => viewSpec('standart' as 'standard', 64, 64), /standard/);
 });

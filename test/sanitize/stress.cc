@@ -41,9 +41,9 @@ Files readList(const char* path) {
 LoaderOptions optionsFor(const Files& files, int workers, int prefetch) {
   LoaderOptions options;
   options.files = files;
-  options.crop.kind = CropOptions::Kind::kRandom;
-  options.crop.size = 64;
-  options.crop.flip = 0.5;
+  options.view.crop.kind = CropOptions::Kind::kRandom;
+  options.view.crop.size = 64;
+  options.view.crop.flip = 0.5;
   options.batchSize = 7;
   options.shuffle = true;
   options.mergeLastSingle = true;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import type { Dataset } from '../../src/data/dataset.js';
 import { openLoader } from '../../src/data/loader.js';
-import { cropOptions } from '../../src/data/transforms.js';
+import { centerCrop, viewSpec } from '../../src/data/transforms/spec.js';
 import type { NativeBatch, NativeFileList } from '../../src/native/contract/data.js';
 import { native } from '../../src/native/load.js';
 import type { CacheFigures, StartEvent, TrainingEvent } from '../../src/training/events.js';
@@ -213,7 +213,7 @@ describe('the views of a loader', () => {
     const pass = async (epoch: number, views: number): Promise<ReadonlyMap<number, Buffer>> => {
       const loader = openLoader({
         files,
-        crop: cropOptions('standard', 32, 36),
+        ...viewSpec('standard', 32, 36),
         batchSize: 32,
         epoch,
         seed: 7,
@@ -246,7 +246,7 @@ describe('the views of a loader', () => {
     const open = () =>
       openLoader({
         files,
-        crop: cropOptions('none', 32, 36),
+        crop: centerCrop(32, 36),
         batchSize: 4,
         epoch: 0,
         seed: 0,

@@ -14,7 +14,7 @@ interface Counts {
 }
 
 const SOURCES = [
-  'augment',
+  'view/geometry',
   'batch_memory',
   'entropy_decoder',
   'image_cache',

@@ -127,10 +127,10 @@ void passes(const char* directory, const char* list, std::uint64_t epoch, std::i
   cache->open();
   LoaderOptions options;
   options.files = readList(list);
-  options.crop.kind = random ? CropOptions::Kind::kRandom : CropOptions::Kind::kCenter;
-  options.crop.size = kSide;
-  options.crop.resize = resize;
-  options.crop.flip = 0.5;
+  options.view.crop.kind = random ? CropOptions::Kind::kRandom : CropOptions::Kind::kCenter;
+  options.view.crop.size = kSide;
+  options.view.crop.resize = resize;
+  options.view.crop.flip = 0.5;
   options.batchSize = 5;
   options.shuffle = true;
   options.seed = 3;

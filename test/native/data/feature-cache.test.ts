@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { pictureImage } from '../../data/fixtures.js';
-import { projectRoot, temporaryDirectory } from '../../support/paths.js';
-import { compileProgram } from '../support/programs.js';
+import { temporaryDirectory } from '../../support/paths.js';
+import { compileProgram, nativeFolder, nativeSources } from '../support/programs.js';
 
 interface Figures {
   readonly hits: number;
@@ -32,11 +32,7 @@ describe('the feature cache', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'resnet-torch-'));
     program = join(folder, 'feature-cache');
-    const native = join(projectRoot, 'native');
-    const data = readdirSync(join(native, 'data'))
-      .filter((name) => name.endsWith('.cc'))
-      .map((name) => join(native, 'data', name));
-    const sources = [...data, join(native, 'core', 'cores_turn.cc')];
+    const sources = [...nativeFolder('data'), ...nativeSources('core', ['cores_turn'])];
     compileProgram(program, 'data/feature-cache.cc', sources, ['-ljpeg', '-ldl', '-pthread']);
   });
   after(() => rm(folder, { recursive: true, force: true }));
