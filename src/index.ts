@@ -30,6 +30,7 @@ export type { Pullable } from './data/pull.js';
 export type { Augmentation, AugmentationSpec } from './data/transforms/augmentation.js';
 export type { ColorJitter } from './data/transforms/color-jitter.js';
 export type { AugmentationPolicy } from './data/transforms/policies.js';
+export type { RandomErasing } from './data/transforms/random-erasing.js';
 export { ERROR_CODES, type ErrorCode, ResnetTorchError } from './errors.js';
 export {
   EXPORT_FORMATS,

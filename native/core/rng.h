@@ -35,6 +35,7 @@ enum class Purpose : std::uint32_t {
   kVerticalFlip = 5,
   kColorJitter = 6,
   kGrayscale = 7,
+  kErasing = 8,
 };
 
 /// An endless stream of numbers at one address. The key is the seed; the counter is (position, purpose · stream ·

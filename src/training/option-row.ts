@@ -76,6 +76,11 @@ export function number(range: NumberRange): OptionType<number> {
   };
 }
 
+/** A number in a range, or in TypeScript a value of another kind. */
+export function numberOr<T>(range: NumberRange, or: string, check: OptionType<T>['check']): OptionType<T> {
+  return { kind: 'number', takes: `${describeRange(range)}; ${or}`, range, check };
+}
+
 /** One of a few words. */
 export function choice<T extends string>(choices: readonly T[]): OptionType<T> {
   return {

@@ -27,7 +27,7 @@ import {
   readPattern,
   readTiers,
 } from './option-readers.js';
-import { choice, choiceOr, code, number, type OptionRow, onOff, text, whole, written } from './option-row.js';
+import { choice, choiceOr, code, number, numberOr, type OptionRow, onOff, text, whole, written } from './option-row.js';
 import type { TrainOptions } from './options.js';
 import { DEFAULT_STRATEGY, STRATEGY_NAMES, strategyOf } from './strategies.js';
 
@@ -268,11 +268,11 @@ export const OPTIONS = {
     group: 'images',
     part: 'strategy',
     resume: 'kept',
-    type: choiceOr(AUGMENTATIONS, 'or an augmentation such as { policy: "standard", colorJitter: 0.4 }', (value) =>
+    type: choiceOr(AUGMENTATIONS, 'or an augmentation such as { policy: "standard", randomErasing: 0.25 }', (value) =>
       augmentationOf(value as Augmentation),
     ),
     otherwise: "the strategy's",
-    help: 'How training images are varied; the next five change a part of it',
+    help: 'How training images are varied; the next six change a part of it',
   },
   cropScale: {
     group: 'images',
@@ -318,6 +318,14 @@ export const OPTIONS = {
     resume: 'kept',
     type: number({ min: 0, max: 1 }),
     help: 'Probability that a training image loses its colours',
+    isAugmentPart: true,
+  },
+  randomErasing: {
+    group: 'images',
+    part: 'strategy',
+    resume: 'kept',
+    type: numberOr({ min: 0, max: 1 }, 'or { probability, scale, ratio }', checkAugmentPart('randomErasing')),
+    help: 'Probability that a box of a training image is erased, 2 to 33% of its area',
     isAugmentPart: true,
   },
   valSplit: {

@@ -50,6 +50,8 @@ export interface StrategyOverrides {
   readonly colorJitter?: NonNullable<AugmentationSpec['colorJitter']>;
   /** Of `augment`: probability that a view loses its colours. */
   readonly grayscale?: number;
+  /** Of `augment`: probability that a box of a view is erased, or that with the box's size and shape. */
+  readonly randomErasing?: NonNullable<AugmentationSpec['randomErasing']>;
 }
 
 export interface TrainOptions extends StrategyOverrides {

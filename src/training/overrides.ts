@@ -19,7 +19,7 @@ const OVERRIDES = namesOf('strategy');
  * - `optimizer: 'adamw'` in the place of another brings its usual weight decay of 0.01, unless `weightDecay`, `groups` or
  *   the strategy says otherwise.
  * - Another kind of schedule keeps the warm-up, and not the floor.
- * - Another `augment` is all of it; its parts, such as `colorJitter`, change what is there.
+ * - Another `augment` is all of it; its parts, such as `randomErasing`, change what is there.
  * - Groups that are not plain data and schedules that are functions have no place in a strategy; they are left to the run.
  *
  * @throws ERR_INVALID_ARGUMENT for a value out of range, or options that contradict each other

@@ -43,7 +43,10 @@ LoaderOptions optionsFor(const Files& files, int workers, int prefetch) {
   options.files = files;
   options.view.crop.kind = CropOptions::Kind::kRandom;
   options.view.crop.size = 64;
-  options.view.crop.flip = 0.5;
+  options.view.crop.flip = options.view.crop.verticalFlip = 0.5;
+  options.view.transforms = {{&kColorJitter, {0.6, 1.4, 0.6, 1.4, 0.6, 1.4, -0.1, 0.1}},
+                             {&kGrayscale, {0.1}},
+                             {&kRandomErasing, {0.5, 0.02, 0.33, 0.3, 3.3}}};
   options.batchSize = 7;
   options.shuffle = true;
   options.mergeLastSingle = true;

@@ -82,7 +82,7 @@ describe('a run with a feature cache', () => {
   it('is exactly one without where it has as many views as epochs, and as repeatable where it has fewer', async (t) => {
     await cacheDirectory(t);
     const data = await tinyData(t);
-    const augment = 'standard';
+    const augment = { policy: 'standard', verticalFlip: 0.5, colorJitter: 0.3, randomErasing: 0.5 } as const;
     const plain = await trained(t, data, { augment });
     assert.equal(startOf(plain).cache, null);
     assert.match(startOf(plain).cacheNote, /--cache-views/);

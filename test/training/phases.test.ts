@@ -60,9 +60,11 @@ describe('the phases of a run', () => {
   });
 
   it('vary images in training alone', () => {
+    const varied = phase({ augment: { policy: 'standard', randomErasing: 0.25 } });
     const { crop } = viewOf(large, true);
     assert.deepEqual([crop.size, crop.flip], [96, 0.5]);
-    assert.deepEqual([viewOf(phase({}), true).crop.kind, viewOf(phase({}), false).crop.kind], ['random', 'center']);
+    assert.deepEqual([viewOf(varied, true).crop.kind, viewOf(varied, false).crop.kind], ['random', 'center']);
     assert.equal(viewOf(large, false).crop.flip, 0);
+    assert.deepEqual([viewOf(varied, true).transforms?.length, viewOf(varied, false).transforms], [1, []]);
   });
 });

@@ -50,6 +50,6 @@ struct TransformSpec {
 std::span<const Transform* const> transforms();
 const Transform* findTransform(std::string_view name);
 
-extern const Transform kColorJitter, kGrayscale;
+extern const Transform kColorJitter, kGrayscale, kRandomErasing;
 
 }  // namespace resnet_torch::data

@@ -7,7 +7,7 @@ namespace resnet_torch::data {
 
 namespace {
 
-const std::array kTransforms{&kColorJitter, &kGrayscale};
+const std::array kTransforms{&kColorJitter, &kGrayscale, &kRandomErasing};
 
 }  // namespace
 

@@ -2,12 +2,13 @@ import { checkOptions, invalidArgument, requireNumber, requireOneOf } from '../.
 import { type ColorJitter, colorJitter } from './color-jitter.js';
 import { grayscale } from './grayscale.js';
 import { AUGMENTATIONS, type AugmentationPolicy, POLICIES } from './policies.js';
+import { type RandomErasing, randomErasing } from './random-erasing.js';
 import { type Range, requireRange, type TransformRow } from './transform-row.js';
 
 /** How training images are varied: a policy, or one with more. Evaluation and prediction use `none`. */
 export type Augmentation = AugmentationPolicy | AugmentationSpec;
 
-/** A policy with what is changed about it or done beside it: `{ policy: 'standard', colorJitter: 0.4 }`. */
+/** A policy with what is changed about it or done beside it: `{ policy: 'standard', randomErasing: 0.25 }`. */
 export interface AugmentationSpec {
   readonly policy: AugmentationPolicy;
   /** Share of the picture's area that a random crop takes, each above 0 and at most 1. Default [0.08, 1]. For `standard`. */
@@ -20,10 +21,12 @@ export interface AugmentationSpec {
   readonly colorJitter?: number | ColorJitter;
   /** Probability that a view loses its colours. Default 0. */
   readonly grayscale?: number;
+  /** A number is the probability that a box is erased. Default 0. */
+  readonly randomErasing?: number | RandomErasing;
 }
 
 /** Transforms of pixels, in the order in which they are made. */
-export const TRANSFORMS = { colorJitter, grayscale } as const satisfies {
+export const TRANSFORMS = { colorJitter, grayscale, randomErasing } as const satisfies {
   readonly [Name in keyof AugmentationSpec]?: TransformRow<NonNullable<AugmentationSpec[Name]>>;
 };
 
@@ -48,6 +51,7 @@ const PARTS: Readonly<Record<keyof AugmentationSpec, true>> = {
   verticalFlip: true,
   colorJitter: true,
   grayscale: true,
+  randomErasing: true,
 };
 
 /** The augmentation with all of its parts by name. */
@@ -117,7 +121,7 @@ function checkedTransforms(value: AugmentationSpec): Partial<AugmentationSpec> {
   return Object.fromEntries(parts);
 }
 
-/** Such as `standard, crop scale 0.5 to 1, colour jitter 0.4`. */
+/** Such as `standard, crop scale 0.5 to 1, random erasing 0.25`. */
 export function describeAugmentation(augment: Augmentation): string {
   const { policy, cropScale, cropRatio, verticalFlip, ...rest } = specOf(augment);
   return [

@@ -15,7 +15,7 @@ const MOST_SIDE = 4096;
  * What the loader makes of an image, as torchvision's transforms of the same names make it: `none` is `Resize(resize)`
  * and `CenterCrop(imageSize)`; `flip` is that and `RandomHorizontalFlip`; `standard` is
  * `RandomResizedCrop(imageSize, scale=(0.08, 1), ratio=(3/4, 4/3))` and `RandomHorizontalFlip`. What an augmentation has beside
- * its policy follows: `RandomVerticalFlip`, `ColorJitter`, `RandomGrayscale`.
+ * its policy follows: `RandomVerticalFlip`, `ColorJitter`, `RandomGrayscale`, `RandomErasing`.
  *
  * @param imageSize side of the square, 32 to 4096 pixels
  * @param resize short side before the centre crop, pixels; less than `imageSize` leaves a black border

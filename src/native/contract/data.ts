@@ -58,7 +58,9 @@ export type NativeTransform =
       readonly saturation: Range;
       readonly hue: Range;
     }
-  | { readonly name: 'grayscale'; readonly probability: number };
+  | { readonly name: 'grayscale'; readonly probability: number }
+  /** Area of the box as a share of the view's, and its height ÷ width. */
+  | { readonly name: 'randomErasing'; readonly probability: number; readonly scale: Range; readonly ratio: Range };
 
 /** What is made of an image. */
 export interface ViewSpec {

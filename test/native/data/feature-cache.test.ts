@@ -185,6 +185,15 @@ describe('the feature cache', () => {
       assert.equal((await run('passes', directory, list, 2, 0, 'random')).hits, 0);
     });
 
+    it('has a view an epoch of a centred crop of which a box is erased, or as many as it is told', async (t) => {
+      const directory = await temporaryDirectory(t);
+      for (const epoch of [0, 1]) assert.equal((await run('passes', directory, list, epoch, 0, 'erased')).hits, 0);
+      const other = await run('passes', directory, list, 0, 0, 'center');
+      assert.deepEqual([other.hits, other.entries], [0, 36]);
+      assert.equal((await run('passes', directory, list, 1, 0, 'erased')).hits, 12);
+      assert.equal((await run('passes', directory, list, 4, 2, 'erased')).hits, 12);
+    });
+
     it('reads a file again that was changed', async (t) => {
       const directory = await temporaryDirectory(t);
       await run('passes', directory, list, 0, 1, 'center');
