@@ -12,9 +12,9 @@ export type Augmentation = AugmentationPolicy | AugmentationSpec;
 export interface AugmentationSpec {
   readonly policy: AugmentationPolicy;
   /** Share of the picture's area that a random crop takes, each above 0 and at most 1. Default [0.08, 1]. For `standard`. */
-  readonly cropScale?: Range;
+  readonly cropScale?: readonly [least: number, most: number];
   /** Width ÷ height of a random crop, each above 0. Default [3/4, 4/3]. For `standard`. */
-  readonly cropRatio?: Range;
+  readonly cropRatio?: readonly [least: number, most: number];
   /** Probability of mirroring top to bottom. Default 0. */
   readonly verticalFlip?: number;
   /** A number stands for brightness, contrast and saturation. Default: none. */

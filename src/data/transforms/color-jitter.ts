@@ -8,13 +8,13 @@ import { type Range, requireRange, type TransformRow } from './transform-row.js'
  */
 export interface ColorJitter {
   /** 0 or more. */
-  readonly brightness?: number | Range;
+  readonly brightness?: number | readonly [least: number, most: number];
   /** 0 or more. */
-  readonly contrast?: number | Range;
+  readonly contrast?: number | readonly [least: number, most: number];
   /** 0 or more. */
-  readonly saturation?: number | Range;
+  readonly saturation?: number | readonly [least: number, most: number];
   /** A number from 0 to 0.5, or two from −0.5 to 0.5. */
-  readonly hue?: number | Range;
+  readonly hue?: number | readonly [least: number, most: number];
 }
 
 type Part = keyof ColorJitter;

@@ -9,9 +9,9 @@ export interface RandomErasing {
   /** Of an image, 0 to 1. */
   readonly probability: number;
   /** Share of the view's area, each above 0 and at most 1. Default [0.02, 0.33]. */
-  readonly scale?: Range;
+  readonly scale?: readonly [least: number, most: number];
   /** Height ÷ width of the box, each above 0. Default [0.3, 3.3]. */
-  readonly ratio?: Range;
+  readonly ratio?: readonly [least: number, most: number];
 }
 
 const SCALE: Range = [0.02, 0.33];
