@@ -27,7 +27,10 @@ export {
 export type { ImageInput, RawImage } from './data/image-input.js';
 export { pathBytes, pathFromBytes } from './data/path-bytes.js';
 export type { Pullable } from './data/pull.js';
-export type { Augmentation } from './data/transforms.js';
+export type { Augmentation, AugmentationSpec } from './data/transforms/augmentation.js';
+export type { ColorJitter } from './data/transforms/color-jitter.js';
+export type { AugmentationPolicy } from './data/transforms/policies.js';
+export type { RandomErasing } from './data/transforms/random-erasing.js';
 export { ERROR_CODES, type ErrorCode, ResnetTorchError } from './errors.js';
 export {
   EXPORT_FORMATS,

@@ -4,8 +4,8 @@
 
 #include "binding/arguments.h"
 #include "binding/async.h"
-#include "binding/loader.h"
 #include "binding/registration.h"
+#include "binding/view.h"
 #include "core/available_memory.h"
 
 namespace resnet_torch::binding {

@@ -10,6 +10,7 @@
 #include "binding/image_cache.h"
 #include "binding/path_text.h"
 #include "binding/registration.h"
+#include "binding/view.h"
 #include "binding/worker.h"
 #include "data/normalise.h"
 #include "train/device_feed.h"
@@ -20,16 +21,6 @@ namespace {
 
 constexpr const char* kName = "Loader";
 constexpr std::int64_t kMostImages = INT64_C(1) << 31;  // indices are int32
-constexpr int kMostSide = 1 << 14;
-
-void readRange(const Napi::Object& object, const char* name, double most, double (&range)[2]) {
-  const std::string full = std::string("crop.") + name;
-  if (!object.Get(name).IsArray()) invalid(full, "an array of two numbers");
-  const auto array = object.Get(name).As<Napi::Array>();
-  for (std::uint32_t i = 0; i < 2; ++i) range[i] = toNumber(array.Get(i), full);
-  if (!(range[0] > 0 && range[0] <= range[1] && range[1] <= most))
-    invalid(full, "two numbers in order, above 0 and at most " + std::to_string(static_cast<int>(most)));
-}
 
 data::LoaderOptions toOptions(const Napi::Object& object) {
   const auto integer = [&](const char* name, std::int64_t low, std::int64_t high) {
@@ -37,7 +28,7 @@ data::LoaderOptions toOptions(const Napi::Object& object) {
   };
   data::LoaderOptions options;
   options.files = toFileList(object.Get("files"));
-  options.crop = toCrop(toObject(object.Get("crop"), "crop"));
+  options.view = toView(object);
   options.batchSize = integer("batchSize", 1, kMostImages);
   options.shuffle = toBoolean(object.Get("shuffle"), "shuffle");
   options.mergeLastSingle = toBoolean(object.Get("mergeLastSingle"), "mergeLastSingle");
@@ -185,20 +176,6 @@ Napi::Function defineLoader(Napi::Env env) {
   const auto constructor = LoaderWrap::define(env);
   Environment::of(env).keepConstructor(kName, constructor);
   return constructor;
-}
-
-data::CropOptions toCrop(const Napi::Object& object) {
-  data::CropOptions crop;
-  const auto kind = toText(object.Get("kind"), "crop.kind");
-  if (kind != "center" && kind != "random") invalid("crop.kind", "'center' or 'random'");
-  crop.kind = kind == "random" ? data::CropOptions::Kind::kRandom : data::CropOptions::Kind::kCenter;
-  crop.size = static_cast<int>(toInteger(object.Get("size"), "crop.size", 1, kMostSide));
-  crop.resize = static_cast<int>(toInteger(object.Get("resize"), "crop.resize", 1, kMostSide));
-  readRange(object, "scale", 1, crop.scale);
-  readRange(object, "ratio", 1000, crop.ratio);
-  crop.flip = toNumber(object.Get("flip"), "crop.flip");
-  if (!(crop.flip >= 0 && crop.flip <= 1)) invalid("crop.flip", "from 0 to 1");
-  return crop;
 }
 
 std::shared_ptr<data::Loader> toLoader(const Napi::Value& value) {

@@ -12,9 +12,6 @@ namespace resnet_torch::binding {
 /// The loader behind a wrapped `Loader`; ERR_DISPOSED where it was disposed of.
 std::shared_ptr<data::Loader> toLoader(const Napi::Value& value);
 
-/// `CropOptions` of binding.ts.
-data::CropOptions toCrop(const Napi::Object& object);
-
 /// `ImageFailure[]` of binding.ts.
 Napi::Value toFailures(Napi::Env env, const std::vector<data::ImageFailure>& failures);
 

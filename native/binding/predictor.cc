@@ -2,10 +2,10 @@
 
 #include "binding/arguments.h"
 #include "binding/async.h"
-#include "binding/loader.h"
 #include "binding/model.h"
 #include "binding/path_text.h"
 #include "binding/registration.h"
+#include "binding/view.h"
 #include "binding/worker.h"
 
 namespace resnet_torch::binding {

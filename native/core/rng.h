@@ -32,6 +32,10 @@ enum class Purpose : std::uint32_t {
   kFlip = 2,
   kDropout = 3,
   kInitialisation = 4,
+  kVerticalFlip = 5,
+  kColorJitter = 6,
+  kGrayscale = 7,
+  kErasing = 8,
 };
 
 /// An endless stream of numbers at one address. The key is the seed; the counter is (position, purpose · stream ·

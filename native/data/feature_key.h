@@ -4,8 +4,8 @@
 #include <string>
 
 #include "core/hash.h"
-#include "data/augment.h"
 #include "data/source.h"
+#include "data/view/spec.h"
 
 namespace resnet_torch::data {
 
@@ -17,9 +17,9 @@ struct FeatureKeyHash {
   std::size_t operator()(const FeatureKey& key) const noexcept { return key.low; }
 };
 
-/// The key of what `decodeView(source, crop, address)` gives. A centred crop has one view, or two where it is flipped
-/// now and then, whatever the epoch; a random crop has one an address. Asks the system about the file: a file that
-/// was changed has another key, one that is missing has one that nothing else has.
-FeatureKey featureKey(const ImageSource& source, const CropOptions& crop, const Address& address);
+/// The key of the view at an address. A centred crop without transforms has one view, or two where it is flipped now
+/// and then and four where it is flipped both ways, whatever the epoch; any other has one an address. Asks the system
+/// about the file: a file that was changed has another key, one that is missing has one that nothing else has.
+FeatureKey featureKey(const ImageSource& source, const ViewSpec& view, const Address& address);
 
 }  // namespace resnet_torch::data

@@ -4,9 +4,9 @@
 #include <string>
 
 #include "core/hash.h"
-#include "data/augment.h"
 #include "data/limits.h"
 #include "data/source.h"
+#include "data/view/geometry.h"
 
 namespace resnet_torch::data {
 

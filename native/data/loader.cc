@@ -2,52 +2,20 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <cstring>
 #include <deque>
 #include <mutex>
-#include <span>
-#include <stdexcept>
+#include <utility>
 
 #include "core/cores_turn.h"
 #include "core/errors.h"
-#include "data/image.h"
+#include "core/pages.h"
+#include "data/draft.h"
 #include "data/sampler.h"
 #include "data/threads.h"
 
 namespace resnet_torch::data {
 
 namespace {
-
-/// A batch that is being decoded.
-struct Draft {
-  explicit Draft(const std::shared_ptr<HostMemory>& memory)
-      : images(Uninitialised<std::uint8_t>(memory)), features(Uninitialised<std::uint8_t>(memory)) {}
-
-  std::span<const std::int32_t> indices;
-  Buffer<std::uint8_t> images;
-  std::vector<std::string> messages;  ///< what is wrong with each file; empty where nothing is
-  std::exception_ptr fault;           ///< not a file's fault, such as a lack of memory; the first of them
-  Buffer<std::uint8_t> features;      ///< of those found; these three only with a cache
-  std::vector<FeatureKey> keys;
-  std::vector<char> found;
-  std::shared_ptr<FeatureTier> tier;
-  std::vector<std::int32_t> rows;  ///< of the tier; −1 for none
-  std::size_t started = 0, finished = 0;
-
-  bool complete() const { return finished == indices.size(); }
-};
-
-Error decodeError(const std::string& path, const std::string& message) {
-  return Error("ERR_IMAGE_DECODE",
-               "Cannot read the image " + path + ": " + message +
-                   ". Replace or remove the file, or leave out what is broken with --skip-corrupt "
-                   "(skipCorrupt: true)");
-}
-
-/// Moves row `from` of a buffer to row `to`, which comes no later.
-void moveRow(Buffer<std::uint8_t>& rows, std::size_t bytes, std::size_t from, std::size_t to) {
-  if (to != from) std::memcpy(rows.data() + to * bytes, rows.data() + from * bytes, bytes);
-}
 
 std::exception_ptr disposedError() {
   return std::make_exception_ptr(Error("ERR_DISPOSED", "The loader was disposed of"));
@@ -73,7 +41,7 @@ struct Loader::State : std::enable_shared_from_this<Loader::State> {
   bool allClaimed() const {
     return opened == sampler.batches() && std::none_of(drafts.begin(), drafts.end(), isOpen);
   }
-  static bool isOpen(const std::shared_ptr<Draft>& draft) { return draft->started < draft->indices.size(); }
+  static bool isOpen(const std::shared_ptr<Draft>& draft) { return draft->open(); }
 
   bool answerable() const { return stopped || failed || delivered == sampler.batches() || frontReady(); }
   bool frontReady() const { return !drafts.empty() && drafts.front()->complete(); }
@@ -81,11 +49,7 @@ struct Loader::State : std::enable_shared_from_this<Loader::State> {
   void startOnce();
   void work();
   std::shared_ptr<Draft> claim(std::size_t& slot);
-  std::shared_ptr<Draft> begun(std::span<const std::int32_t> indices) const;
-  std::exception_ptr decode(Draft& draft, std::size_t slot) const;
   Answer answer();
-  bool findFeatures(Draft& draft, std::size_t slot, const Address& address) const;
-  Batch assemble(Draft& draft) const;
   Calls settle();
   static void callAll(const Calls& calls) {
     for (const auto& call : calls) call();
@@ -150,7 +114,7 @@ void Loader::State::work() {
       return;
     }
     lock.unlock();
-    const auto fault = decode(*draft, slot);
+    const auto fault = decodeSlot(options, *draft, slot);
     lock.lock();
     if (fault && !draft->fault) draft->fault = fault;
     ++draft->finished;
@@ -172,7 +136,7 @@ std::shared_ptr<Draft> Loader::State::claim(std::size_t& slot) {
   if (opened == sampler.batches() || static_cast<int>(drafts.size()) >= options.prefetch) return nullptr;
   std::shared_ptr<Draft> draft;
   try {
-    draft = begun(sampler.batch(opened));
+    draft = std::make_shared<Draft>(options, sampler.batch(opened));
   } catch (...) {
     failed = std::current_exception();
     roomChanged.notify_all();
@@ -185,60 +149,6 @@ std::shared_ptr<Draft> Loader::State::claim(std::size_t& slot) {
   return draft;
 }
 
-std::shared_ptr<Draft> Loader::State::begun(std::span<const std::int32_t> indices) const {
-  auto draft = std::make_shared<Draft>(options.memory);
-  draft->indices = indices;
-  const auto size = static_cast<std::size_t>(options.crop.size);
-  draft->images.resize(draft->indices.size() * size * size * 3);
-  draft->messages.resize(draft->indices.size());
-  if (options.features) {
-    draft->features.resize(draft->indices.size() * options.features->entryBytes());
-    draft->keys.resize(draft->indices.size());
-    draft->found.resize(draft->indices.size());
-    draft->tier = options.features->tier();
-    if (draft->tier) draft->rows.resize(draft->indices.size(), -1);
-  }
-  return draft;
-}
-
-/// Answers what is no fault of the file. The draft is shared: of it, only what belongs to the slot is written.
-std::exception_ptr Loader::State::decode(Draft& draft, std::size_t slot) const {
-  const auto index = draft.indices[slot];
-  const auto bytes = draft.images.size() / draft.indices.size();
-  const auto views = static_cast<std::uint64_t>(options.views);
-  const Address address{options.seed, views > 0 ? options.epoch % views : options.epoch,
-                        static_cast<std::uint64_t>(index)};
-  try {
-    if (options.features && findFeatures(draft, slot, address)) return nullptr;
-    decodeView(options.files->source(static_cast<std::size_t>(index)), options.crop, address,
-               draft.images.data() + slot * bytes, options.imageCache.get());
-  } catch (const Error&) {
-    return std::current_exception();
-  } catch (const std::runtime_error& error) {
-    draft.messages[slot] = error.what();
-    if (draft.messages[slot].empty()) draft.messages[slot] = "it cannot be decoded";
-  } catch (...) {
-    return std::current_exception();
-  }
-  return nullptr;
-}
-
-bool Loader::State::findFeatures(Draft& draft, std::size_t slot, const Address& address) const {
-  draft.keys[slot] =
-      featureKey(options.files->source(static_cast<std::size_t>(draft.indices[slot])), options.crop, address);
-  if (draft.tier) {
-    const auto row = options.features->findIn(*draft.tier, draft.keys[slot]);
-    if (row) {
-      draft.rows[slot] = *row;
-      draft.found[slot] = true;
-      return true;
-    }
-  }
-  auto* const row = draft.features.data() + slot * options.features->entryBytes();
-  draft.found[slot] = options.features->read(draft.keys[slot], row);
-  return draft.found[slot];
-}
-
 /// With the mutex held and `answerable()`: takes what comes next.
 Loader::Answer Loader::State::answer() {
   if (stopped) return {std::nullopt, disposedError()};
@@ -248,53 +158,10 @@ Loader::Answer Loader::State::answer() {
   drafts.pop_front();
   ++delivered;
   roomChanged.notify_all();
-  const auto broken = std::find_if(draft->messages.begin(), draft->messages.end(),
-                                   [](const auto& message) { return !message.empty(); });
-  if (draft->fault) {
-    failed = draft->fault;
-  } else if (broken != draft->messages.end() && !options.skipCorrupt) {
-    const auto index = draft->indices[static_cast<std::size_t>(broken - draft->messages.begin())];
-    failed = std::make_exception_ptr(decodeError(options.files->paths[index], *broken));
-  }
+  failed = draft->fault;
+  if (!failed && !options.skipCorrupt) failed = firstFailure(options, *draft);
   if (failed) return {std::nullopt, failed};
-  return {assemble(*draft), nullptr};
-}
-
-/// The images that could be read, moved together.
-Batch Loader::State::assemble(Draft& draft) const {
-  Batch batch;
-  batch.size = options.crop.size;
-  batch.epoch = options.epoch;
-  batch.files = options.files;
-  batch.cache = options.features;
-  batch.tier = draft.tier;
-  const auto imageBytes = draft.images.size() / draft.indices.size();
-  const auto entryBytes = batch.cache ? batch.cache->entryBytes() : 0;
-  std::size_t images = 0, features = 0;
-  for (std::size_t slot = 0; slot < draft.indices.size(); ++slot) {
-    const auto index = draft.indices[slot];
-    if (!draft.messages[slot].empty()) {
-      batch.failures.push_back({index, options.files->paths[index], draft.messages[slot]});
-      continue;
-    }
-    const auto position = static_cast<std::size_t>(batch.count++);
-    batch.targets.indices.push_back(options.files->labels[index]);
-    batch.indices.push_back(index);
-    if (batch.cache) batch.keys.push_back(draft.keys[slot]);
-    if (batch.tier) batch.rows.push_back(draft.rows[slot]);
-    if (batch.cache && draft.found[slot]) {
-      if (!batch.tier || draft.rows[slot] < 0)
-        moveRow(draft.features, entryBytes, slot, batch.tier ? features++ : position);
-      continue;
-    }
-    moveRow(draft.images, imageBytes, slot, images++);
-    if (batch.cache) batch.missing.push_back(static_cast<std::int32_t>(position));
-  }
-  batch.images = std::move(draft.images);
-  batch.images.resize(images * imageBytes);
-  batch.features = std::move(draft.features);
-  batch.features.resize((batch.tier ? features : static_cast<std::size_t>(batch.count)) * entryBytes);
-  return batch;
+  return {assemble(options, *draft), nullptr};
 }
 
 /// With the mutex held: serves those who wait, as far as there is something for them.

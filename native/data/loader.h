@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "data/augment.h"
 #include "data/feature_cache.h"
 #include "data/source.h"
 #include "data/targets.h"
 #include "data/uninitialised.h"
+#include "data/view/spec.h"
 
 namespace resnet_torch::data {
 
@@ -26,7 +26,7 @@ struct ImageFailure {
 
 struct LoaderOptions {
   std::shared_ptr<const FileList> files;
-  CropOptions crop;
+  ViewSpec view;
   std::int64_t batchSize = 1;
   bool shuffle = false;
   bool mergeLastSingle = false;

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "data/augment.h"
+#include "data/view/geometry.h"
 
 namespace resnet_torch::data {
 

@@ -3,10 +3,10 @@
 #include <cstdint>
 #include <string>
 
-#include "data/augment.h"
 #include "data/file_format.h"
 #include "data/jpeg_layout.h"
 #include "data/resize.h"
+#include "data/view/geometry.h"
 
 namespace resnet_torch::data {
 

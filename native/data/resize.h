@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "data/augment.h"
 #include "data/uninitialised.h"
+#include "data/view/geometry.h"
 
 namespace resnet_torch::data {
 

@@ -9,8 +9,8 @@
 
 #include "core/cancel.h"
 #include "core/executor.h"
-#include "data/augment.h"
 #include "data/image.h"
+#include "data/view/geometry.h"
 #include "model/network.h"
 
 namespace resnet_torch::train {

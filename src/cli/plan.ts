@@ -1,5 +1,5 @@
 import type { FreezeRule } from '../model/freeze.js';
-import { type NamesIn, namesOf, pick } from '../training/option-values.js';
+import { type NamesIn, type NamesOf, namesOf, pick } from '../training/option-values.js';
 import { overrideStrategy } from '../training/overrides.js';
 import { DEFAULT_STRATEGY, type Strategy, strategyOf } from '../training/strategies.js';
 import { type FlagArguments, flagsIn } from './flags.js';
@@ -8,8 +8,8 @@ import { given } from './given.js';
 /** The strategy and the flags that override parts of it. */
 export const PLAN_FLAGS = flagsIn('plan');
 
-/** What they hold once parsed, and `augment`, which is a part of the strategy too. */
-export type PlanArguments = FlagArguments<NamesIn<'plan'> | 'augment'>;
+/** What they hold once parsed, and what else is a part of the strategy. */
+export type PlanArguments = FlagArguments<NamesIn<'plan'> | NamesOf<'strategy'>>;
 
 /**
  * The named strategy with the parts replaced that flags name.

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { type Augmentation, describeAugmentation } from '../data/transforms/augmentation.js';
 import type { ArchitectureName } from '../model/architecture.js';
 import { type FreezePlan, resolveFreeze } from '../model/freeze.js';
 import type { HeadShape } from '../model/head-shape.js';
@@ -27,7 +28,7 @@ export interface PlanReport {
   readonly from: 'strategy' | 'run';
   readonly optimizer: OptimizerSpec;
   readonly schedule: ScheduleSpec | { readonly kind: 'custom' };
-  readonly augment: string;
+  readonly augment: Augmentation;
   /** Of a run; null for a strategy, which has none. */
   readonly precision: PrecisionName | null;
   /** Of a run in fp16. */
@@ -117,7 +118,7 @@ export function showPlan(plan: PlanReport): string {
   const { optimizer, schedule, augment, precision, lossScale } = plan;
   const arithmetic = precision === null ? '' : `, ${precision}${lossScale === null ? '' : `, loss scale ${lossScale}`}`;
   return [
-    `${plan.from === 'run' ? 'Trained with' : 'Strategy'} ${plan.strategy} on a ${plan.arch}: ${optimizer.kind}, ${describeSchedule(schedule)}, augmentation ${augment}${arithmetic}`,
+    `${plan.from === 'run' ? 'Trained with' : 'Strategy'} ${plan.strategy} on a ${plan.arch}: ${optimizer.kind}, ${describeSchedule(schedule)}, augmentation ${describeAugmentation(augment)}${arithmetic}`,
     ...(plan.settings === null ? [] : [describeSettings(plan.settings)]),
     '',
     table(['unit', 'parameters', '', 'BatchNorm', 'group', 'rate', 'weight decay'], rows, ['left', 'right']),

@@ -1,10 +1,11 @@
 import { types } from 'node:util';
-import type { CropOptions, ImageFailure, NativeBatch, NativeFileList, NativeLoader } from '../native/contract/data.js';
+import type { ImageFailure, NativeBatch, NativeFileList, NativeLoader } from '../native/contract/data.js';
 import { withCancel } from '../native/load.js';
 import { checkOptions, requireBoolean, requireNumber, requireOneOf } from '../options.js';
 import { MOST_SEED, MOST_WORKERS } from './limits.js';
 import { openLoader } from './loader.js';
-import { AUGMENTATIONS, type Augmentation, cropOptions, defaultResize } from './transforms.js';
+import type { Augmentation } from './transforms/augmentation.js';
+import { defaultResize, viewSpec } from './transforms/spec.js';
 
 /** Which images, in which order, and what is made of them. */
 export interface BatchOptions {
@@ -86,7 +87,6 @@ const MOST_BATCH = 2 ** 20;
 export interface BatchPlan {
   readonly split: SplitName;
   readonly format: 'uint8' | 'float32';
-  readonly crop: CropOptions;
   readonly signal: AbortSignal | undefined;
   open(files: NativeFileList): NativeLoader;
 }
@@ -102,9 +102,8 @@ export function planBatches(options: BatchOptions, skipCorruptDefault: boolean):
   ) => requireNumber(options[name] ?? fallback, name, { integer: true, min, max });
   const split = requireOneOf(options.split ?? 'train', 'split', ['train', 'val', 'all']);
   const imageSize = integer('imageSize', 224, 32, 4096);
-  const augment = requireOneOf(options.augment ?? 'none', 'augment', AUGMENTATIONS);
   const pass = {
-    crop: cropOptions(augment, imageSize, options.resize ?? defaultResize(imageSize)),
+    ...viewSpec(options.augment ?? 'none', imageSize, options.resize ?? defaultResize(imageSize)),
     batchSize: integer('batchSize', 32, 1, MOST_BATCH),
     epoch: integer('epoch', 0, 0, MOST_EPOCH),
     seed: integer('seed', 0, 0, MOST_SEED),
@@ -123,7 +122,6 @@ export function planBatches(options: BatchOptions, skipCorruptDefault: boolean):
   return {
     split,
     format: requireOneOf(options.format ?? 'uint8', 'format', ['uint8', 'float32']),
-    crop: pass.crop,
     signal: options.signal,
     open: (files) => openLoader({ ...pass, files }),
   };

@@ -1,18 +1,17 @@
 import { availableParallelism } from 'node:os';
 import type {
-  CropOptions,
   NativeFeatureCache,
   NativeFileList,
   NativeImageCache,
   NativeLoader,
+  ViewSpec,
 } from '../native/contract/data.js';
 import type { NativeDevice } from '../native/contract/device.js';
 import { native } from '../native/load.js';
 
 /** One pass over a file list; what is left out has a default. */
-export interface PassOptions {
+export interface PassOptions extends ViewSpec {
   readonly files: NativeFileList;
-  readonly crop: CropOptions;
   readonly batchSize: number;
   readonly epoch: number;
   readonly seed: number;
@@ -66,6 +65,7 @@ export function openLoader(pass: PassOptions): NativeLoader {
   return new (native().Loader)({
     files: pass.files,
     crop: pass.crop,
+    transforms: pass.transforms ?? [],
     batchSize: pass.batchSize,
     shuffle: pass.training,
     mergeLastSingle: pass.training,

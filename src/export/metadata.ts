@@ -1,4 +1,4 @@
-import { defaultResize, MEAN, STD } from '../data/transforms.js';
+import { defaultResize, MEAN, STD } from '../data/transforms/spec.js';
 import type { ResNet } from '../model/network.js';
 import { versions } from '../model/versions.js';
 

@@ -1,6 +1,6 @@
 import { MOST_WORKERS } from '../data/limits.js';
 import { openLoader } from '../data/loader.js';
-import { cropOptions, defaultResize } from '../data/transforms.js';
+import { centerCrop, defaultResize } from '../data/transforms/spec.js';
 import type { ResNet } from '../model/network.js';
 import { PRECISIONS, type Precision, resolveCompute } from '../model/precision.js';
 import type { ImageFailure, NativeFileList, NativeLoader } from '../native/contract/data.js';
@@ -110,7 +110,7 @@ function open(model: ResNet, files: NativeFileList, o: InputOptions, skipCorrupt
   return openLoader({
     device: model.device,
     files,
-    crop: cropOptions('none', imageSize, resize),
+    crop: centerCrop(imageSize, resize),
     batchSize: requireNumber(o.batchSize ?? 32, 'batchSize', { integer: true, min: 1, max: 65536 }),
     epoch: 0,
     seed: 0,

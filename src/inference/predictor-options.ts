@@ -1,7 +1,7 @@
 import { MOST_PIXELS } from '../data/image-input.js';
 import { MOST_WORKERS } from '../data/limits.js';
 import { defaultWorkers } from '../data/loader.js';
-import { cropOptions, defaultResize } from '../data/transforms.js';
+import { centerCrop, defaultResize } from '../data/transforms/spec.js';
 import { isAbortSignal } from '../kinds.js';
 import type { Device } from '../model/device.js';
 import type { ResNet } from '../model/network.js';
@@ -178,7 +178,7 @@ export function openNative(
   const maxBytes = integer('maxBytes', 2 ** 28, 2 ** 31);
   const handle = new (native().Predictor)(model.handle, {
     compute,
-    crop: cropOptions('none', imageSize, resize),
+    crop: centerCrop(imageSize, resize),
     workers,
     maxBatch,
     maxDelayMs: requireNumber(o.maxDelayMs ?? 0, 'maxDelayMs', { min: 0, max: 60_000 }),

@@ -9,7 +9,7 @@ import type { CheckpointWriter } from './checkpoint-writer.js';
 import { ChunkSizer } from './chunks.js';
 import type { CacheEvent, StepEvent, TrainingEvent } from './events.js';
 import type { Gate } from './gate.js';
-import { cropOf, epochsOf, type Phase, type Phases, phaseAt, ratesAt } from './phases.js';
+import { epochsOf, type Phase, type Phases, phaseAt, ratesAt, viewOf } from './phases.js';
 import { type Advance, advance, type Progress } from './progress.js';
 import type { RunCache } from './run-cache.js';
 import type { RunSettings } from './settings.js';
@@ -96,7 +96,7 @@ export class EpochLoop {
     const { settings } = this.#at;
     return openLoader({
       files: this.#at.files.train,
-      crop: cropOf(this.#phase(epoch), true),
+      ...viewOf(this.#phase(epoch), true),
       batchSize: settings.batchSize,
       epoch,
       seed: settings.seed,
@@ -115,7 +115,7 @@ export class EpochLoop {
     const { settings } = this.#at;
     return openLoader({
       files: this.#at.files.val,
-      crop: cropOf(this.#phase(this.#progress.epoch), false),
+      ...viewOf(this.#phase(this.#progress.epoch), false),
       batchSize: settings.batchSize,
       epoch: 0,
       seed: settings.seed,

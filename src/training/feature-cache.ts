@@ -1,4 +1,5 @@
-import type { Augmentation } from '../data/transforms.js';
+import { type Augmentation, describeAugmentation } from '../data/transforms/augmentation.js';
+import { distinctViews } from '../data/transforms/spec.js';
 import { type ArchitectureName, architectureOf, outputShape } from '../model/architecture.js';
 import { computeOf, type PrecisionName } from '../model/precision.js';
 import { invalidArgument } from '../options.js';
@@ -77,10 +78,10 @@ export function featureBytes(
  * @returns null where every epoch has views of its own
  */
 function viewsOf({ augment, cacheViews, epochs }: CacheSettings): number | null {
-  if (augment === 'none') return 1;
-  const views = Math.min(cacheViews ?? (augment === 'flip' ? 2 : Number.POSITIVE_INFINITY), epochs);
-  if (augment === 'flip') return Math.min(views, 2);
-  return cacheViews === null ? null : views;
+  const distinct = distinctViews(augment);
+  if (distinct === 1) return 1;
+  if (distinct === null) return cacheViews === null ? null : Math.min(cacheViews, epochs);
+  return Math.min(cacheViews ?? distinct, distinct, epochs);
 }
 
 /** Why a run cannot have a cache, and what would help; null where it can. */
@@ -94,7 +95,7 @@ function obstacle(settings: CacheSettings): string | null {
   if (settings.precision === 'fp64') return 'a float64 model is not cached; take a float32 one';
   if (viewsOf(settings) === null) {
     return (
-      "every epoch has views of its own with the augmentation 'standard'; give a number of views (cacheViews, " +
+      `every epoch has views of its own with the augmentation '${describeAugmentation(settings.augment)}'; give a number of views (cacheViews, ` +
       "--cache-views), or take another augmentation ('flip', 'none')"
     );
   }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { ColorJitter } from '../data/transforms/color-jitter.js';
 import { type ClassWeights, requireClassWeights } from '../losses/class-weights.js';
 import { type Device, isDevice } from '../model/device.js';
 import { parseLrTiers, type RateTier } from '../optim/groups.js';
@@ -85,6 +86,35 @@ export function readLossScale(given: string | number): LossScale {
   throw new Error(
     `--loss-scale takes dynamic or a number above 0, at most ${MOST_LOSS_SCALE}, not ${JSON.stringify(String(given))}.`,
   );
+}
+
+/** Numbers with commas between them, of which there may be so many. */
+function readNumbers(given: string | number, counts: readonly number[], takes: string): readonly number[] {
+  const values = String(given)
+    .split(',')
+    .map((part) => decimal(part.trim()));
+  if (counts.includes(values.length) && values.every(Number.isFinite)) return values;
+  throw new Error(`${takes}, not ${JSON.stringify(String(given))}.`);
+}
+
+/** `0.5,1` */
+export function readCropScale(given: string | number): readonly [number, number] {
+  const takes = '--crop-scale takes two shares of the area, such as 0.5,1';
+  return readNumbers(given, [2], takes) as readonly [number, number];
+}
+
+/** `0.75,1.33` */
+export function readCropRatio(given: string | number): readonly [number, number] {
+  const takes = '--crop-ratio takes two ratios of width to height, such as 0.75,1.33';
+  return readNumbers(given, [2], takes) as readonly [number, number];
+}
+
+/** `0.4`: brightness, contrast and saturation; `0.4,0.4,0.4,0.1`: each of them, and the hue. */
+export function readColorJitter(given: string | number): number | ColorJitter {
+  const takes =
+    '--color-jitter takes one number such as 0.4, or those of brightness, contrast, saturation and hue such as 0.4,0.4,0.4,0.1';
+  const [brightness = 0, contrast, saturation = 0, hue = 0] = readNumbers(given, [1, 4], takes);
+  return contrast === undefined ? brightness : { brightness, contrast, saturation, hue };
 }
 
 export function readDevice(given: string | number): Device {

@@ -65,6 +65,8 @@ export interface OptionRow<T = unknown> {
   readonly schedulePart?: string;
   /** Of a part of the loss: its name there. */
   readonly lossPart?: string;
+  /** Whether it is a part of the augmentation, which calls it the same. */
+  readonly isAugmentPart?: boolean;
   /** Options that exclude it on the command line, said once of two. */
   readonly conflicts?: readonly string[];
   /** An option that it needs. */
@@ -84,6 +86,11 @@ export function number(range: NumberRange): OptionType<number> {
     range,
     check: (value, name) => requireNumber(value, name, range),
   };
+}
+
+/** A number in a range, or in TypeScript a value of another kind. */
+export function numberOr<T>(range: NumberRange, or: string, check: OptionType<T>['check']): OptionType<T> {
+  return { kind: 'number', takes: `${describeRange(range)}; ${or}`, range, check };
 }
 
 /** One of a few words. */

@@ -1,5 +1,6 @@
 import { MOST_SEED, MOST_WORKERS } from '../data/limits.js';
-import { AUGMENTATIONS } from '../data/transforms.js';
+import { type Augmentation, augmentationOf, checkAugmentPart } from '../data/transforms/augmentation.js';
+import { AUGMENTATIONS } from '../data/transforms/policies.js';
 import { requireClassWeights } from '../losses/class-weights.js';
 import { DEFAULT_LOSS, LOSS_NAMES, lossOf } from '../losses/registry.js';
 import { BEST_METRICS, DEFAULT_BEST_METRIC } from '../metrics/best.js';
@@ -23,6 +24,9 @@ import {
 } from './option-checks.js';
 import {
   readClassWeights,
+  readColorJitter,
+  readCropRatio,
+  readCropScale,
   readDevice,
   readHead,
   readLossScale,
@@ -31,7 +35,7 @@ import {
   readSettings,
   readTiers,
 } from './option-readers.js';
-import { choice, choiceOr, code, number, type OptionRow, onOff, text, whole, written } from './option-row.js';
+import { choice, choiceOr, code, number, numberOr, type OptionRow, onOff, text, whole, written } from './option-row.js';
 import type { TrainOptions } from './options.js';
 import { DEFAULT_STRATEGY, STRATEGY_NAMES, strategyOf } from './strategies.js';
 
@@ -373,9 +377,65 @@ export const OPTIONS = {
     group: 'images',
     part: 'strategy',
     resume: 'kept',
-    type: choice(AUGMENTATIONS),
+    type: choiceOr(AUGMENTATIONS, 'or an augmentation such as { policy: "standard", randomErasing: 0.25 }', (value) =>
+      augmentationOf(value as Augmentation),
+    ),
     otherwise: "the strategy's",
-    help: 'How training images are varied',
+    help: 'How training images are varied; the next six change a part of it',
+  },
+  cropScale: {
+    group: 'images',
+    part: 'strategy',
+    resume: 'kept',
+    type: text('two shares of the area in order, above 0 and at most 1', checkAugmentPart('cropScale'), readCropScale),
+    otherwise: '0.08,1',
+    help: 'Least and most of the picture that a random crop takes, for --augment standard',
+    isAugmentPart: true,
+  },
+  cropRatio: {
+    group: 'images',
+    part: 'strategy',
+    resume: 'kept',
+    type: text('two ratios in order, above 0', checkAugmentPart('cropRatio'), readCropRatio),
+    otherwise: '3/4 to 4/3',
+    help: 'Least and most width to height of a random crop, for --augment standard',
+    isAugmentPart: true,
+  },
+  verticalFlip: {
+    group: 'images',
+    part: 'strategy',
+    resume: 'kept',
+    type: number({ min: 0, max: 1 }),
+    help: 'Probability that a training image is mirrored top to bottom',
+    isAugmentPart: true,
+  },
+  colorJitter: {
+    group: 'images',
+    part: 'strategy',
+    resume: 'kept',
+    type: text(
+      'a number, or those of brightness, contrast, saturation and hue',
+      checkAugmentPart('colorJitter'),
+      readColorJitter,
+    ),
+    help: 'How much colours vary, such as 0.4 (brightness, contrast, saturation) or 0.4,0.4,0.4,0.1 (and hue)',
+    isAugmentPart: true,
+  },
+  grayscale: {
+    group: 'images',
+    part: 'strategy',
+    resume: 'kept',
+    type: number({ min: 0, max: 1 }),
+    help: 'Probability that a training image loses its colours',
+    isAugmentPart: true,
+  },
+  randomErasing: {
+    group: 'images',
+    part: 'strategy',
+    resume: 'kept',
+    type: numberOr({ min: 0, max: 1 }, 'or { probability, scale, ratio }', checkAugmentPart('randomErasing')),
+    help: 'Probability that a box of a training image is erased, 2 to 33% of its area',
+    isAugmentPart: true,
   },
   valSplit: {
     group: 'images',

@@ -1,4 +1,4 @@
-import type { Augmentation } from '../data/transforms.js';
+import type { Augmentation, AugmentationSpec } from '../data/transforms/augmentation.js';
 import type { ClassWeights } from '../losses/class-weights.js';
 import type { LossName, LossSpec } from '../losses/registry.js';
 import type { BestMetric } from '../metrics/best.js';
@@ -55,7 +55,20 @@ export interface StrategyOverrides {
   readonly scheduleMilestones?: readonly number[];
   /** What `step`, `multi-step` (default 0.1) and `exponential` (default 0.95) multiply rates by, above 0 and at most 1. */
   readonly scheduleGamma?: number;
+  /** How training images are varied: a policy, or one with more. */
   readonly augment?: Augmentation;
+  /** Of `augment`: share of the picture's area that a random crop takes, above 0 and at most 1. Default [0.08, 1]. */
+  readonly cropScale?: NonNullable<AugmentationSpec['cropScale']>;
+  /** Of `augment`: width ÷ height of a random crop, above 0. Default [3/4, 4/3]. */
+  readonly cropRatio?: NonNullable<AugmentationSpec['cropRatio']>;
+  /** Of `augment`: probability of mirroring top to bottom. */
+  readonly verticalFlip?: number;
+  /** Of `augment`: how much brightness, contrast and saturation vary, or each of them, and the hue. */
+  readonly colorJitter?: NonNullable<AugmentationSpec['colorJitter']>;
+  /** Of `augment`: probability that a view loses its colours. */
+  readonly grayscale?: number;
+  /** Of `augment`: probability that a box of a view is erased, or that with the box's size and shape. */
+  readonly randomErasing?: NonNullable<AugmentationSpec['randomErasing']>;
 }
 
 export interface TrainOptions extends StrategyOverrides {

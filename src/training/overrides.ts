@@ -1,3 +1,4 @@
+import { type Augmentation, augmentationOf, specOf } from '../data/transforms/augmentation.js';
 import { type ArchitectureName, DEFAULT_ARCHITECTURE } from '../model/architecture.js';
 import { freezesBackbone } from '../model/freeze.js';
 import { describeUnits } from '../model/units.js';
@@ -20,6 +21,7 @@ const OVERRIDES = namesOf('strategy');
  * - An optimizer in the place of another brings its usual weight decay, where it has one (`adamw`: 0.01), unless
  *   `weightDecay`, `groups` or the strategy says otherwise.
  * - Another kind of schedule keeps the warm-up, and not the floor.
+ * - Another `augment` is all of it; its parts, such as `randomErasing`, change what is there.
  * - Groups that are not plain data and schedules that are functions have no place in a strategy; they are left to the run.
  *
  * @throws ERR_INVALID_ARGUMENT for a value out of range, or options that contradict each other
@@ -30,7 +32,7 @@ export function overrideStrategy(
   arch: ArchitectureName = DEFAULT_ARCHITECTURE,
 ): Strategy {
   const overrides = pick(checkedValues(given, OVERRIDES), OVERRIDES);
-  const { freeze = base.freeze, batchNorm = base.batchNorm, augment = base.augment } = overrides;
+  const { freeze = base.freeze, batchNorm = base.batchNorm } = overrides;
   const { optimizer: named = base.optimizer, optimizerOptions: own } = overrides;
   const optimizer = own === undefined ? named : optimizerWith(named, own);
   const headAlone = freezesBackbone(freeze, describeUnits({ classes: 1, hidden: [], dropout: 0 }, arch));
@@ -41,7 +43,7 @@ export function overrideStrategy(
     groups: overrideGroups(base, optimizer, headAlone, overrides),
     optimizer,
     schedule: overrideSchedule(base.schedule, overrides),
-    augment,
+    augment: overrideAugment(base.augment, overrides),
   };
 }
 
@@ -110,4 +112,13 @@ function overrideSchedule(base: ScheduleSpec, overrides: StrategyOverrides): Sch
   const needed = SCHEDULE_PARTS.find(({ part }) => missing.includes(part));
   if (needed !== undefined) throw invalidArgument(`The schedule ${spec.kind} needs ${needed.name}.`);
   return scheduleOf(spec);
+}
+
+/** Options that replace a part of the augmentation, by its name there. */
+const AUGMENT_PARTS = OPTION_ROWS.flatMap(([name, { isAugmentPart }]) =>
+  isAugmentPart === true ? [name as keyof StrategyOverrides] : [],
+);
+
+function overrideAugment(base: Augmentation, overrides: StrategyOverrides): Augmentation {
+  return augmentationOf({ ...specOf(overrides.augment ?? base), ...pick(overrides, AUGMENT_PARTS) });
 }

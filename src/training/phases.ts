@@ -1,5 +1,5 @@
-import { type Augmentation, cropOptions } from '../data/transforms.js';
-import type { CropOptions } from '../native/contract/data.js';
+import { viewSpec } from '../data/transforms/spec.js';
+import type { ViewSpec } from '../native/contract/data.js';
 import { rateRows, type Schedule } from '../optim/schedules.js';
 import { type Changes, groupsWith } from './epoch-control.js';
 import type { RunSettings } from './settings.js';
@@ -55,9 +55,8 @@ export function phaseAt(phases: Phases, epoch: number): PhaseSpan {
 }
 
 /** What is made of an image: the phase's augmentation in training, none in evaluation. */
-export function cropOf({ augment, imageSize, resize }: Phase, training: boolean): CropOptions {
-  const varied: Augmentation = training ? augment : 'none';
-  return cropOptions(varied, imageSize, resize);
+export function viewOf({ augment, imageSize, resize }: Phase, training: boolean): ViewSpec {
+  return viewSpec(training ? augment : 'none', imageSize, resize);
 }
 
 /**

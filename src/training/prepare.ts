@@ -1,6 +1,6 @@
 import type { Dataset } from '../data/dataset.js';
 import { openLoader } from '../data/loader.js';
-import { cropOptions } from '../data/transforms.js';
+import { viewSpec } from '../data/transforms/spec.js';
 import { ResnetTorchError } from '../errors.js';
 import { nativeLoss } from '../losses/registry.js';
 import type { Truth } from '../metrics/counts.js';
@@ -162,7 +162,7 @@ function classesFor(model: ResNet, data: Dataset): readonly string[] {
 
 /** What the images of both splits may take, the training images first. */
 function planImageCache(cache: NativeImageCache, data: Dataset, settings: RunSettings): ImageCachePlan {
-  const crop = (augment: RunSettings['augment']) => cropOptions(augment, settings.imageSize, settings.resize);
+  const crop = (augment: RunSettings['augment']) => viewSpec(augment, settings.imageSize, settings.resize).crop;
   const train = cache.plan(data.imageSizes('train'), crop(settings.augment), 0);
   const val = cache.plan(data.imageSizes('val'), crop('none'), train.bytes);
   return { images: train.images + val.images, bytes: train.bytes + val.bytes, limit: cache.limit };
@@ -172,7 +172,7 @@ function planImageCache(cache: NativeImageCache, data: Dataset, settings: RunSet
 function countSteps(files: NativeFileList, settings: RunSettings): number {
   const loader = openLoader({
     files,
-    crop: cropOptions(settings.augment, settings.imageSize, settings.resize),
+    ...viewSpec(settings.augment, settings.imageSize, settings.resize),
     batchSize: settings.batchSize,
     epoch: 0,
     seed: settings.seed,

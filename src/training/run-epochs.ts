@@ -1,4 +1,4 @@
-import { MEAN, STD } from '../data/transforms.js';
+import { MEAN, STD } from '../data/transforms/spec.js';
 import { ResnetTorchError } from '../errors.js';
 import { isError } from '../kinds.js';
 import { areFinite, isBetter } from '../metrics/best.js';

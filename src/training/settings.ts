@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import { type Augmentation, defaultResize } from '../data/transforms.js';
+import type { Augmentation } from '../data/transforms/augmentation.js';
+import { defaultResize } from '../data/transforms/spec.js';
 import { DEFAULT_LOSS, type LossSpec, lossOf } from '../losses/registry.js';
 import { requireBestMetric } from '../metrics/best.js';
 import { type BatchNormPolicy, type FreezeRule, resolveFreeze } from '../model/freeze.js';

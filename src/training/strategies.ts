@@ -1,4 +1,4 @@
-import { AUGMENTATIONS, type Augmentation } from '../data/transforms.js';
+import { type Augmentation, augmentationOf } from '../data/transforms/augmentation.js';
 import type { UnitName } from '../model/architecture.js';
 import {
   BATCH_NORM_POLICIES,
@@ -125,13 +125,13 @@ export function strategyOf(strategy: StrategyName | Strategy): Strategy {
   if (typeof strategy.name !== 'string') throw invalidArgument('The name of a strategy must be a string.');
   checkFreezeRule(strategy.freeze);
   requireOneOf(strategy.batchNorm, 'batchNorm', BATCH_NORM_POLICIES);
-  requireOneOf(strategy.augment, 'augment', AUGMENTATIONS);
   headShape(1, strategy.head);
   return {
     ...strategy,
     groups: groupSpecOf(strategy.groups),
     optimizer: optimizerOf(strategy.optimizer),
     schedule: scheduleOf(strategy.schedule),
+    augment: augmentationOf(strategy.augment),
   };
 }
 

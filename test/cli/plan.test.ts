@@ -45,6 +45,17 @@ describe('strategyFromArguments', () => {
     assert.match(first ?? '', /, polynomial schedule \(power 2\), warm-up over 1 epochs,/);
   });
 
+  it('takes parts of the augmentation, and shows them', () => {
+    const parts = { cropScale: [0.5, 1], colorJitter: { brightness: 0.4, hue: 0.1 }, randomErasing: 0.25 } as const;
+    const strategy = strategyFromArguments({ strategy: 'full', ...parts });
+    assert.deepEqual(strategy.augment, { policy: 'standard', ...parts });
+    const [first] = showPlan(planReport(strategy, { arch: 'resnet50', head: { classes: 2, hidden: [], dropout: 0 } })).split('\n');
+    assert.match(
+      first ?? '',
+      /, augmentation standard, crop scale 0.5 to 1, colour jitter \(brightness 0.4, hue 0.1\), random erasing 0.25$/,
+    );
+  });
+
   it('takes each freeze rule', () => {
     assert.equal(strategyFromArguments({ freeze: 'backbone' }).freeze, 'backbone');
     assert.deepEqual(strategyFromArguments({ freezeFraction: 0.5 }).freeze, { fraction: 0.5 });

@@ -47,7 +47,7 @@ describe('resnet-torch --help', () => {
     const stdout = await help(t, 'train');
     const flags =
       'epochs batch-size image-size resize lr head-lr weight-decay optimizer schedule warmup-epochs schedule-power freeze freeze-until ' +
-      'freeze-fraction freeze-match batch-norm lr-tiers augment head dropout seed workers threads device precision loss-scale cuda-graph ' +
+      'freeze-fraction freeze-match batch-norm lr-tiers augment crop-scale crop-ratio vertical-flip color-jitter grayscale random-erasing head dropout seed workers threads device precision loss-scale cuda-graph ' +
       'strategy weights out overwrite skip-corrupt val-split cache cache-views json';
     for (const name of flags.split(' ')) assert.match(stdout, new RegExp(`--${name}\\b`), name);
   });
@@ -122,6 +122,19 @@ describe('wrong usage exits 2 with one message', () => {
       /--lr-tiers .*tiers\[1\]\.until must be/,
     ],
     ['a tier without a rate', ['train', 'data', '--lr-tiers', '1'], /--lr-tiers 1: .*"1" is not/],
+    ['a crop of one number', ['train', 'data', '--crop-scale', '0.5'], /--crop-scale takes two shares.*not "0.5"/],
+    ['a crop beyond the picture', ['train', 'data', '--crop-scale', '0.5,2'], /cropScale/],
+    [
+      'a scale of a centre crop',
+      ['train', 'data', '--augment', 'flip', '--crop-scale', '0.5,1'],
+      /cropScale \(--crop-scale\) is for random crops/,
+    ],
+    ['a jitter of two numbers', ['train', 'data', '--color-jitter', '1,2'], /--color-jitter takes one number/],
+    [
+      'a probability above one',
+      ['train', 'data', '--random-erasing', '2'],
+      /--random-erasing takes a number of 0 or more, at most 1, not "2"/,
+    ],
     ['a head of words', ['train', 'data', '--head', 'big'], /--head takes hidden widths/],
     ['an unknown unit', ['inspect', '--freeze-until', 'layer5'], /layer5/],
     ['two output formats', ['predict', 'run', 'a.jpg', '--json', '--csv'], /exclude each other/],

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { collectDataset } from '../../src/data/collect.js';
 import { openDataset } from '../../src/data/dataset.js';
 import { openLoader } from '../../src/data/loader.js';
-import { cropOptions } from '../../src/data/transforms.js';
+import { centerCrop } from '../../src/data/transforms/spec.js';
 import { native } from '../../src/native/load.js';
 import { fails } from '../support/fails.js';
 import { temporaryDirectory } from '../support/paths.js';
@@ -92,7 +92,7 @@ test('a list grows until it is used', async (t) => {
   assert.throws(() => list.append(['x'], Int32Array.of(1), spool), fails('ERR_INVALID_ARGUMENT', /spool/));
   const loader = openLoader({
     files: other,
-    crop: cropOptions('none', 32, 32),
+    crop: centerCrop(32, 32),
     batchSize: 4,
     epoch: 0,
     seed: 0,

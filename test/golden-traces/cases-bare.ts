@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Dataset } from '../../src/data/dataset.js';
-import type { Augmentation } from '../../src/data/transforms.js';
+import type { Augmentation } from '../../src/data/transforms/augmentation.js';
 import { evaluate } from '../../src/inference/evaluate.js';
 import { Predictor } from '../../src/inference/predictor.js';
 import { resolveFreeze } from '../../src/model/freeze.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
 import { openLoader } from '../../src/data/loader.js';
-import { cropOptions } from '../../src/data/transforms.js';
+import { centerCrop } from '../../src/data/transforms/spec.js';
 import { native } from '../../src/native/load.js';
 import { relativeError } from '../parity/compare.js';
 import { digest, digestError, imageValues, labelValues, weightValues } from '../parity/recipe.js';
@@ -141,7 +141,7 @@ describe('the family of architectures', () => {
     const data = await tinyData(t);
     const files = await data.fileListFor('train', data.classes);
     t.after(() => files.dispose());
-    const crop = cropOptions('none', 64, 64);
+    const crop = centerCrop(64, 64);
     for (const [until, units, bytes] of [
       [/^(layer[34]|fc)/, 5, 128 * 8 * 8 * 4],
       [/^(layer4\.1|fc)/, 8, 512 * 2 * 2 * 4],

@@ -1,22 +1,18 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import sharp from 'sharp';
 import { findVips } from '../../src/native/load.js';
+import { nativeFolder, nativeSources } from '../native/support/programs.js';
 import { projectRoot, temporaryDirectory } from '../support/paths.js';
 
 const native = join(projectRoot, 'native');
 
 /** Everything below native/ that needs no libtorch: sanitizers want all of a program's code compiled for them. */
 function sources(): readonly string[] {
-  const data = readdirSync(join(native, 'data')).filter((name) => name.endsWith('.cc'));
-  const core = ['executor', 'cores_turn', 'pages', 'available_memory'].map((name) =>
-    join(native, 'core', `${name}.cc`),
-  );
-  return [...core, ...data.map((name) => join(native, 'data', name))];
+  return [...nativeFolder('data'), ...nativeSources('core', ['executor', 'cores_turn', 'pages', 'available_memory'])];
 }
 
 /** Noise as JPEGs, a PNG among them, and a file that is none. */

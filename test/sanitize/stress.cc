@@ -41,9 +41,12 @@ Files readList(const char* path) {
 LoaderOptions optionsFor(const Files& files, int workers, int prefetch) {
   LoaderOptions options;
   options.files = files;
-  options.crop.kind = CropOptions::Kind::kRandom;
-  options.crop.size = 64;
-  options.crop.flip = 0.5;
+  options.view.crop.kind = CropOptions::Kind::kRandom;
+  options.view.crop.size = 64;
+  options.view.crop.flip = options.view.crop.verticalFlip = 0.5;
+  options.view.transforms = {{&kColorJitter, {0.6, 1.4, 0.6, 1.4, 0.6, 1.4, -0.1, 0.1}},
+                             {&kGrayscale, {0.1}},
+                             {&kRandomErasing, {0.5, 0.02, 0.33, 0.3, 3.3}}};
   options.batchSize = 7;
   options.shuffle = true;
   options.mergeLastSingle = true;

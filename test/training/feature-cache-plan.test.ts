@@ -66,6 +66,9 @@ describe('the plan of a cache', () => {
     assert.equal(plan({ augment: 'flip', cacheViews: 5 }).plan?.entries, 2 * 245 + 153);
     assert.equal(plan({ augment: 'standard', cacheViews: 4 }).plan?.entries, 4 * 245 + 153);
     assert.equal(plan({ augment: 'standard', cacheViews: 40 }).plan?.entries, 10 * 245 + 153);
+    assert.equal(plan({ augment: { policy: 'flip', verticalFlip: 0.5 } }).plan?.entries, 4 * 245 + 153);
+    const erased = { policy: 'none', randomErasing: 0.25 } as const;
+    assert.equal(plan({ augment: erased, cacheViews: 4 }).plan?.entries, 4 * 245 + 153);
   });
 
   it('is in memory up to a quarter of it, on disk up to half of what is free, else off with the reason', () => {
@@ -103,6 +106,7 @@ describe('the plan of a cache', () => {
     };
     off({ frozenPrefixUnits: 0 }, /nothing is frozen.*--freeze-until/);
     off({ augment: 'standard' }, /views of its own.*--cache-views/);
+    off({ augment: { policy: 'none', randomErasing: 0.25 } }, /the augmentation 'none, random erasing 0.25'/);
     off({ epochs: 1 }, /seen once/);
     off({ cache: 'off' }, /turned off/);
     off({ precision: 'fp64' }, /float64/);
@@ -125,6 +129,7 @@ describe('the plan of a cache', () => {
     for (const cache of ['memory', 'disk'] as const) {
       refused({ cache, frozenPrefixUnits: 0 }, /freeze more/);
       refused({ cache, augment: 'standard' }, /cacheViews, --cache-views/);
+      refused({ cache, augment: { policy: 'flip', colorJitter: 0.1 } }, /cacheViews, --cache-views/);
       refused({ cache, precision: 'fp64' }, /float64/);
     }
     refused({ cacheViews: 3, frozenPrefixUnits: 0 }, /cacheViews has no use/);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import type { Dataset } from '../../src/data/dataset.js';
 import { openLoader } from '../../src/data/loader.js';
-import { cropOptions } from '../../src/data/transforms.js';
+import { centerCrop, viewSpec } from '../../src/data/transforms/spec.js';
 import type { NativeBatch, NativeFileList } from '../../src/native/contract/data.js';
 import { native } from '../../src/native/load.js';
 import type { CacheFigures, StartEvent, TrainingEvent } from '../../src/training/events.js';
@@ -82,7 +82,7 @@ describe('a run with a feature cache', () => {
   it('is exactly one without where it has as many views as epochs, and as repeatable where it has fewer', async (t) => {
     await cacheDirectory(t);
     const data = await tinyData(t);
-    const augment = 'standard';
+    const augment = { policy: 'standard', verticalFlip: 0.5, colorJitter: 0.3, randomErasing: 0.5 } as const;
     const plain = await trained(t, data, { augment });
     assert.equal(startOf(plain).cache, null);
     assert.match(startOf(plain).cacheNote, /--cache-views/);
@@ -213,7 +213,7 @@ describe('the views of a loader', () => {
     const pass = async (epoch: number, views: number): Promise<ReadonlyMap<number, Buffer>> => {
       const loader = openLoader({
         files,
-        crop: cropOptions('standard', 32, 36),
+        ...viewSpec('standard', 32, 36),
         batchSize: 32,
         epoch,
         seed: 7,
@@ -246,7 +246,7 @@ describe('the views of a loader', () => {
     const open = () =>
       openLoader({
         files,
-        crop: cropOptions('none', 32, 36),
+        crop: centerCrop(32, 36),
         batchSize: 4,
         epoch: 0,
         seed: 0,

@@ -35,6 +35,28 @@ describe('overrideStrategy', () => {
     });
   });
 
+  it('changes parts of the augmentation, and keeps the others', () => {
+    const augment = (base: typeof full.augment, o: StrategyOverrides) =>
+      overrideStrategy({ ...full, augment: base }, o).augment;
+    const varied = { policy: 'standard', cropScale: [0.5, 1], randomErasing: 0.25 } as const;
+    assert.deepEqual(augment('standard', { randomErasing: 0.25 }), { policy: 'standard', randomErasing: 0.25 });
+    assert.deepEqual(augment(varied, { colorJitter: 0.4 }), { ...varied, colorJitter: 0.4 });
+    assert.deepEqual(augment(varied, { randomErasing: 0 }), { policy: 'standard', cropScale: [0.5, 1] });
+    // Another augmentation is all of it.
+    assert.equal(augment(varied, { augment: 'flip' }), 'flip');
+    assert.deepEqual(augment(varied, { augment: { policy: 'none', grayscale: 0.1 }, verticalFlip: 0.5 }), {
+      policy: 'none',
+      verticalFlip: 0.5,
+      grayscale: 0.1,
+    });
+    assert.throws(
+      () => augment('flip', { cropScale: [0.5, 1] }),
+      invalid('cropScale (--crop-scale) is for random crops'),
+    );
+    assert.throws(() => augment('flip', { cropScale: [0.5, 2] }), invalid('cropScale'));
+    assert.throws(() => augment('flip', { randomErasing: 1.5 }), invalid('randomErasing'));
+  });
+
   it('gives lr to the head where only the head trains, and headLr before it', () => {
     const head = (o: StrategyOverrides) => overrideStrategy(differential, { freeze: 'backbone', ...o }).groups.headLr;
     assert.equal(head({ lr: 0.1 }), 0.1);

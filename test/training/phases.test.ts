@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { schedules } from '../../src/optim/schedules.js';
 import { UNCHANGED } from '../../src/training/epoch-control.js';
-import { cropOf, epochsOf, type Phase, type Phases, phaseAt, phasesOf, ratesAt } from '../../src/training/phases.js';
+import { epochsOf, type Phase, type Phases, phaseAt, phasesOf, ratesAt, viewOf } from '../../src/training/phases.js';
 import type { RunSettings } from '../../src/training/settings.js';
 
 function phase(changes: Partial<Phase>): Phase {
@@ -60,8 +60,11 @@ describe('the phases of a run', () => {
   });
 
   it('vary images in training alone', () => {
-    assert.deepEqual([cropOf(large, true).size, cropOf(large, true).flip], [96, 0.5]);
-    assert.deepEqual([cropOf(phase({}), true).kind, cropOf(phase({}), false).kind], ['random', 'center']);
-    assert.equal(cropOf(large, false).flip, 0);
+    const varied = phase({ augment: { policy: 'standard', randomErasing: 0.25 } });
+    const { crop } = viewOf(large, true);
+    assert.deepEqual([crop.size, crop.flip], [96, 0.5]);
+    assert.deepEqual([viewOf(varied, true).crop.kind, viewOf(varied, false).crop.kind], ['random', 'center']);
+    assert.equal(viewOf(large, false).crop.flip, 0);
+    assert.deepEqual([viewOf(varied, true).transforms?.length, viewOf(varied, false).transforms], [1, []]);
   });
 });

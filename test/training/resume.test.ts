@@ -15,7 +15,8 @@ const options = {
   optimizer: 'sgd',
   lr: 1e-2,
   schedule: 'cosine',
-  augment: 'standard',
+  augment: { policy: 'standard', verticalFlip: 0.5, colorJitter: { brightness: 0.2, hue: 0.1 } },
+  randomErasing: 0.5,
 } as const;
 
 async function model(t: TestContext): Promise<ResNet50> {

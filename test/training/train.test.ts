@@ -9,6 +9,7 @@ import { ResNet50 } from '../../src/model/resnet50.js';
 import { ChunkSizer } from '../../src/training/chunks.js';
 import { EpochLoop } from '../../src/training/epoch-loop.js';
 import type { EpochEvent, StepEvent, TrainingEvent } from '../../src/training/events.js';
+import type { TrainOptions } from '../../src/training/options.js';
 import { train } from '../../src/training/train.js';
 import { temporaryDirectory } from '../support/paths.js';
 import {
@@ -127,7 +128,7 @@ describe('train', () => {
   it('validates on images as they are, whatever is done to those that it trains on', async (t) => {
     const data = await tinyData(t);
     using model = await tinyModel();
-    const options = { ...tinyOptions, augment: 'standard', epochs: 1 } as const;
+    const options = { ...tinyOptions, augment: 'standard', randomErasing: 1, epochs: 1 } as const;
     const events = await collect(train(model, data, options));
     const epoch = events.find((event): event is EpochEvent => event.type === 'epoch');
     const { imageSize, resize, batchSize, precision } = tinyOptions;
@@ -137,6 +138,24 @@ describe('train', () => {
       ...figures
     } = await evaluate(model, data, { imageSize, resize, batchSize, precision });
     assert.deepEqual(epoch?.val, figures);
+  });
+
+  it('trains on what the parts of the augmentation make of images', async (t) => {
+    const data = await tinyData(t);
+    const firstLoss = async (parts: TrainOptions) => {
+      using model = await tinyModel();
+      const events = await collect(train(model, data, { ...tinyOptions, augment: 'none', epochs: 1, ...parts }));
+      return events.find((event): event is StepEvent => event.type === 'step')?.loss;
+    };
+    const each = [{}, { verticalFlip: 1 }, { colorJitter: 0.9 }, { grayscale: 1 }, { randomErasing: 1 }];
+    const crops = [
+      { augment: 'standard', cropScale: [0.2, 0.3] },
+      { augment: 'standard', cropScale: [0.2, 0.3], cropRatio: [2, 2] },
+    ] as const;
+    const found = [];
+    for (const parts of [...each, ...crops]) found.push(await firstLoss(parts));
+    assert.equal(new Set(found).size, found.length, found.join(', '));
+    assert.equal(await firstLoss({ randomErasing: 0, verticalFlip: 0 }), found[0]);
   });
 
   it('gives equal files for equal runs', async (t) => {

@@ -28,6 +28,13 @@ expectTypeOf(strategies).toEqualTypeOf<Readonly<Record<StrategyName, Strategy>>>
 expectTypeOf(strategies.partial).toEqualTypeOf<Strategy>();
 expectTypeOf<TrainOptions['strategy']>().toEqualTypeOf<StrategyName | Strategy | undefined>();
 train(model, data, { strategy: { ...strategies.partial, augment: 'standard' }, optimizer: optimizers.adamW() });
+train(model, data, {
+  augment: { policy: 'standard', colorJitter: { hue: 0.1 } },
+  randomErasing: 0.25,
+  cropScale: [0.5, 1],
+});
+// @ts-expect-error a policy that there is not
+train(model, data, { augment: { policy: 'strong' } });
 // @ts-expect-error a slip of the hand
 train(model, data, { strategy: 'parital' });
 // @ts-expect-error an option that there is not

@@ -42,6 +42,31 @@ export interface CropOptions {
   readonly ratio: readonly [number, number];
   /** Probability of a horizontal flip. */
   readonly flip: number;
+  /** Probability of a vertical flip. Default 0. */
+  readonly verticalFlip?: number;
+}
+
+type Range = readonly [number, number];
+
+/** Something done with the pixels of a view, a row of native/data/view/transforms.cc; each is drawn for every view. */
+export type NativeTransform =
+  /** Factors, and of the hue turns of the circle; a range that is 1 twice (0 of the hue) leaves that out. */
+  | {
+      readonly name: 'colorJitter';
+      readonly brightness: Range;
+      readonly contrast: Range;
+      readonly saturation: Range;
+      readonly hue: Range;
+    }
+  | { readonly name: 'grayscale'; readonly probability: number }
+  /** Area of the box as a share of the view's, and its height ÷ width. */
+  | { readonly name: 'randomErasing'; readonly probability: number; readonly scale: Range; readonly ratio: Range };
+
+/** What is made of an image. */
+export interface ViewSpec {
+  readonly crop: CropOptions;
+  /** In the order in which they are made, each at most once. Default: none. */
+  readonly transforms?: readonly NativeTransform[];
 }
 
 export type NativeFeatureCacheOptions = {
@@ -86,9 +111,8 @@ export interface NativeFeatureCache {
   dispose(): void;
 }
 
-export interface NativeLoaderOptions {
+export interface NativeLoaderOptions extends ViewSpec {
   readonly files: NativeFileList;
-  readonly crop: CropOptions;
   readonly batchSize: number;
   readonly shuffle: boolean;
   /** Merge a last batch of one image into the one before (training). */

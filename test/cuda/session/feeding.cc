@@ -93,9 +93,9 @@ Fed fed(bool bySlots, const Caching& caching) {
     for (std::uint64_t epoch = 0; epoch < 2; ++epoch) {
       data::LoaderOptions options;
       options.files = files;
-      options.crop.kind = data::CropOptions::Kind::kRandom;
-      options.crop.size = kSide;
-      options.crop.flip = 0.5;
+      options.view.crop.kind = data::CropOptions::Kind::kRandom;
+      options.view.crop.size = kSide;
+      options.view.crop.flip = 0.5;
       options.batchSize = kBatch;
       options.shuffle = true;
       options.epoch = epoch;

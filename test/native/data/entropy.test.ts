@@ -19,7 +19,7 @@ interface Beyond {
 }
 
 const SOURCES = [
-  'augment',
+  'view/geometry',
   'entropy_decoder',
   'image_cache',
   'jpeg',

@@ -1,6 +1,6 @@
 // Works a feature cache and a loader over it, as the tests beside it ask. Prints the cache's figures as JSON.
 // Usage: feature-cache fill|check DIRECTORY FIRST COUNT | memory LIMIT COUNT | speed
-//        feature-cache passes DIRECTORY LIST EPOCH VIEWS center|random [RESIZE]
+//        feature-cache passes DIRECTORY LIST EPOCH VIEWS center|random|erased [RESIZE]
 
 #include <chrono>
 #include <csignal>
@@ -117,7 +117,7 @@ std::shared_ptr<FileList> readList(const char* path) {
 }
 
 /// One pass with the cache and one without, which must agree: the "features" are the pixels themselves.
-void passes(const char* directory, const char* list, std::uint64_t epoch, std::int64_t views, bool random,
+void passes(const char* directory, const char* list, std::uint64_t epoch, std::int64_t views, const std::string& view,
             int resize) {
   constexpr int kSide = 32;
   constexpr std::size_t kBytes = kSide * kSide * 3;
@@ -127,10 +127,11 @@ void passes(const char* directory, const char* list, std::uint64_t epoch, std::i
   cache->open();
   LoaderOptions options;
   options.files = readList(list);
-  options.crop.kind = random ? CropOptions::Kind::kRandom : CropOptions::Kind::kCenter;
-  options.crop.size = kSide;
-  options.crop.resize = resize;
-  options.crop.flip = 0.5;
+  options.view.crop.kind = view == "random" ? CropOptions::Kind::kRandom : CropOptions::Kind::kCenter;
+  options.view.crop.size = kSide;
+  options.view.crop.resize = resize;
+  options.view.crop.flip = 0.5;
+  if (view == "erased") options.view.transforms.push_back({&kRandomErasing, {1, 0.02, 0.33, 0.3, 3.3}});
   options.batchSize = 5;
   options.shuffle = true;
   options.seed = 3;
@@ -182,7 +183,7 @@ int main(int count, char** words) {
   } else if (command == "speed") {
     speed();
   } else if (command == "passes" && (count == 7 || count == 8)) {
-    passes(words[2], words[3], number(4), static_cast<std::int64_t>(number(5)), std::string(words[6]) == "random",
+    passes(words[2], words[3], number(4), static_cast<std::int64_t>(number(5)), words[6],
            count > 7 ? static_cast<int>(number(7)) : 40);
   } else if ((command == "fill" || command == "check") && count == 5) {
     FeatureCache cache(optionsFor(words[2]));

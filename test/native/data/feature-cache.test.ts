@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { pictureImage } from '../../data/fixtures.js';
-import { projectRoot, temporaryDirectory } from '../../support/paths.js';
-import { compileProgram, nativeSources } from '../support/programs.js';
+import { temporaryDirectory } from '../../support/paths.js';
+import { compileProgram, nativeFolder, nativeSources } from '../support/programs.js';
 
 interface Figures {
   readonly hits: number;
@@ -32,11 +32,7 @@ describe('the feature cache', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'resnet-torch-'));
     program = join(folder, 'feature-cache');
-    const native = join(projectRoot, 'native');
-    const data = readdirSync(join(native, 'data'))
-      .filter((name) => name.endsWith('.cc'))
-      .map((name) => join(native, 'data', name));
-    const sources = [...data, ...nativeSources('core', ['cores_turn', 'pages', 'available_memory'])];
+    const sources = [...nativeFolder('data'), ...nativeSources('core', ['cores_turn', 'pages', 'available_memory'])];
     compileProgram(program, 'data/feature-cache.cc', sources, ['-ljpeg', '-ldl', '-pthread']);
   });
   after(() => rm(folder, { recursive: true, force: true }));
@@ -187,6 +183,15 @@ describe('the feature cache', () => {
       assert.deepEqual([third.hits, third.entries], [12, 24]);
       assert.equal((await run('passes', directory, list, 1, 0, 'random')).hits, 12);
       assert.equal((await run('passes', directory, list, 2, 0, 'random')).hits, 0);
+    });
+
+    it('has a view an epoch of a centred crop of which a box is erased, or as many as it is told', async (t) => {
+      const directory = await temporaryDirectory(t);
+      for (const epoch of [0, 1]) assert.equal((await run('passes', directory, list, epoch, 0, 'erased')).hits, 0);
+      const other = await run('passes', directory, list, 0, 0, 'center');
+      assert.deepEqual([other.hits, other.entries], [0, 36]);
+      assert.equal((await run('passes', directory, list, 1, 0, 'erased')).hits, 12);
+      assert.equal((await run('passes', directory, list, 4, 2, 'erased')).hits, 12);
     });
 
     it('reads a file again that was changed', async (t) => {

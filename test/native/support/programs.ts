@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../../support/paths.js';
 
@@ -8,6 +9,13 @@ export const SANITIZED = ['-g', '-fsanitize=address,undefined', '-fno-sanitize-r
 /** Files of native/, without their ending. */
 export const nativeSources = (folder: string, names: readonly string[]): readonly string[] =>
   names.map((name) => join(projectRoot, 'native', folder, `${name}.cc`));
+
+/** All files of a folder of native/ and of the folders in it. */
+export function nativeFolder(folder: string): readonly string[] {
+  const path = join(projectRoot, 'native', folder);
+  const names = readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.cc'));
+  return names.map((name) => join(path, name));
+}
 
 /**
  * Compiles a program of test/native with what it tests of native/.

@@ -1,4 +1,4 @@
-#include "data/augment.h"
+#include "data/view/geometry.h"
 
 #include <algorithm>
 #include <cmath>
@@ -70,11 +70,27 @@ View centerView(const CropOptions& options, int width, int height) {
   return view;
 }
 
+bool happens(double probability, const Address& address, Purpose purpose) {
+  return probability > 0 &&
+         AddressedRandom(address.seed, address.epoch, address.index, purpose).uniform() < probability;
+}
+
 }  // namespace
 
 bool flipOf(const CropOptions& options, const Address& address) {
-  return options.flip > 0 &&
-         AddressedRandom(address.seed, address.epoch, address.index, Purpose::kFlip).uniform() < options.flip;
+  return happens(options.flip, address, Purpose::kFlip);
+}
+
+bool verticalFlipOf(const CropOptions& options, const Address& address) {
+  return happens(options.verticalFlip, address, Purpose::kVerticalFlip);
+}
+
+void flipRows(std::uint8_t* pixels, int size) {
+  const auto stride = static_cast<std::size_t>(size) * 3;
+  for (int top = 0, bottom = size - 1; top < bottom; ++top, --bottom) {
+    auto* const row = pixels + static_cast<std::size_t>(top) * stride;
+    std::swap_ranges(row, row + stride, pixels + static_cast<std::size_t>(bottom) * stride);
+  }
 }
 
 View viewOf(const CropOptions& options, int width, int height, const Address& address) {
