@@ -463,6 +463,14 @@ void Session::keepWeights() {
     for (const char* buffer : kRunning) keep(norm + buffer, model_->find(norm + buffer).tensor);
 }
 
+void Session::restoreWeights() {
+  const at::NoGradGuard noGrad;
+  if (kept_.empty()) throw Error("ERR_INTERNAL", "No weights were kept");
+  for (const auto& [name, kept] : kept_) at::Tensor(model_->find(name).tensor).copy_(kept);
+  kept_.clear();
+  countChange();
+}
+
 AtomicFile Session::stageKept(const std::string& path, const Metadata& metadata) {
   if (kept_.empty()) throw Error("ERR_INTERNAL", "No weights were kept");
   std::vector<model::TensorToStore> tensors;

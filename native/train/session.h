@@ -124,6 +124,8 @@ class Session {
 
   /// Copies what this session changes of the model, in the place of an earlier copy.
   void keepWeights();
+  /// Gives the model what keepWeights() copied, and lets go of the copy.
+  void restoreWeights();
   /// The model as it was at keepWeights(), whose copy is let go of.
   AtomicFile stageKept(const std::string& path, const Metadata& metadata);
 
