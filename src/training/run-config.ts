@@ -7,7 +7,7 @@ import type { HeadShape } from '../model/head-shape.js';
 import { type ResNet50, versions } from '../model/resnet50.js';
 import type { ModelDtype } from '../native/contract/model.js';
 import type { Note } from '../notes.js';
-import type { RunSettings } from './settings.js';
+import { type RunSettings, writtenSettings } from './settings.js';
 
 /** What `config.json` of a run directory holds: enough to repeat the run, and to continue it. */
 export interface RunConfig {
@@ -50,7 +50,7 @@ export async function describeRun(
   return {
     format: FORMAT,
     created: new Date().toISOString(),
-    settings: plainSettings(settings),
+    settings: plainSettings(writtenSettings(settings)),
     model: {
       classes,
       head: model.head,
