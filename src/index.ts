@@ -50,8 +50,9 @@ export type {
 export { Predictor, type PredictorQueue } from './inference/predictor.js';
 export type { PredictOptions, PredictorInput, PredictorOptions, StreamOptions } from './inference/predictor-options.js';
 export type { BestMetric } from './metrics/best.js';
+export type { ConfusionMatrix } from './metrics/confusion.js';
 export type { ClassResult } from './metrics/per-class.js';
-export type { Metrics } from './metrics/registry.js';
+export type { MetricName, Metrics } from './metrics/registry.js';
 export type { Device } from './model/device.js';
 export type { BatchNormPolicy, FreezePlan, FreezeRule } from './model/freeze.js';
 export type { HeadOptions } from './model/head.js';
@@ -102,6 +103,7 @@ export {
   schedules,
   type WarmupOptions,
 } from './optim/schedules.js';
+export { type EpochSummary, type RunStatus, type RunSummary, readRun } from './report/read-run.js';
 export type { EpochControl, GroupRate, OnEpoch } from './training/epoch-control.js';
 export type {
   AbortedEvent,
