@@ -57,8 +57,9 @@ export type { CrossEntropyOptions } from './losses/cross-entropy.js';
 export type { FocalOptions } from './losses/focal.js';
 export type { CommonLossOptions, LossName, LossSpec } from './losses/registry.js';
 export type { BestMetric } from './metrics/best.js';
+export type { ConfusionMatrix } from './metrics/confusion.js';
 export type { ClassResult } from './metrics/per-class.js';
-export type { Metrics } from './metrics/registry.js';
+export type { MetricName, Metrics } from './metrics/registry.js';
 export {
   ARCHITECTURE_NAMES,
   type ArchitectureName,
@@ -115,6 +116,7 @@ export {
   schedules,
   type WarmupOptions,
 } from './optim/schedules.js';
+export { type EpochSummary, type RunStatus, type RunSummary, readRun } from './report/read-run.js';
 export type { EpochControl, GroupRate, OnEpoch } from './training/epoch-control.js';
 export type {
   AbortedEvent,

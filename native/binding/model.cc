@@ -336,6 +336,8 @@ Napi::Value passObject(Napi::Env env, const Pass& pass) {
   object.Set("top5", static_cast<double>(pass.sums.top5));
   object.Set("indices", typedArray<Napi::Int32Array>(env, pass.indices));
   object.Set("predictions", typedArray<Napi::Int32Array>(env, pass.sums.predictions));
+  if (pass.sums.keepsProbabilities)
+    object.Set("probabilities", typedArray<Napi::Float32Array>(env, pass.sums.probabilities));
   object.Set("failures", toFailures(env, pass.failures));
   object.Set("exhausted", pass.exhausted);
   return object;
@@ -354,6 +356,8 @@ Napi::Value Model::evaluate(const Napi::CallbackInfo& info) {
     const auto compute = toCompute(options.Get("compute"), *model);
     auto& executor = executorOf(*model);
     const auto pass = std::make_shared<Pass>();
+    const auto probabilities = options.Get("probabilities");
+    pass->sums.keepsProbabilities = !probabilities.IsUndefined() && toBoolean(probabilities, "probabilities");
     return runUnits(info, executor, Priority::kTraining, toCancelFlag(info[1]),
                     [model, loader, maxBatches, pass, compute, feed = feed_, &executor](Answer& answer) {
                       auto taken = train::nextBatch(*loader, executor, *feed);

@@ -39,6 +39,7 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap> {
          InstanceMethod<&SessionWrap::gradients>("gradients"), InstanceMethod<&SessionWrap::apply>("apply"),
          InstanceMethod<&SessionWrap::drift>("drift"), InstanceMethod<&SessionWrap::save>("save"),
          InstanceMethod<&SessionWrap::keepWeights>("keepWeights"),
+         InstanceMethod<&SessionWrap::restoreWeights>("restoreWeights"),
          InstanceMethod<&SessionWrap::loadState>("loadState"), InstanceMethod<&SessionWrap::memory>("memory"),
          InstanceMethod<&SessionWrap::dispose>("dispose")});
   }
@@ -62,6 +63,7 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap> {
   Napi::Value apply(const Napi::CallbackInfo& info);
   Napi::Value drift(const Napi::CallbackInfo& info);
   Napi::Value keepWeights(const Napi::CallbackInfo& info);
+  Napi::Value restoreWeights(const Napi::CallbackInfo& info);
   Napi::Value save(const Napi::CallbackInfo& info);
   Napi::Value loadState(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
@@ -184,6 +186,15 @@ Napi::Value SessionWrap::keepWeights(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     return once(info, [](Session& session) -> Answer {
       session.copyBest();
+      return [](Napi::Env env) { return env.Undefined(); };
+    });
+  });
+}
+
+Napi::Value SessionWrap::restoreWeights(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    return once(info, [](Session& session) -> Answer {
+      session.restoreBest();
       return [](Napi::Env env) { return env.Undefined(); };
     });
   });

@@ -33,10 +33,18 @@ Error tooLargeLogits(const std::string& firstImage) {
                                      "checkpoint from before that came about, or train with a lower learning rate");
 }
 
-void append(const at::Tensor& predictions, std::vector<std::int32_t>& to) {
-  const auto narrow = predictions.to(at::TensorOptions().dtype(at::kInt).device(at::kCPU)).contiguous();
-  const auto* from = narrow.const_data_ptr<std::int32_t>();
-  to.insert(to.end(), from, from + narrow.numel());
+template <class Element>
+void append(const at::Tensor& values, std::vector<Element>& to) {
+  const auto own = at::TensorOptions().dtype(c10::CppTypeToScalarType<Element>::value).device(at::kCPU);
+  const auto read = values.to(own).contiguous();
+  const auto* from = read.template const_data_ptr<Element>();
+  to.insert(to.end(), from, from + read.numel());
+}
+
+/// What the model gives each class, float32 [n, classes]. In float64 until the end, so that likely classes differ
+/// from 1, and unlikely ones from 0, as long as a float32 can tell.
+at::Tensor probabilitiesOf(const at::Tensor& logits) {
+  return logits.to(at::kDouble).softmax(1).to(at::kFloat);
 }
 
 /// Keeps the first image of a pass whose logits are not finite, without a word from the device.
@@ -55,7 +63,8 @@ void keepBroken(const Evaluated& of, std::int64_t begin, UnreadBatches& unread) 
 }
 
 void leaveOnDevice(const Evaluated& of, const at::Tensor& target, const data::Batch& batch, int units,
-                   at::ScalarType compute, UnreadBatches& unread) {
+                   at::ScalarType compute, Evaluation& into) {
+  auto& unread = into.unread;
   const auto begin = static_cast<std::int64_t>(unread.images.indices.size());
   unread.units = units;
   unread.compute = compute;
@@ -65,6 +74,7 @@ void leaveOnDevice(const Evaluated& of, const at::Tensor& target, const data::Ba
                      predicted.eq(target).sum().to(at::kDouble), topKHits(of.logits, target, 5).to(at::kDouble)};
   unread.sums.push_back(at::stack(at::TensorList(sums)));
   unread.predictions.push_back(predicted.to(at::kInt));
+  if (into.keepsProbabilities) unread.probabilities.push_back(probabilitiesOf(of.logits));
   unread.begins.push_back(begin);
   unread.images.files = batch.files;
   unread.images.indices.insert(unread.images.indices.end(), batch.indices.begin(), batch.indices.end());
@@ -78,7 +88,7 @@ void evaluateBatch(model::Network& model, data::Batch& batch, at::ScalarType com
   const int units = batch.cache ? batch.cache->units() : 0;
   const auto [input, logits] = evaluated(model, batch, units, compute, feed);
   if (model::deviceKernels(model.device()))
-    return leaveOnDevice({input, logits}, target, batch, units, compute, into.unread);
+    return leaveOnDevice({input, logits}, target, batch, units, compute, into);
   if (const auto broken = model::rowsNotFinite(logits); !broken.empty()) {
     const auto row = broken.front();
     throw notFiniteError(model, {"The logits of " + imageName(batch, row), units, input.narrow(0, row, 1), compute});
@@ -91,6 +101,7 @@ void evaluateBatch(model::Network& model, data::Batch& batch, at::ScalarType com
   const auto predicted = logits.argmax(1);
   into.top1 += predicted.eq(target).sum().item<std::int64_t>();
   append(predicted, into.predictions);
+  if (into.keepsProbabilities) append(probabilitiesOf(logits), into.probabilities);
 }
 
 void finishEvaluation(const model::Network& model, Evaluation& into) {
@@ -114,6 +125,7 @@ void finishEvaluation(const model::Network& model, Evaluation& into) {
   }
   into.images += count;
   append(at::cat(unread.predictions), into.predictions);
+  if (!unread.probabilities.empty()) append(at::cat(unread.probabilities), into.probabilities);
 }
 
 }  // namespace resnet_torch::train

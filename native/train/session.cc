@@ -205,6 +205,14 @@ void Session::copyBest() {
   copyChanging(*model_, trainability_, weights_.best);
 }
 
+void Session::restoreBest() {
+  const at::NoGradGuard noGrad;
+  if (weights_.best.empty()) throw Error("ERR_INTERNAL", "The weights of the best epoch were not copied");
+  for (const auto& [name, best] : weights_.best.tensors()) at::Tensor(model_->find(name).tensor).copy_(best);
+  weights_.best.clear();
+  countChange();
+}
+
 AtomicFile Session::stageBest(const std::string& path, const Metadata& metadata) {
   if (weights_.best.empty()) throw Error("ERR_INTERNAL", "The weights of the best epoch were not copied");
   auto file = train::stageModel(*model_, weights_.best, path, metadata);

@@ -103,6 +103,8 @@ class Session {
   void loadState(const std::string& path, const std::vector<model::StoredTensor>& tensors);
   /// Copies what this session changes of the model, in the place of an earlier copy.
   void copyBest();
+  /// Gives the model what copyBest() copied, and frees the copy.
+  void restoreBest();
   /// The model as it was at copyBest(), whose copy is freed.
   AtomicFile stageBest(const std::string& path, const Metadata& metadata);
 

@@ -7,6 +7,7 @@ import { evalCommand } from './commands/eval.js';
 import { exportCommand } from './commands/export.js';
 import { inspectCommand } from './commands/inspect.js';
 import { predictCommand } from './commands/predict.js';
+import { reportCommand } from './commands/report.js';
 import { serveCommand } from './commands/serve.js';
 import { setupCommand } from './commands/setup.js';
 import { trainCommand } from './commands/train.js';
@@ -16,6 +17,7 @@ import { HELP_WIDTH } from './stored-help.js';
 const COMMANDS: CommandModule[] = [
   trainCommand,
   evalCommand,
+  reportCommand,
   predictCommand,
   serveCommand,
   exportCommand,
@@ -29,6 +31,7 @@ const COMMANDS: CommandModule[] = [
 /** What a command takes many of. */
 const MANY: Readonly<Record<string, readonly string[]>> = {
   predict: ['images'],
+  report: ['runs'],
   serve: ['runs', 'model', 'cors', 'allowedHosts', 'allowed-hosts'],
 };
 
@@ -52,7 +55,7 @@ export function parser(args: readonly string[]): Argv {
     .command(COMMANDS)
     .demandCommand(
       1,
-      'Name a command: train, eval, predict, serve, export, inspect, cache, doctor, setup or completion. `resnet-torch --help` lists them.',
+      'Name a command: train, eval, report, predict, serve, export, inspect, cache, doctor, setup or completion. `resnet-torch --help` lists them.',
     )
     .strict()
     .locale('en')

@@ -2,6 +2,7 @@ import { quoted } from '../data/quoted.js';
 import { type BestMetric, DEFAULT_BEST_METRIC, figureOf, titleOf } from '../metrics/best.js';
 import type { Metrics } from '../metrics/registry.js';
 import type { EpochEvent, ResultEvent, StartEvent, TrainingEvent } from '../training/events.js';
+import { shown } from './metric-text.js';
 import type { Output } from './output.js';
 import { grouped, percent, rate } from './table.js';
 import { tellNotes } from './tell-notes.js';
@@ -16,7 +17,8 @@ export function trainingTeller(output: Output): (event: TrainingEvent) => void {
   };
 }
 
-function showEvent(event: TrainingEvent, { bar, bestMetric, drift, notes }: TrainingView, output: Output): void {
+function showEvent(event: TrainingEvent, view: TrainingView, output: Output): void {
+  const { bar, bestMetric, notes } = view;
   switch (event.type) {
     case 'start':
       output.print(describeStart(event));
@@ -43,7 +45,7 @@ function showEvent(event: TrainingEvent, { bar, bestMetric, drift, notes }: Trai
       return;
     case 'result':
       output.endProgress();
-      output.print(describeResult(event, bestMetric, drift));
+      output.print(describeResult(event, view));
       tellNotes(notes, output);
       return;
     // Checkpoints are named by the result, and an error is printed as what the command ends with.
@@ -89,7 +91,7 @@ const COLUMNS = 80;
 function describeEpoch(event: EpochEvent, bestMetric: BestMetric): string {
   const { val, train } = event;
   const accuracy =
-    val.top5 === undefined ? `top-1 ${percent(val.top1)}` : `top-1/5 ${percent(val.top1)}/${percent(val.top5)}`;
+    val.top5 == null ? `top-1 ${percent(val.top1)}` : `top-1/5 ${percent(val.top1)}/${percent(val.top5)}`;
   return inColumns([
     `epoch ${event.epoch}/${event.epochs}`,
     `train ${figure(train.loss)}`,
@@ -102,10 +104,10 @@ function describeEpoch(event: EpochEvent, bestMetric: BestMetric): string {
   ]);
 }
 
-/** The share that the best epoch is chosen by, where it is none of those that are told anyway. */
+/** The figure that the best epoch is chosen by, where it is none of those that are told anyway. */
 function chosenBy(figures: Partial<Metrics>, bestMetric: BestMetric): readonly string[] {
   if (TOLD.includes(bestMetric)) return [];
-  return [`${titleOf(bestMetric)} ${percent(figureOf(bestMetric, figures) ?? Number.NaN)}`];
+  return [`${titleOf(bestMetric)} ${shown(bestMetric, figureOf(bestMetric, figures))}`];
 }
 
 /** Parts with two spaces between them, on a further line that is set in where a line would grow too long. */
@@ -150,9 +152,9 @@ function describeAborted(epoch: number, step: number, checkpoint: string | null)
   return `Stopped in epoch ${epoch}, after step ${step}${kept}.`;
 }
 
-function describeResult(event: ResultEvent, bestMetric: BestMetric, drift: EpochEvent['drift'] | null): string {
+function describeResult(event: ResultEvent, { bestMetric, patience, drift }: TrainingView): string {
   const { best } = event;
-  const fifth = best.top5 === undefined ? '' : `, top-5 ${percent(best.top5)}`;
+  const fifth = best.top5 == null ? '' : `, top-5 ${percent(best.top5)}`;
   const chosen = chosenBy(best, bestMetric).map((text) => `, ${text}`);
   const by = bestMetric === DEFAULT_BEST_METRIC ? '' : ` by ${titleOf(bestMetric)}`;
   const lines = [
@@ -160,6 +162,9 @@ function describeResult(event: ResultEvent, bestMetric: BestMetric, drift: Epoch
       `${event.seconds.toFixed(0)} s in all, ${event.imagesPerSecond.toFixed(1)} img/s`,
   ];
   if (drift !== null) lines.push(`Moved since the start: ${describeDrift(drift)}`);
+  if (event.stopped && patience !== undefined && event.epochs - best.epoch >= patience) {
+    lines.push(`Ended after epoch ${event.epochs}: ${patience} in a row were not better (--patience)`);
+  }
   if (event.skipped > 0) lines.push(`Files left out: ${event.skipped}`);
   if (event.out !== null) lines.push(`Results are in ${event.out}`);
   return lines.join('\n');

@@ -19,6 +19,8 @@ export interface TrainingView {
   readonly fills: boolean;
   /** What the best epoch is chosen by. */
   readonly bestMetric: BestMetric;
+  /** Epochs in a row without a better one that end the run. */
+  readonly patience: number | undefined;
   /** Of the last epoch. */
   readonly drift: EpochEvent['drift'] | null;
   /** Of the beginning and on the way, which may be far off the screen by the end. */
@@ -32,6 +34,7 @@ export const UNSEEN: TrainingView = {
   stepsPerEpoch: 0,
   fills: false,
   bestMetric: DEFAULT_BEST_METRIC,
+  patience: undefined,
   drift: null,
   notes: [],
   bar: null,
@@ -41,8 +44,15 @@ export const UNSEEN: TrainingView = {
 export function follow(view: TrainingView, event: TrainingEvent): TrainingView {
   switch (event.type) {
     case 'start': {
-      const { stepsPerEpoch, notes, cache, bestMetric } = event;
-      return { ...view, stepsPerEpoch, notes, bestMetric, fills: cache !== null && cache.found < cache.entries };
+      const { stepsPerEpoch, notes, cache, bestMetric, patience } = event;
+      return {
+        ...view,
+        stepsPerEpoch,
+        notes,
+        bestMetric,
+        patience,
+        fills: cache !== null && cache.found < cache.entries,
+      };
     }
     case 'step':
       return { ...view, bar: barOf(event, view) };

@@ -1,4 +1,4 @@
-import type { Metric } from './metric.js';
+import type { CountMetric } from './metric.js';
 
 export interface BalancedAccuracy {
   /**
@@ -14,6 +14,8 @@ export const balancedAccuracy = {
   key: 'balancedAccuracy',
   title: 'balanced accuracy',
   better: 'higher',
+  range: [0, 1],
+  shownAs: 'share',
   needs: ['classes'],
   of: ({ classes }) => {
     let recalls = 0;
@@ -25,4 +27,4 @@ export const balancedAccuracy = {
     }
     return seen === 0 ? 0 : recalls / seen;
   },
-} as const satisfies Metric<'balancedAccuracy', 'classes'>;
+} as const satisfies CountMetric<'balancedAccuracy', 'classes'>;

@@ -1,11 +1,10 @@
-import { invalidArgument, requireOneOf } from '../options.js';
-import type { Metric } from './metric.js';
-import { METRICS, type Metrics } from './registry.js';
+import { invalidArgument } from '../options.js';
+import { reasonAgainst, requireMetric } from './ask.js';
+import type { Metric, Population } from './metric.js';
+import { type MetricName, type Metrics, metricOf } from './registry.js';
 
 /** What the best epoch is chosen by. */
-export type BestMetric = (typeof METRICS)[number]['name'];
-
-export const BEST_METRICS: readonly BestMetric[] = METRICS.map(({ name }) => name);
+export type BestMetric = MetricName;
 
 export const DEFAULT_BEST_METRIC = 'top1' satisfies BestMetric;
 
@@ -17,16 +16,16 @@ type Figures = Partial<Metrics>;
  * than any, and no better than others of their kind, so that of equal epochs the first stays the best.
  */
 export function isBetter(a: Figures, b: Figures | null, by: BestMetric): boolean {
-  const { key, better } = rowOf(by);
-  if (!isComparable(a, key)) return false;
-  if (b === null || !isComparable(b, key)) return true;
-  const [own, other] = [a[key] ?? Number.NaN, b[key] ?? Number.NaN];
-  if (own !== other) return better === 'higher' ? own > other : own < other;
+  const row = metricOf(by);
+  if (!isComparable(a, row)) return false;
+  if (b === null || !isComparable(b, row)) return true;
+  const [own, other] = [figureIn(a, row), figureIn(b, row)];
+  if (own !== other) return row.better === 'higher' ? own > other : own < other;
   return (a.loss ?? Number.NaN) < (b.loss ?? Number.NaN);
 }
 
-function isComparable(figures: Figures, key: keyof Metrics): boolean {
-  return Number.isFinite(figures[key]) && Number.isFinite(figures.loss);
+function isComparable(figures: Figures, row: Metric): boolean {
+  return Number.isFinite(figureIn(figures, row)) && Number.isFinite(figures.loss);
 }
 
 /** Whether all figures are numbers that can be compared. */
@@ -35,28 +34,41 @@ export function areFinite(figures: Metrics): boolean {
 }
 
 /**
- * @param outputs of the model
- * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` for what is no metric, or says nothing of so few outputs
+ * Whether a run has gone on for long enough without a better epoch, as Keras' `EarlyStopping` counts it.
+ *
+ * @param patience epochs since the best, or null for never
  */
-export function requireBestMetric(value: unknown, outputs: number): BestMetric {
-  const name = requireOneOf(value ?? DEFAULT_BEST_METRIC, 'bestMetric', BEST_METRICS);
-  const none = { images: 0, lossSum: 0, top1: 0, top5: 0, outputs, classes: [] };
-  if (rowOf(name).of(none) !== undefined) return name;
-  throw invalidArgument(
-    `bestMetric (--best-metric) cannot be ${name}, which says nothing of ${outputs} classes. Choose another of ${BEST_METRICS.join(', ')}.`,
-  );
+export function isPatienceOver(
+  patience: number | null,
+  epochs: number,
+  best: { readonly epoch: number } | null,
+): boolean {
+  return patience !== null && best !== null && epochs - best.epoch >= patience;
+}
+
+/**
+ * @param of the validation images, as far as they are known
+ * @param outputs of the model, by name, where the images are known
+ * @throws ResnetTorchError `ERR_INVALID_ARGUMENT` for what is no metric, or says nothing of such images
+ */
+export function requireBestMetric(value: unknown, of: Population, outputs: readonly string[] = []): BestMetric {
+  const name = requireMetric(value ?? DEFAULT_BEST_METRIC, 'bestMetric');
+  const reason = reasonAgainst(name, of, outputs);
+  if (reason === undefined) return name;
+  throw invalidArgument(`bestMetric (--best-metric) cannot be ${name}: ${reason}.`);
 }
 
 /** What people read. */
 export function titleOf(by: BestMetric): string {
-  return rowOf(by).title;
+  return metricOf(by).title;
 }
 
 /** The figure that is compared. */
 export function figureOf(by: BestMetric, figures: Figures): number | undefined {
-  return figures[rowOf(by).key];
+  const value = figureIn(figures, metricOf(by));
+  return Number.isNaN(value) ? undefined : value;
 }
 
-function rowOf(by: BestMetric): Metric<keyof Metrics> {
-  return (METRICS as readonly Metric<keyof Metrics>[]).find(({ name }) => name === by) ?? METRICS[0];
+function figureIn(figures: Figures, { key }: Metric): number {
+  return (figures as Readonly<Record<string, number | null | undefined>>)[key] ?? Number.NaN;
 }

@@ -1,6 +1,7 @@
 import { openLoader } from '../data/loader.js';
 import { ResnetTorchError } from '../errors.js';
-import { type Counts, Tally, type Truth } from '../metrics/counts.js';
+import { type Evaluated, Tally, type Truth } from '../metrics/counts.js';
+import { needsScores } from '../metrics/registry.js';
 import type { ResNet } from '../model/network.js';
 import type { ImageFailure, NativeFileList, NativeImageCache, NativeLoader } from '../native/contract/data.js';
 import type { Compute } from '../native/contract/model.js';
@@ -220,8 +221,8 @@ export class EpochLoop {
   }
 
   /** Evaluates on the whole validation split; null when the gate closes before its end. */
-  async evaluate(): Promise<Counts | null> {
-    const { phases, gate, model, compute, truth } = this.#at;
+  async evaluate(): Promise<Evaluated | null> {
+    const { phases, gate, model, compute, truth, settings } = this.#at;
     const next = this.#progress.epoch + 1;
     if (next < epochsOf(phases)) {
       this.#trainLoader ??= this.#openTrain(next, 0);
@@ -229,7 +230,8 @@ export class EpochLoop {
     }
     this.#valLoader ??= this.#openVal();
     const loader = this.#valLoader;
-    const options = { loader, compute, maxBatches: EVALUATED_AT_ONCE };
+    const probabilities = needsScores(settings.bestMetric);
+    const options = { loader, compute, maxBatches: EVALUATED_AT_ONCE, probabilities };
     const tally = new Tally(truth);
     try {
       for (let exhausted = false; !exhausted; ) {
@@ -246,6 +248,6 @@ export class EpochLoop {
       loader.dispose();
       this.#valLoader = null;
     }
-    return tally.counts;
+    return tally;
   }
 }

@@ -48,6 +48,8 @@ export interface StartEvent {
   readonly lossScale: LossScale | null;
   /** What the best epoch is chosen by. */
   readonly bestMetric: BestMetric;
+  /** Epochs in a row without a better one that end the run, where that was asked for. */
+  readonly patience?: number;
   readonly optimizer: string;
   /** Numbers in the model's parameters, and how many of them train. */
   readonly parameters: number;
@@ -127,7 +129,10 @@ export interface EpochEvent {
     readonly top1: number;
     readonly images: number;
   };
-  /** Over the whole validation split after the epoch. The loss is cross-entropy without smoothing or weights, whatever is trained. */
+  /**
+   * Over the whole validation split after the epoch: what is always told, and what the best epoch is chosen by. The loss is
+   * cross-entropy without smoothing or weights, whatever is trained.
+   */
   readonly val: Metrics;
   /** ‖w − w₀‖ / ‖w₀‖ of the trainable parameters of each unit since training began. */
   readonly drift: Readonly<Record<UnitName, number>>;
@@ -235,7 +240,7 @@ export interface ResultEvent {
   readonly imagesPerSecond: number;
   /** The run directory, absolute, or null when nothing was written. */
   readonly out: string | null;
-  /** Whether a callback ended the run before its last epoch. */
+  /** Whether a callback, or `patience`, ended the run before its last epoch. */
   readonly stopped: boolean;
   /** Where the best epoch's weights are, or null when nothing was written. */
   readonly checkpoint: string | null;

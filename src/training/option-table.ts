@@ -3,7 +3,8 @@ import { type Augmentation, augmentationOf, checkAugmentPart } from '../data/tra
 import { AUGMENTATIONS } from '../data/transforms/policies.js';
 import { requireClassWeights } from '../losses/class-weights.js';
 import { DEFAULT_LOSS, LOSS_NAMES, lossOf } from '../losses/registry.js';
-import { BEST_METRICS, DEFAULT_BEST_METRIC } from '../metrics/best.js';
+import { KNOWN_METRICS, requireMetric } from '../metrics/ask.js';
+import { DEFAULT_BEST_METRIC } from '../metrics/best.js';
 import { ARCHITECTURE_NAMES, DEFAULT_ARCHITECTURE } from '../model/architecture.js';
 import { BATCH_NORM_POLICIES } from '../model/freeze.js';
 import { PRECISIONS } from '../model/precision.js';
@@ -91,9 +92,17 @@ export const OPTIONS = {
     group: 'run',
     part: 'settings',
     resume: 'kept',
-    type: choice(BEST_METRICS),
+    type: text(KNOWN_METRICS, requireMetric),
     default: DEFAULT_BEST_METRIC,
-    help: 'What the best epoch is chosen by, on the validation images',
+    help: 'What the best epoch is chosen by, on the validation images; such as loss, f1-macro, roc-auc or top3',
+  },
+  patience: {
+    group: 'run',
+    part: 'settings',
+    resume: 'kept',
+    type: whole({ min: 1, max: 1e6 }),
+    otherwise: 'none: all epochs are trained',
+    help: 'End the run once so many epochs in a row were not better than the best one',
   },
   loss: {
     group: 'run',

@@ -113,10 +113,15 @@ export interface TrainOptions extends StrategyOverrides {
    */
   readonly cacheViews?: number;
   /**
-   * What the best epoch, whose weights are kept, is chosen by: a figure of the validation images. Default `top1`. `top5` needs
-   * more than five classes.
+   * What the best epoch, whose weights are kept, is chosen by: a figure of the validation images, such as `loss`, `f1-macro`, `roc-auc`
+   * or `top3`. Default `top1`. A top-k needs more than k classes, those that set each class against the rest images of every class.
    */
   readonly bestMetric?: BestMetric;
+  /**
+   * Ends the run, with a result, once so many epochs in a row were not better than the best one by `bestMetric`, and gives
+   * the model the best epoch's weights; 1 or more. Default: all epochs are trained, and the model ends with the last one's weights.
+   */
+  readonly patience?: number;
   /**
    * What training makes small: a name, or plain data such as `{ name: 'focal', gamma: 1.5 }`. Default `cross-entropy`. Figures of
    * validation images are cross-entropy without smoothing or weights whatever it is, so that runs can be compared.

@@ -1,8 +1,10 @@
-import type { Dataset } from '../data/dataset.js';
+import type { Dataset, Split } from '../data/dataset.js';
 import { openLoader } from '../data/loader.js';
 import { viewSpec } from '../data/transforms/spec.js';
 import { ResnetTorchError } from '../errors.js';
 import { nativeLoss } from '../losses/registry.js';
+import { requireRoom } from '../metrics/ask.js';
+import { requireBestMetric } from '../metrics/best.js';
 import type { Truth } from '../metrics/counts.js';
 import type { ResNet } from '../model/network.js';
 import { computeOf } from '../model/precision.js';
@@ -87,6 +89,8 @@ export async function prepare(o: Preparation): Promise<Prepared> {
   }
   const settings = o.settings ?? settingsOfRun(config.settings);
   refuseSingleValues(settings, data.split('train').files.length);
+  const truth = data.truthFor('val', classes);
+  refuseBestMetric(settings, data.split('val'), truth, classes);
   const compute = computeOf(settings.precision);
   const stepsPerEpoch = countSteps(files.train, settings);
   const progress = resumedFrom?.progress ?? BEGINNING;
@@ -118,7 +122,7 @@ export async function prepare(o: Preparation): Promise<Prepared> {
     notes,
     files,
     images,
-    truth: data.truthFor('val', classes),
+    truth,
     imageCache,
     cachePlan: imageCache === null ? null : planImageCache(imageCache, data, settings),
     session,
@@ -147,6 +151,18 @@ function refuseSingleValues({ imageSize, batchSize, batchNormTraining }: RunSett
       'than 1 value per channel when training"). Train with --batch-size 2 or more (batchSize), a larger --image-size ' +
       '(imageSize), or with BatchNorm as it is, --batch-norm eval (batchNorm).',
   );
+}
+
+/** @throws ResnetTorchError `ERR_INVALID_ARGUMENT` where the validation images leave nothing to choose the best epoch by */
+function refuseBestMetric(
+  { bestMetric }: RunSettings,
+  { counts, files }: Pick<Split, 'counts' | 'files'>,
+  { classOfOutput }: Truth,
+  classes: readonly string[],
+): void {
+  const imagesOfOutputs = classOfOutput.map((label) => counts[label] ?? 0);
+  requireBestMetric(bestMetric, { outputs: classes.length, imagesOfOutputs }, classes);
+  requireRoom([bestMetric], files.length, classes.length);
 }
 
 /** A model that was made for a number of classes takes the data set's names. */

@@ -9,7 +9,7 @@ import type { ResNet } from '../model/network.js';
 import { versions } from '../model/versions.js';
 import type { ModelDtype } from '../native/contract/model.js';
 import type { Note } from '../notes.js';
-import type { RunSettings } from './settings.js';
+import { type RunSettings, writtenSettings } from './settings.js';
 
 /** What `config.json` of a run directory holds: enough to repeat the run, and to continue it. */
 export interface RunConfig {
@@ -54,7 +54,7 @@ export async function describeRun(
   return {
     format: FORMAT,
     created: new Date().toISOString(),
-    settings: plainSettings(settings),
+    settings: plainSettings(writtenSettings(settings)),
     model: {
       arch: model.arch,
       classes,

@@ -1,10 +1,11 @@
 import { MEAN, STD } from '../data/transforms/spec.js';
 import { ResnetTorchError } from '../errors.js';
 import { isError } from '../kinds.js';
-import { areFinite, isBetter } from '../metrics/best.js';
-import type { Counts } from '../metrics/counts.js';
-import { measure } from '../metrics/registry.js';
-import type { TransformMetadata } from '../model/weights/index.js';
+import { measureAsked } from '../metrics/ask.js';
+import { areFinite, isBetter, isPatienceOver } from '../metrics/best.js';
+import type { Evaluated } from '../metrics/counts.js';
+import { isAlwaysTold, type Metrics, measure } from '../metrics/registry.js';
+import { openTensors, type TransformMetadata } from '../model/weights/index.js';
 import { describe } from '../options.js';
 import { CheckpointWriter } from './checkpoint-writer.js';
 import { type Changes, ChangingControl, groupsWith, type OnEpoch } from './epoch-control.js';
@@ -37,6 +38,7 @@ export async function runEpochs(run: ReadyRun): Promise<ResultEvent> {
     // Told to stop when all was done, a run has ended as it should.
     if (!isOver(run, loop.progress)) return await abort(run, loop);
     await settle(run, loop);
+    await restoreBest(run, loop.progress);
     const result = resultEvent(run, loop.progress, performance.now() - started);
     await directory?.append([result]);
     return result;
@@ -59,8 +61,8 @@ class Aborted extends Error {}
 /** Carries what a callback threw, which may be any value. */
 class CallbackFailed extends Error {}
 
-function isOver({ settings }: ReadyRun, { epoch, changes }: Progress): boolean {
-  return epoch >= settings.epochs || changes.stopped;
+function isOver({ settings }: ReadyRun, { epoch, changes, best }: Progress): boolean {
+  return epoch >= settings.epochs || changes.stopped || isPatienceOver(settings.patience, epoch, best);
 }
 
 async function abort(run: ReadyRun, loop: EpochLoop): Promise<never> {
@@ -117,26 +119,26 @@ async function runEpoch(run: ReadyRun, loop: EpochLoop): Promise<void> {
   const { images, lossSum, top1, ms, waitMs } = loop.progress.sums;
   if (images === 0) throw unreadable('train');
   const started = performance.now();
-  const counts = await loop.evaluate();
-  if (counts === null) return;
-  if (counts.images === 0) throw unreadable('val');
+  const evaluated = await loop.evaluate();
+  if (evaluated === null) return;
+  if (evaluated.counts.images === 0) throw unreadable('val');
   const seconds = {
     train: ms / 1000,
     val: (performance.now() - started) / 1000,
     waiting: waitMs / 1000,
   };
-  await endEpoch(run, loop, measure({ images, lossSum, top1 }), counts, seconds);
+  await endEpoch(run, loop, measure({ images, lossSum, top1 }), evaluated, seconds);
 }
 
 async function endEpoch(
   run: ReadyRun,
   loop: EpochLoop,
   train: EpochEvent['train'],
-  counts: Counts,
+  evaluated: Evaluated,
   seconds: EpochEvent['seconds'],
 ): Promise<void> {
   const { progress, writer } = loop;
-  const val = measure(counts);
+  const val = await measureEpoch(run, evaluated);
   const epoch = progress.epoch + 1;
   if (!areFinite(val)) throw notFinite(run, epoch, val.loss, progress.best);
   const { images: _, ...figures } = val;
@@ -156,13 +158,45 @@ async function endEpoch(
     imagesPerSecond: perSecond(train.images, progress.sums.ms),
   };
   await run.emit([event]);
-  if (best) writer?.found(last, progress.step);
+  if (best) await keepBest(run, loop, last);
   const changes = await askCallback(run, loop, event);
   if (changes === null) return;
   loop.endEpoch({ last, best, changes });
   if (writer === null) return;
   if (writer.due || isOver(run, loop.progress)) await writer.begin(loop.progress);
   else await writer.keep();
+}
+
+/** What is always told, and what the best epoch is chosen by. */
+async function measureEpoch({ settings, classes }: ReadyRun, evaluated: Evaluated): Promise<Metrics> {
+  const { bestMetric } = settings;
+  const always = measure(evaluated.counts);
+  if (isAlwaysTold(bestMetric)) return always;
+  const { figures, notes } = await measureAsked([bestMetric], evaluated, classes);
+  const [note] = notes;
+  // Before training it said something: then images of a class were left out since.
+  if (note !== undefined)
+    throw new ResnetTorchError('ERR_DATASET', `The best epoch cannot be chosen: ${note.message}.`);
+  const { images, ...told } = always;
+  return { ...told, ...figures, images };
+}
+
+/** Without a directory to write them to, the best weights stay in memory where the model is to end with them. */
+async function keepBest(
+  { session, settings }: ReadyRun,
+  { writer, progress }: EpochLoop,
+  best: BestEpoch,
+): Promise<void> {
+  if (writer !== null) writer.found(best, progress.step);
+  else if (settings.patience !== null) await session.keepWeights();
+}
+
+/** With `patience` the model ends with the best weights, all files being written. */
+async function restoreBest({ model, session, settings, directory }: ReadyRun, { best, last }: Progress): Promise<void> {
+  if (settings.patience === null || best === null || best.epoch === last?.epoch) return;
+  if (directory === null) return session.restoreWeights();
+  const { path, tensors } = await openTensors(directory.best);
+  await model.handle.load(path, [...tensors.values()]);
 }
 
 /**
@@ -251,6 +285,7 @@ function startEvent(run: ReadyRun): StartEvent {
     precision: settings.precision,
     lossScale: settings.lossScale,
     bestMetric: settings.bestMetric,
+    ...(settings.patience !== null && { patience: settings.patience }),
     imageCache: run.cachePlan,
     optimizer: settings.optimizer.kind,
     parameters: sizeOf(sizes.keys()),

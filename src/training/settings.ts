@@ -134,7 +134,7 @@ export function resolveSettings(model: ResNet, options: TrainOptions): RunSettin
     resize: plain.resize ?? fittingResize(plain.imageSize, model),
     precision,
     lossScale: lossScaleOf(options.lossScale, precision),
-    bestMetric: requireBestMetric(plain.bestMetric, model.head.classes),
+    bestMetric: requireBestMetric(plain.bestMetric, { outputs: model.head.classes }),
     loss: lossOfOptions(options),
   };
   checkCacheSettings(settings);
@@ -148,6 +148,14 @@ function fittingResize(imageSize: number, { preprocessing }: ResNet): number {
 function tableSettings(options: TrainOptions): TableSettings {
   const values = Object.entries(checkedValues(options, SETTING_NAMES));
   return Object.fromEntries(values.map(([name, value]) => [name, value ?? null])) as unknown as TableSettings;
+}
+
+/** What `config.json` has: of settings that came later than the others those alone that were given, so that runs of several versions compare. */
+export function writtenSettings(settings: RunSettings): RunSettings {
+  const first: readonly string[] = WRITTEN_ORDER;
+  const later: readonly string[] = SETTING_NAMES.filter((name) => !first.includes(name));
+  const entries = Object.entries(settings).filter(([name, value]) => value !== null || !later.includes(name));
+  return Object.fromEntries(entries) as unknown as RunSettings;
 }
 
 /** The settings of a run that is continued: one of an earlier version has not written what came later, and had its default. */

@@ -104,6 +104,44 @@ describe('from images to labels', () => {
     assert.ok(Math.abs(Number(result?.loss) - best.loss) < 1e-4);
   });
 
+  it('evaluates by what is asked for, and writes what was taken for what', async (t) => {
+    const csv = join(folder, 'confusion.csv');
+    const asked = ['--metrics', 'f1-macro,roc-auc, top2', '--confusion', csv];
+    const [json, text] = [
+      await resnetTorch(['eval', run, data, ...asked, '--json', ...small]),
+      await resnetTorch(['eval', run, data, ...asked, ...small]),
+    ];
+    assert.equal(json.code, 0, json.stderr);
+    const [result] = jsonLines(json.stdout);
+    assert.ok(typeof result?.f1Macro === 'number' && typeof result.rocAuc === 'number');
+    assert.equal(result.top2, null, 'of two classes');
+    assert.deepEqual(codesOf(result), ['files-not-read', 'metric-says-nothing']);
+    const rows = result.perClass as readonly { name: string; images: number; recall: number; precision: number }[];
+    assert.deepEqual(
+      rows.map(({ name, images }) => [name, images]),
+      [
+        [CLASSES[0], 2],
+        [CLASSES[1], 3],
+      ],
+    );
+    const [heading, ...lines] = (await readFile(csv, 'utf8')).trimEnd().split('\r\n');
+    assert.equal(heading, ['class', ...CLASSES].join(','));
+    const counts = lines.map((line) => line.split(',').slice(1).map(Number));
+    assert.deepEqual(
+      counts.map((row, label) => (row[label] ?? 0) / row.reduce((a, b) => a + b)),
+      rows.map(({ recall }) => recall),
+    );
+    assert.match(text.stdout, /^class +images +precision +recall +F1\n/);
+    assert.match(text.stdout, /\nF1 \(macro\) \d+\.\d\d%\nROC AUC \d\.\d{4}\ntop-2 –\n$/);
+    assert.match(text.stderr, /top2 is left empty: .*2 classes/);
+    const wrong = await inProcess(t, ['eval', run, data, '--metrics', 'rocauc']);
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /--metrics cannot be "rocauc".*Did you mean roc-auc\?/);
+    const unknown = await inProcess(t, ['train', data, '--out', join(folder, 'x'), '--best-metric', 'f1', ...quick]);
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.stderr, /--best-metric cannot be "f1".*Did you mean f1-macro\?/);
+  });
+
   it('takes a list of images where it takes a folder', async () => {
     const list = join(folder, 'labels.csv');
     const images = [0, 1, 2].flatMap((i) =>

@@ -49,7 +49,9 @@ describe('strategyFromArguments', () => {
     const parts = { cropScale: [0.5, 1], colorJitter: { brightness: 0.4, hue: 0.1 }, randomErasing: 0.25 } as const;
     const strategy = strategyFromArguments({ strategy: 'full', ...parts });
     assert.deepEqual(strategy.augment, { policy: 'standard', ...parts });
-    const [first] = showPlan(planReport(strategy, { arch: 'resnet50', head: { classes: 2, hidden: [], dropout: 0 } })).split('\n');
+    const [first] = showPlan(
+      planReport(strategy, { arch: 'resnet50', head: { classes: 2, hidden: [], dropout: 0 } }),
+    ).split('\n');
     assert.match(
       first ?? '',
       /, augmentation standard, crop scale 0.5 to 1, colour jitter \(brightness 0.4, hue 0.1\), random erasing 0.25$/,
@@ -92,7 +94,8 @@ describe('planReport', () => {
     const run = { strategy: 'full', freeze, batchNorm, optimizer, schedule, augment, groups: [], ...known };
     const plan = runPlanReport(run as unknown as RunSettings, network);
     // A run of an earlier version has not written what came later.
-    assert.deepEqual(plan.settings, { ...known, lossScale: null, bestMetric: 'top1', cache: 'auto', cacheViews: null });
+    const unsaid = { lossScale: null, patience: null, cacheViews: null };
+    assert.deepEqual(plan.settings, { ...known, ...unsaid, bestMetric: 'top1', cache: 'auto' });
     assert.equal(
       showPlan(plan).split('\n')[1],
       'Settings: --epochs 3 --best-metric top1 --seed 7 --image-size 64 --resize 73 --skip-corrupt --batch-size 8 --precision fp32 --cache auto',

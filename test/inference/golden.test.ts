@@ -87,7 +87,7 @@ describe("PyTorch's figures for pictures in files", () => {
     assert.equal(result.top1, 1 / 4);
     assert.equal(result.top5, 3 / 4);
     assert.deepEqual(
-      result.perClass.map(({ name, images, top1 }) => [name, images, top1]),
+      result.perClass.map(({ name, images, recall }) => [name, images, recall]),
       [
         ['c1', 2, 0],
         ['c5', 1, 1],

@@ -81,9 +81,9 @@ describe('evaluate', () => {
         ['b', 6],
       ],
     );
-    const right = perClass.reduce((sum, row) => sum + row.top1 * row.images, 0);
+    const right = perClass.reduce((sum, row) => sum + row.recall * row.images, 0);
     assert.ok(Math.abs(right - top1 * images) < 1e-9);
-    assert.equal(balancedAccuracy, perClass.reduce((sum, row) => sum + row.top1, 0) / perClass.length);
+    assert.equal(balancedAccuracy, perClass.reduce((sum, row) => sum + row.recall, 0) / perClass.length);
   });
 
   it('reports progress up to all images', async () => {

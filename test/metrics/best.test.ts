@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { BEST_METRICS, isBetter, requireBestMetric } from '../../src/metrics/best.js';
+import { isBetter, isPatienceOver, requireBestMetric } from '../../src/metrics/best.js';
+import { METRIC_NAMES, type MetricName, metricOf } from '../../src/metrics/registry.js';
 
-const NOT_FINITE = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+const NOT_FINITE = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, null];
+
+const BEST_METRICS: readonly MetricName[] = [...METRIC_NAMES, 'top3'];
+
+/** Every figure with one value, and a loss. */
+const all = (value: number, loss: number): Record<string, number> & { loss: number } => ({
+  ...Object.fromEntries(BEST_METRICS.map((name) => [metricOf(name).key, value])),
+  loss,
+});
 
 describe('the best epoch', () => {
   it('is the one with the highest top-1, then the lowest loss, then the first', () => {
@@ -21,9 +30,9 @@ describe('the best epoch', () => {
 
   it('never has a figure that is not finite, whatever it is chosen by', () => {
     for (const by of BEST_METRICS) {
-      const good = { top1: 0.5, top5: 0.5, balancedAccuracy: 0.5, loss: 1 };
+      const good = all(0.5, 1);
       for (const lost of NOT_FINITE) {
-        for (const key of new Set(['loss', by === 'balanced-accuracy' ? 'balancedAccuracy' : by])) {
+        for (const key of new Set(['loss', metricOf(by).key])) {
           const bad = { ...good, [key]: lost };
           assert.ok(!isBetter(bad, null, by), `${by}: ${key} ${lost} is no epoch to begin with`);
           assert.ok(!isBetter(bad, good, by));
@@ -37,21 +46,46 @@ describe('the best epoch', () => {
   it('is a total order: of any two that differ in what counts, one is better', () => {
     const values = [0, 0.25, 0.5, 1];
     for (const by of BEST_METRICS) {
-      const epochs = values.flatMap((a) => values.map((b) => ({ top1: a, top5: a, balancedAccuracy: a, loss: b })));
+      const { key } = metricOf(by);
+      const epochs = values.flatMap((a) => values.map((b) => all(a, b)));
       for (const a of epochs) {
         for (const b of epochs) {
-          const isSame = a.loss === b.loss && (by === 'loss' || a.top1 === b.top1);
+          const isSame = a.loss === b.loss && (by === 'loss' || a[key] === b[key]);
           assert.equal(Number(isBetter(a, b, by)) + Number(isBetter(b, a, by)), isSame ? 0 : 1, by);
         }
       }
     }
   });
 
+  it('has more of what is good, and less of what is not', () => {
+    for (const by of BEST_METRICS) {
+      const isLower = ['loss', 'log-loss', 'brier', 'ece'].includes(by);
+      assert.equal(isBetter(all(0.6, by === 'loss' ? 0.6 : 1), all(0.5, by === 'loss' ? 0.5 : 1), by), !isLower, by);
+    }
+  });
+
   it('cannot be chosen by what is not told', () => {
-    assert.equal(requireBestMetric(undefined, 2), 'top1');
-    assert.equal(requireBestMetric('top5', 6), 'top5');
+    assert.equal(requireBestMetric(undefined, { outputs: 2 }), 'top1');
+    assert.equal(requireBestMetric('top5', { outputs: 6 }), 'top5');
+    assert.equal(requireBestMetric('roc-auc', { outputs: 2 }), 'roc-auc');
     const refused = (message: RegExp) => ({ code: 'ERR_INVALID_ARGUMENT', message });
-    assert.throws(() => requireBestMetric('top5', 5), refused(/top5.*5 classes/));
-    assert.throws(() => requireBestMetric('balancedAccuracy', 2), refused(/Did you mean balanced-accuracy\?/));
+    assert.throws(() => requireBestMetric('top5', { outputs: 5 }), refused(/top5.*5 classes/));
+    assert.throws(() => requireBestMetric('top7', { outputs: 7 }), refused(/--best-metric.*top7.*7 classes/));
+    assert.throws(
+      () => requireBestMetric('balancedAccuracy', { outputs: 2 }),
+      refused(/Did you mean balanced-accuracy\?/),
+    );
+    const lacking = { outputs: 2, imagesOfOutputs: [4, 0] };
+    assert.throws(() => requireBestMetric('roc-auc', lacking, ['a', 'b']), refused(/roc-auc.*no image of b/));
+    assert.equal(requireBestMetric('f1-macro', lacking, ['a', 'b']), 'f1-macro');
+  });
+
+  it('ends a run once it lies far enough back', () => {
+    assert.equal(isPatienceOver(null, 99, { epoch: 1 }), false);
+    assert.equal(isPatienceOver(2, 0, null), false);
+    assert.deepEqual(
+      [1, 2, 3, 4].map((epochs) => isPatienceOver(2, epochs, { epoch: 1 })),
+      [false, false, true, true],
+    );
   });
 });

@@ -88,7 +88,7 @@ describe('metrics', () => {
   it('tell each class, by what its images are and not by what they are taken for', () => {
     const rows = perClass(['a', 'b', 'c', 'd', 'e', 'f', 'g'], counted().classes);
     assert.deepEqual(
-      rows.map(({ images, top1 }) => [images, top1]),
+      rows.map(({ images, recall }) => [images, recall]),
       [
         [3, 1 / 3],
         [1, 1],
@@ -106,11 +106,12 @@ describe('metrics', () => {
     const tally = new Tally({ labelOf: (index) => [0, 1, 1][index] ?? -1, classes: 2, classOfOutput: [-1, 1, 0] });
     tally.add({ images: 2, lossSum: 1, top1: 1, top5: 2, indices: [2, 0], predictions: [1, 0] });
     tally.add({ images: 1, lossSum: 1, top1: 0, top5: 1, indices: [1], predictions: [2] });
-    const { images, lossSum, top1, top5, outputs, classes } = tally.counts;
+    const { images, lossSum, top1, top5, outputs, classes, strays, imagesOfOutputs } = tally.counts;
+    assert.deepEqual([strays, imagesOfOutputs], [[1], [0, 2, 1]]);
     assert.deepEqual([images, lossSum, top1, top5, outputs], [3, 2, 1, 3, 3]);
     assert.deepEqual(classes, [
-      { images: 1, correct: 0 },
-      { images: 2, correct: 1 },
+      { images: 1, correct: 0, predicted: 1 },
+      { images: 2, correct: 1, predicted: 1 },
     ]);
   });
 });

@@ -177,6 +177,51 @@ test('evaluation counts a label among five where it ranks fifth, and not where i
   model.dispose();
 });
 
+test('evaluation answers probabilities where they are asked for, in float64 until the end', async (t) => {
+  const folder = await writeFolders(await temporaryDirectory(t), { a: 5 });
+  const model = newModel({ classes: 4 });
+  await fill(model, 'fc.weight', 0);
+  const logits = [0, 17, 40, 17.5];
+  await model.write('fc.bias', Float32Array.from(logits));
+  const paths = Array.from({ length: 5 }, (_, i) => join(folder, 'a', `${i}.jpg`));
+  const crop = { kind: 'center', size: 32, resize: 32, scale: [0.08, 1], ratio: [3 / 4, 4 / 3], flip: 0 } as const;
+  const files = new (native().FileList)(paths, new Int32Array(5));
+  const evaluated = async (asked: { readonly probabilities?: boolean }) => {
+    const loader = openLoader({ files, crop, batchSize: 2, epoch: 0, seed: 0, training: false });
+    const parts = [];
+    // Two batches a call, so that one call has several and there are several calls.
+    for (const maxBatches of [2, 2])
+      parts.push(await model.evaluate({ loader, compute: 'dtype', maxBatches, ...asked }));
+    loader.dispose();
+    return parts.map(({ probabilities }) => probabilities);
+  };
+  const powers = logits.map((value) => Math.exp(value - 40));
+  const row = powers.map((power) => power / powers.reduce((a, b) => a + b));
+  const expected = Float32Array.from(Array.from({ length: 5 }, () => row).flat());
+  const [four, one] = await evaluated({ probabilities: true });
+  assert.deepEqual([...(four ?? []), ...(one ?? [])], [...expected]);
+  assert.equal(one?.length, 4);
+  for (const asked of [{}, { probabilities: false }]) assert.deepEqual(await evaluated(asked), [undefined, undefined]);
+  model.dispose();
+});
+
+test('a session gives back the weights that it kept, buffers too, and the compiled network follows', async () => {
+  const model = newModel();
+  const session = newSession(model, TRAINED, { batchNormTraining: NORMS });
+  const answer = () => model.forward(IMAGES, SHAPE, { output: 'logits', compute: 'dtype' });
+  await assert.rejects(session.restoreWeights(), fails('ERR_INTERNAL', /No weights were kept/));
+  await session.step(IMAGES, SHAPE, LABELS, rates(1e-2));
+  const [before, expected] = [await valuesOf(model), await answer()];
+  await session.keepWeights();
+  await session.step(IMAGES, SHAPE, LABELS, rates(1e-2));
+  assert.notDeepEqual(await answer(), expected);
+  await session.restoreWeights();
+  assert.deepEqual(differing(before, await valuesOf(model)), []);
+  assert.deepEqual(await answer(), expected);
+  session.dispose();
+  model.dispose();
+});
+
 describe('a session that is disposed of while it works', () => {
   const open = (model: NativeModel) => newSession(model, ['fc.weight']);
 

@@ -264,9 +264,11 @@ describe('train', () => {
       const { evaluate: evaluateOf } = EpochLoop.prototype;
       let evaluated = 0;
       t.mock.method(EpochLoop.prototype, 'evaluate', async function (this: EpochLoop) {
-        const sums = await evaluateOf.call(this);
+        const done = await evaluateOf.call(this);
+        if (done === null || evaluated++ < before) return done;
         // With all of them told rightly, a comparison by top-1 alone would call it the best.
-        return sums === null || evaluated++ < before ? sums : { ...sums, top1: sums.images, lossSum: Number.NaN };
+        const counts = { ...done.counts, top1: done.counts.images, lossSum: Number.NaN };
+        return { counts, scores: done.scores };
       });
       const out = join(await temporaryDirectory(t), 'lost');
       const run = train(model, data, { ...tinyOptions, freeze: 'backbone', cache: 'off', epochs: 3, out });
@@ -287,17 +289,18 @@ describe('train', () => {
       { top1: 5, lossSum: 4, classes: [4, 1] },
       { top1: 6, lossSum: 8, classes: [4, 2] },
     ].map(({ classes, ...sums }) => {
-      const counts = classes.map((correct, label) => ({ images: label === 0 ? 8 : 2, correct }));
-      return { images: 10, top5: 10, outputs: 3, ...sums, classes: counts };
+      const counts = classes.map((correct, label) => ({ images: label === 0 ? 8 : 2, correct, predicted: 5 }));
+      return { images: 10, top5: 10, outputs: 3, ...sums, classes: counts, strays: [], imagesOfOutputs: [8, 2, 0] };
     });
     for (const [bestMetric, expected] of [
       [undefined, 1],
       ['top1', 1],
       ['loss', 2],
       ['balanced-accuracy', 3],
+      ['recall-macro', 3],
     ] as const) {
       let evaluated = 0;
-      const { mock } = t.mock.method(EpochLoop.prototype, 'evaluate', async () => epochs[evaluated++]);
+      const { mock } = t.mock.method(EpochLoop.prototype, 'evaluate', async () => ({ counts: epochs[evaluated++] }));
       using model = await tinyModel();
       const options = { ...tinyOptions, freeze: 'backbone', cache: 'off', epochs: 3 } as const;
       const events = await collect(train(model, data, { ...options, ...(bestMetric && { bestMetric }) }));
@@ -309,6 +312,72 @@ describe('train', () => {
     using model = await tinyModel();
     const options = { ...tinyOptions, bestMetric: 'top5' } as const;
     assert.throws(() => train(model, data, options), { code: 'ERR_INVALID_ARGUMENT', message: /top5.*3 classes/ });
+  });
+
+  it('chooses the best epoch by probabilities, which are those of evaluate()', async (t) => {
+    const data = await tinyData(t);
+    const { evaluate: evaluateOf } = EpochLoop.prototype;
+    const scored: number[] = [];
+    t.mock.method(EpochLoop.prototype, 'evaluate', async function (this: EpochLoop) {
+      const done = await evaluateOf.call(this);
+      scored.push(done?.scores.parts.reduce((sum, { labels }) => sum + labels.length, 0) ?? -1);
+      return done;
+    });
+    for (const bestMetric of ['roc-auc', 'top2', 'f1-macro'] as const) {
+      using model = await tinyModel();
+      const events = await collect(train(model, data, { ...tinyOptions, epochs: 1, bestMetric }));
+      const [epoch, result] = [events.find(({ type }) => type === 'epoch'), events.at(-1)];
+      assert.ok(epoch?.type === 'epoch' && result?.type === 'result');
+      const { imageSize, resize, batchSize, precision } = tinyOptions;
+      const input = { imageSize, resize, batchSize, precision };
+      const { perClass: _, split: __, ...figures } = await evaluate(model, data, { ...input, metrics: [bestMetric] });
+      assert.deepEqual(epoch.val, figures);
+      const { images: ___, ...kept } = figures;
+      assert.deepEqual(result.best, { epoch: 1, ...kept });
+    }
+    assert.deepEqual(scored, [6, 6, 0], 'probabilities are computed where they are needed, and nowhere else');
+  });
+
+  for (const kept of ['memory', 'the run directory']) {
+    it(`ends by patience, with the best weights, from ${kept}`, async (t) => {
+      const data = await tinyData(t);
+      using model = await tinyModel();
+      const { evaluate: evaluateOf } = EpochLoop.prototype;
+      const losses = [2, 1, 3, 4, 0.5];
+      const weights: Awaited<ReturnType<typeof weightsOf>>[] = [];
+      t.mock.method(EpochLoop.prototype, 'evaluate', async function (this: EpochLoop) {
+        const done = await evaluateOf.call(this);
+        weights.push(await weightsOf(model));
+        if (done === null) return done;
+        const counts = { ...done.counts, lossSum: (losses[weights.length - 1] ?? 0) * done.counts.images };
+        return { counts, scores: done.scores };
+      });
+      const out = kept === 'memory' ? {} : { out: join(await temporaryDirectory(t), 'run') };
+      const options = { ...tinyOptions, ...out, epochs: 9, bestMetric: 'loss', patience: 2 } as const;
+      const events = await collect(train(model, data, options));
+      const [start, result] = [events[0], events.at(-1)];
+      assert.ok(start?.type === 'start' && result?.type === 'result');
+      assert.deepEqual([start.patience, result.epochs, result.stopped], [2, 4, true]);
+      assert.deepEqual([result.best.epoch, result.last.epoch], [2, 4]);
+      const ended = await weightsOf(model);
+      assert.deepEqual(
+        weights.map((each) => differences(each, ended).length > 0),
+        [true, false, true, true],
+      );
+    });
+  }
+
+  it('refuses before training what the best epoch cannot be chosen by', async (t) => {
+    const folder = await tinyFolder(t);
+    await rm(join(folder, 'val', 'class 1'), { recursive: true });
+    using data = await openDataset(folder);
+    using model = await tinyModel();
+    const run = train(model, data, { ...tinyOptions, bestMetric: 'average-precision' });
+    const message = /--best-metric.*average-precision.*no image of class 1/;
+    await assert.rejects(run.result, { code: 'ERR_INVALID_ARGUMENT', message });
+    const unknown = { ...tinyOptions, bestMetric: 'f1' } as unknown as typeof tinyOptions;
+    assert.throws(() => train(model, data, unknown), { code: 'ERR_INVALID_ARGUMENT', message: /f1-macro\?/ });
+    assert.throws(() => train(model, data, { ...tinyOptions, patience: 0 }), { message: /patience/ });
   });
 
   it('leaves out files that break while they are decoded, or stops with an error event', async (t) => {

@@ -1,12 +1,14 @@
 import type { ArgumentsCamelCase, Argv, CommandModule, InferredOptionTypes } from 'yargs';
+import { writeFileAtomic } from '../../files.js';
+import { KNOWN_METRICS, requireMetric } from '../../metrics/ask.js';
 import { number } from '../../option-text.js';
 import { OPTIONS } from '../../training/option-table.js';
+import { confusionCsv, describeEvaluation } from '../evaluation-output.js';
 import { given } from '../given.js';
 import { interruptible } from '../interrupt.js';
 import { LeftOut } from '../left-out.js';
 import { type InferenceArguments, inferenceOptions, jsonOption, modelArgument, withRanges } from '../options.js';
 import { createOutput } from '../output.js';
-import { percent, table } from '../table.js';
 import { tellNotes } from '../tell-notes.js';
 
 const options = {
@@ -25,6 +27,17 @@ const options = {
     requiresArg: true,
     description: 'The seed of the run whose --val-split this is; default 0',
     coerce: number('seed', OPTIONS.seed.type.range),
+  },
+  metrics: {
+    type: 'string',
+    requiresArg: true,
+    description: `Figures beside those that are always told, with commas between them: ${KNOWN_METRICS}`,
+    coerce: (given: string) => given.split(',').map((name) => requireMetric(name.trim(), '--metrics')),
+  },
+  confusion: {
+    type: 'string',
+    requiresArg: true,
+    description: 'Write what each class was taken for to this CSV file, a row a class, a column an answer',
   },
   ...jsonOption,
 } as const;
@@ -49,8 +62,10 @@ export const evalCommand: CommandModule<object, EvalArguments> = {
       .example('$0 eval runs/bees data/bees', "a run's best checkpoint on val/")
       .example(
         '$0 eval runs/bees data/bees --split train --json',
-        '{ loss, top1, top5, balancedAccuracy, images, notes }',
+        '{ loss, top1, top5, balancedAccuracy, images, perClass, notes }',
       )
+      .example('$0 eval runs/bees data/bees --metrics f1-macro,roc-auc,ece,top3', 'more figures')
+      .example('$0 eval runs/bees data/bees --confusion confusion.csv', 'what was taken for what')
       .example('$0 eval resnet50.pth photos --classes names.txt', 'a weights file, its outputs named one a line')
       .epilogue('Labels are matched by class name, never by position.') as Argv<EvalArguments>,
   handler: (args) => interruptible((signal) => evaluateModel(args, signal)),
@@ -93,23 +108,24 @@ async function evaluateModel(args: ArgumentsCamelCase<EvalArguments>, signal: Ab
       precision: args.precision,
       workers: args.workers,
       skipCorrupt: args.skipCorrupt,
+      metrics: args.metrics,
+      confusion: args.confusion !== undefined,
       signal,
       onSkipped: (path: string, message: string) => leftOut.add(path, message),
       onProgress: (done: number, total: number) => output.progress('evaluate', done, total),
     }),
   );
   output.endProgress();
-  const { split, perClass, ...metrics } = result;
-  const { top1, top5, balancedAccuracy, loss, images } = metrics;
+  if (args.confusion !== undefined && result.confusion !== undefined) {
+    await writeFileAtomic(args.confusion, confusionCsv(result.confusion));
+  }
+  const notes = [...data.notes, ...loaded.notes, ...(result.notes ?? []), ...leftOut.notes()];
   if (args.json === true) {
-    output.json({ ...metrics, notes: [...data.notes, ...loaded.notes, ...leftOut.notes()] });
+    const { split: _, confusion: __, ...told } = result;
+    output.json({ ...told, notes });
     return;
   }
-  const rows = perClass.map((row) => [row.name, String(row.images), row.images === 0 ? '–' : percent(row.top1)]);
-  output.print(table(['class', 'images', 'top-1'], rows, ['left', 'right', 'right']));
-  const fifth = top5 === undefined ? '' : `, top-5 ${percent(top5)}`;
-  output.print(
-    `\n${images} images (${split}): top-1 ${percent(top1)}${fifth}, balanced accuracy ${percent(balancedAccuracy)}, loss ${loss.toFixed(4)}`,
-  );
+  tellNotes(result.notes ?? [], output);
+  output.print(describeEvaluation(result, args.metrics ?? []));
   if (leftOut.count > 0) output.print(`Files left out: ${leftOut.count}`);
 }

@@ -17,6 +17,12 @@ export interface NativeInfo {
   readonly cudaDevices: number;
 }
 
+/**
+ * `dtype`: arithmetic in the model's own dtype. `bf16`, `fp16`: bfloat16 or float16 arithmetic over float32 weights;
+ * `fp16` on CUDA devices alone.
+ */
+export type Compute = 'dtype' | 'bf16' | 'fp16';
+
 /** Compute capability of a CUDA device: `[8, 6]`. */
 export type ComputeCapability = readonly [major: number, minor: number];
 

@@ -1,17 +1,13 @@
 /** A model: its tensors, its forward pass, its evaluation. */
 
 import type { HeadShape } from '../../model/head-shape.js';
-import type { ImageFailure, NativeLoader } from './data.js';
-import type { NativeCancelToken, NativeDevice } from './device.js';
+import type { Compute, NativeCancelToken, NativeDevice } from './device.js';
+import type { NativeEvaluateOptions, NativeEvaluation } from './evaluation.js';
 
 /** The dtype in which a model's weights are kept and, unless `compute` says otherwise, computed. */
 export type ModelDtype = 'float32' | 'float64';
 
-/**
- * `dtype`: arithmetic in the model's own dtype. `bf16`, `fp16`: bfloat16 or float16 arithmetic over float32 weights;
- * `fp16` on CUDA devices alone.
- */
-export type Compute = 'dtype' | 'bf16' | 'fp16';
+export type { Compute } from './device.js';
 
 /** A dtype as safetensors names it. */
 export type StoredDtype = 'F64' | 'F32' | 'F16' | 'BF16' | 'I64' | 'I32' | 'I16' | 'I8' | 'U8' | 'BOOL';
@@ -48,29 +44,6 @@ export interface NativeModelOptions extends HeadShape {
 
 /** Floats of the model's own dtype. */
 export type Floats = Float32Array | Float64Array;
-
-export interface NativeEvaluateOptions {
-  readonly loader: NativeLoader;
-  readonly compute: Compute;
-  /** Stop after so many batches; the loader keeps its place. */
-  readonly maxBatches: number;
-}
-
-/** Sums over the batches of one call; add them up over calls. */
-export interface NativeEvaluation {
-  readonly batches: number;
-  readonly images: number;
-  readonly lossSum: number;
-  readonly top1: number;
-  /** Images whose label is among the five likeliest; equals `images` where there are at most five classes. */
-  readonly top5: number;
-  /** Data set indices of the images seen, and the class predicted for each. */
-  readonly indices: Int32Array;
-  readonly predictions: Int32Array;
-  readonly failures: readonly ImageFailure[];
-  /** `true` when the loader has no further batch. */
-  readonly exhausted: boolean;
-}
 
 /** A network of torchvision's ResNet family with its names. Every method but `dispose` is refused with `ERR_DISPOSED` after `dispose`. */
 export interface NativeModel {

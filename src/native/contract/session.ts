@@ -131,6 +131,8 @@ export interface NativeSession {
   drift(): Promise<Float64Array>;
   /** Copies what the session changes of the model, in the place of an earlier copy. */
   keepWeights(): Promise<void>;
+  /** Gives the model what `keepWeights` copied, and lets go of the copy. */
+  restoreWeights(): Promise<void>;
   /**
    * Writes safetensors files, each atomically and in this order. What they hold is taken at once, before any step that is
    * asked for after this call; steps go on while the disk writes.

@@ -208,6 +208,7 @@ void evaluationInOneRead() {
     net->setChanged(0);
     train::Feed feed(at::kCPU, 3);
     auto& into = sums[device ? 1 : 0];
+    into.keepsProbabilities = true;
     for (int number = 0; number < 3; ++number) {
       // What compiling waits for is behind the first.
       if (number == 1) hostReads = 0;
@@ -223,6 +224,9 @@ void evaluationInOneRead() {
   at::removeCallback(handle);
   expect(sums[1].predictions == sums[0].predictions && sums[1].top1 == sums[0].top1 && sums[1].top5 == sums[0].top5,
          "predictions and counts");
+  expect(sums[0].probabilities.size() == 11 * 5 && sums[1].probabilities.size() == 11 * 5, "probabilities of all");
+  for (std::size_t i = 0; i < sums[0].probabilities.size(); ++i)
+    expect(std::abs(sums[1].probabilities[i] - sums[0].probabilities[i]) < 1e-5f, "probabilities");
   expect(sums[0].top5 == 11 && sums[0].top1 < 11, "the counts of five classes");
   expect(std::abs(sums[1].lossSum - sums[0].lossSum) < 1e-5 * sums[0].lossSum, "the sum of losses");
 }
