@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "model/units.h"
+#include "model/architecture.h"
 
 namespace resnet_torch::train {
 
