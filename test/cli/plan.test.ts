@@ -94,7 +94,7 @@ describe('planReport', () => {
     const run = { strategy: 'full', freeze, batchNorm, optimizer, schedule, augment, groups: [], ...known };
     const plan = runPlanReport(run as unknown as RunSettings, network);
     // A run of an earlier version has not written what came later.
-    const unsaid = { lossScale: null, patience: null, cacheViews: null };
+    const unsaid = { clipNorm: null, lossScale: null, patience: null, cacheViews: null };
     assert.deepEqual(plan.settings, { ...known, ...unsaid, bestMetric: 'top1', cache: 'auto' });
     assert.equal(
       showPlan(plan).split('\n')[1],

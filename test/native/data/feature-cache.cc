@@ -149,7 +149,7 @@ void passes(const char* directory, const char* list, std::uint64_t epoch, std::i
     if (expected.has_value() != batch.has_value()) fail("passes of different lengths");
     if (!batch) break;
     const auto count = static_cast<std::size_t>(batch->count);
-    if (batch->indices != expected->indices || batch->labels != expected->labels ||
+    if (batch->indices != expected->indices || batch->targets.indices != expected->targets.indices ||
         batch->failures.size() != expected->failures.size())
       fail("batches of different images");
     if (batch->cache != cache || batch->keys.size() != count || batch->features.size() != count * kBytes ||
