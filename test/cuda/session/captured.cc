@@ -263,8 +263,8 @@ void narrowCopies() {
     const double rate = 1e-2;
     const auto before = copies[0].copy.clone();
     for (int i = 0; i < 4; ++i) {
-      for (const auto& slot : optimizer.slots()) slot.gradient.normal_();
-      if (i == 2) optimizer.slots()[0].gradient.view(-1)[7].fill_(INFINITY);
+      for (const auto& place : optimizer.places()) place.gradient.normal_();
+      if (i == 2) optimizer.places()[0].gradient.view(-1)[7].fill_(INFINITY);
       const auto weight = copies[0].weight.detach().clone();
       step->begin({&rate, 1});
       step->prepare(/*withLoss=*/false);
