@@ -12,7 +12,7 @@ import type { CountMetric, Metric } from './metric.js';
 import { type PrecisionMetrics, precision } from './precision.js';
 import { type RecallMetrics, recall } from './recall.js';
 import { type RocAuc, rocAuc, rocAucWeighted } from './roc-auc.js';
-import { kOf, type TopK, type TopKName, topK } from './top-k.js';
+import { kOf, type TopK, topK } from './top-k.js';
 import { type Top1, top1 } from './top1.js';
 import { type Top5, top5 } from './top5.js';
 
@@ -36,7 +36,7 @@ export const METRICS = [
 ] as const;
 
 /** What options call a metric; `top3` and the like for any number. */
-export type MetricName = (typeof METRICS)[number]['name'] | TopKName;
+export type MetricName = (typeof METRICS)[number]['name'] | `top${number}`;
 
 /** The names that have a row. */
 export const METRIC_NAMES: readonly MetricName[] = METRICS.map(({ name }) => name);

@@ -9,9 +9,6 @@ export interface TopK {
   readonly [top: `top${number}`]: number | null | undefined;
 }
 
-/** The name of a top-k. */
-export type TopKName = `top${number}`;
-
 /** The k of a name such as `top3`; `undefined` for another name. */
 export function kOf(name: string): number | undefined {
   const digits = /^top([1-9]\d{0,6})$/.exec(name)?.[1];
@@ -19,7 +16,7 @@ export function kOf(name: string): number | undefined {
 }
 
 /** The row of a k that has none of its own. */
-export function topK(k: number): ScoreMetric<TopKName> {
+export function topK(k: number): ScoreMetric<`top${number}`> {
   return {
     name: `top${k}`,
     key: `top${k}`,

@@ -10,7 +10,7 @@ interface ReportArguments extends InferredOptionTypes<typeof jsonOption> {
 
 export const reportCommand: CommandModule<object, ReportArguments> = {
   command: 'report <runs..>',
-  describe: 'Compare the results of runs, and what they were trained with',
+  describe: 'Show runs side by side: results, and what differs',
   builder: (cli) =>
     cli
       .positional('runs', {
