@@ -79,7 +79,7 @@ int main() {
     const auto x = narrow({images, in, size, size}), g = narrow({images, out, outSize, outSize});
     const auto weight = at::randn({out, in, kernel, kernel}, options).contiguous(at::MemoryFormat::ChannelsLast);
     calls = 0;
-    const auto found = model::convolutionGradients(g, x, weight, stride, padding, false, true).weight;
+    const auto found = model::convolutionGradients(g, x, weight, {stride, padding}, false, true).weight;
     const auto cut = calls;
     const auto expected = std::get<1>(at::convolution_backward(
         g.to(at::kDouble), x.to(at::kDouble), weight.to(at::kDouble), at::OptionalIntArrayRef(), {stride, stride},
