@@ -88,6 +88,17 @@ describe('metrics that are asked for', () => {
   });
 });
 
+describe('the calibration error', () => {
+  it('has a probability of 1 in the last bin, with those that are almost', async () => {
+    const tally = new Tally({ labelOf: (index) => index, classes: 2, classOfOutput: [0, 1] });
+    // Wrong with 1, right with 0.96875: together they are 0.484375 off, apart 0.515625.
+    const probabilities = Float32Array.of(0, 1, 0.03125, 0.96875);
+    tally.add({ images: 2, lossSum: 0, top1: 1, top5: 2, indices: [0, 1], predictions: [1, 1], probabilities });
+    const { figures } = await measureAsked(['ece'], tally, ['a', 'b']);
+    assert.equal(figures.ece, 0.484375);
+  });
+});
+
 describe('the order of probabilities', () => {
   it('is that of the numbers, down to the last bit, with the class in the lowest', () => {
     const values = [1, 0, 0.5, 0.5 + 2 ** -24, 2 ** -149, 1 - 2 ** -24, 1e-20, 0.5, 2 ** -10, 0.25];
