@@ -4,6 +4,7 @@
  *
  *   node scripts/parity.mjs                   all of test/parity, in a Python environment of its own below .cache/
  *   node scripts/parity.mjs --only forward    test files whose name holds a word; the table stays as it is
+ *   node scripts/parity.mjs --skip family     all but those; the table stays as it is
  *   node scripts/parity.mjs --golden          writes test/fixtures/golden anew instead, for the tests that need no Python
  *
  * Without Python, or without the packages, it says so and is skipped; with --require, or where CI is set, it fails.
@@ -43,6 +44,7 @@ const { values: options } = parseArgs({
     require: { type: 'boolean', default: Boolean(process.env.CI) },
     golden: { type: 'boolean', default: false },
     only: { type: 'string' },
+    skip: { type: 'string' },
     python: { type: 'string' },
   },
 });
@@ -115,9 +117,10 @@ function compare(python) {
   const tests = join(root, 'dist', 'test', 'parity');
   const files = readdirSync(join(root, 'test', 'parity'))
     .filter((name) => name.endsWith('.test.ts') && name.includes(options.only ?? ''))
+    .filter((name) => options.skip === undefined || !name.includes(options.skip))
     .map((name) => join(tests, name.replace(/\.ts$/, '.js')));
   if (files.length === 0) {
-    say(`No test in test/parity has ${options.only} in its name.`);
+    say(`No test in test/parity is left by --only ${options.only ?? 'none'} and --skip ${options.skip ?? 'none'}.`);
     return 1;
   }
   const folder = mkdtempSync(join(tmpdir(), 'resnet-torch-parity-'));
@@ -142,7 +145,7 @@ function compare(python) {
   rmSync(folder, { recursive: true });
   const text = table(rows);
   process.stdout.write(`\n${text}\n`);
-  if (status === 0 && options.only === undefined) {
+  if (status === 0 && options.only === undefined && options.skip === undefined) {
     writeTable(text);
     say(`\nWritten to ${readme}`);
   }

@@ -26,13 +26,15 @@ def checked(path: str) -> dict:
     """What the model says of itself, after the checker has found nothing, shape inference included."""
     onnx.checker.check_model(path, full_check=True)
     model = onnx.load(path)
+    texts = {entry.key: entry.value for entry in model.metadata_props}
     kinds = [node.op_type for node in model.graph.node]
     return {
         "operators": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
         "output": model.graph.output[0].name,
         "shape": [axis.dim_param or axis.dim_value for axis in model.graph.input[0].type.tensor_type.shape.dim],
         "opset": model.opset_import[0].version,
-        "metadata": {entry.key: json.loads(entry.value) for entry in model.metadata_props},
+        "arch": texts["arch"],
+        "metadata": {name: json.loads(texts[name]) for name in ("labels", "preprocessing", "versions")},
     }
 
 

@@ -25,6 +25,7 @@ interface Checked {
   readonly output: string;
   readonly shape: readonly (number | string)[];
   readonly opset: number;
+  readonly arch: string;
   readonly metadata: { readonly labels: readonly string[]; readonly preprocessing: Readonly<Record<string, unknown>> };
 }
 
@@ -64,6 +65,7 @@ describe('exports', { skip }, () => {
         assert.equal(checked.output, softmax ? 'probabilities' : 'logits');
         assert.equal(checked.opset, opset);
         assert.deepEqual(checked.shape, ['batch', 3, 'height', 'width']);
+        assert.equal(checked.arch, 'resnet50');
         assert.deepEqual(checked.metadata.labels, ['0', '1', '2', '3', '4']);
         assert.equal(checked.metadata.preprocessing.channelOrder, 'RGB');
       }
