@@ -19,6 +19,9 @@ Executor& executorOf(const model::Network& model);
 
 std::vector<model::StoredTensor> toStoredTensors(const Napi::Value& value, const std::string& name);
 
+/// 'float32' | 'float64', or nothing for `own`.
+at::ScalarType toDtype(const Napi::Value& value, at::ScalarType own);
+
 /// The dtype computed in, from 'dtype' | 'bf16' | 'fp16'; ERR_INVALID_ARGUMENT for fp16 on the CPU.
 at::ScalarType toCompute(const Napi::Value& value, const model::Network& model);
 
