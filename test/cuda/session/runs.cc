@@ -5,6 +5,7 @@
 
 #include "cuda/fused_ops.h"
 #include "cuda/training_step.h"
+#include "model/normalise.h"
 #include "train/targets.h"
 
 namespace model = resnet_torch::model;
@@ -65,7 +66,7 @@ std::int64_t Plan::imageSize() const {
 Run::Run(const Plan& plan)
     : imageSize(plan.imageSize()),
       model(std::make_shared<Network>(model::architecture("resnet50"), model::HeadShape{kClasses, {16}, 0.2},
-                                       at::kFloat, at::kCPU, 1)),
+                                      at::kFloat, at::kCPU, 1)),
       session(std::make_unique<Session>(model, optionsOf(*model, plan))),
       compute(plan.compute) {
   const at::NoGradGuard noGrad;
