@@ -21,7 +21,7 @@ export const cosineRestarts: ScheduleRule<CosineRestartsOptions, true> = {
     cycles: { range: { min: 1, max: 1000, integer: true }, default: 2 },
     cycleMult: { range: { min: 1, max: 100 }, default: 1 },
   },
-  factor: ({ step, total }, floor, { cycles = 2, cycleMult = 1 }) => {
+  factor: ({ step, total }, floor, { cycles, cycleMult }) => {
     if (step >= total) return floor;
     let lengths = 0;
     for (let cycle = 0; cycle < cycles; cycle++) lengths += cycleMult ** cycle;

@@ -15,5 +15,5 @@ export const exponential: ScheduleRule<ExponentialOptions, false> = {
     every: { range: { exclusiveMin: 0 }, default: 1, inEpochs: 'everyEpochs' },
     gamma: { range: { exclusiveMin: 0, max: 1 }, default: 0.95 },
   },
-  factor: ({ step }, _floor, { every = 1, gamma = 0.95 }) => gamma ** Math.floor(step / every + 1e-9),
+  factor: ({ step }, _floor, { every, gamma }) => gamma ** Math.floor(step / every + 1e-9),
 };

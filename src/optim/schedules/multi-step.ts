@@ -15,6 +15,6 @@ export const multiStep: ScheduleRule<MultiStepOptions, false> = {
     milestones: { range: { exclusiveMin: 0 }, list: true, inEpochs: 'milestoneEpochs' },
     gamma: { range: { exclusiveMin: 0, max: 1 }, default: 0.1 },
   },
-  factor: ({ step }, _floor, { milestones, gamma = 0.1 }) =>
+  factor: ({ step }, _floor, { milestones, gamma }) =>
     gamma ** milestones.filter((milestone) => step + 1e-9 >= milestone).length,
 };

@@ -22,7 +22,7 @@ export const oneCycle: ScheduleRule<OneCycleOptions, false> = {
     divFactor: { range: { min: 1 }, default: 25 },
     finalDivFactor: { range: { min: 1 }, default: 1e4 },
   },
-  factor: ({ step, total }, _floor, { pctStart = 0.3, divFactor = 25, finalDivFactor = 1e4 }) => {
+  factor: ({ step, total }, _floor, { pctStart, divFactor, finalDivFactor }) => {
     const anneal = (from: number, to: number, part: number) => to + ((from - to) / 2) * (1 + Math.cos(Math.PI * part));
     const first = 1 / divFactor;
     const peak = pctStart * total - 1;

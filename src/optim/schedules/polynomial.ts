@@ -13,5 +13,5 @@ export interface PolynomialOptions {
 export const polynomial: ScheduleRule<PolynomialOptions, true> = {
   falls: true,
   own: { power: { range: { exclusiveMin: 0 }, default: 1 } },
-  factor: ({ progress }, floor, { power = 1 }) => floor + (1 - floor) * (1 - progress) ** power,
+  factor: ({ progress }, floor, { power }) => floor + (1 - floor) * (1 - progress) ** power,
 };

@@ -22,14 +22,18 @@ export interface SchedulePlace {
   readonly progress: number;
 }
 
-/** What a schedule does after its warm-up. */
-export interface ScheduleRule<Own extends object = object, Falls extends boolean = boolean> {
+/** What a schedule does after its warm-up. `Found` are the options whose value without one is its own to find. */
+export interface ScheduleRule<
+  Own extends object = object,
+  Falls extends boolean = boolean,
+  Found extends keyof Own = never,
+> {
   /** Whether it falls to a floor that may be given. */
   readonly falls: Falls;
   /** Whether it rises by itself, and takes no warm-up. */
   readonly rises?: true;
   /** Options beside the warm-up and the floor. */
   readonly own: { readonly [Name in keyof Own]-?: OwnOption<Own[Name]> };
-  /** The factor on every rate: 1 at its highest. */
-  factor(place: SchedulePlace, floor: number, own: Own): number;
+  /** The factor on every rate: 1 at its highest. `own` has the defaults of what was not given. */
+  factor(place: SchedulePlace, floor: number, own: Required<Omit<Own, Found>> & Pick<Own, Found>): number;
 }

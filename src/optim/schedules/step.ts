@@ -9,11 +9,11 @@ export interface StepScheduleOptions {
 }
 
 /** Falls by a factor every so often, as `torch.optim.lr_scheduler.StepLR`; a third of the run is what torchvision's recipe takes. */
-export const step: ScheduleRule<StepScheduleOptions, false> = {
+export const step: ScheduleRule<StepScheduleOptions, false, 'every'> = {
   falls: false,
   own: {
     every: { range: { exclusiveMin: 0 }, optional: true, inEpochs: 'everyEpochs' },
     gamma: { range: { exclusiveMin: 0, max: 1 }, default: 0.1 },
   },
-  factor: (place, _floor, { every = place.total / 3, gamma = 0.1 }) => gamma ** Math.floor(place.step / every + 1e-9),
+  factor: (place, _floor, { every = place.total / 3, gamma }) => gamma ** Math.floor(place.step / every + 1e-9),
 };
