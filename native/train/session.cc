@@ -205,17 +205,20 @@ void Session::copyBest() {
   copyChanging(*model_, trainability_, weights_.best);
 }
 
+const WeightSet& Session::best() const {
+  if (weights_.best.empty()) throw Error("ERR_INTERNAL", "The weights of the best epoch were not copied");
+  return weights_.best;
+}
+
 void Session::restoreBest() {
   const at::NoGradGuard noGrad;
-  if (weights_.best.empty()) throw Error("ERR_INTERNAL", "The weights of the best epoch were not copied");
-  for (const auto& [name, best] : weights_.best.tensors()) at::Tensor(model_->find(name).tensor).copy_(best);
+  for (const auto& [name, values] : best().tensors()) at::Tensor(model_->find(name).tensor).copy_(values);
   weights_.best.clear();
   countChange();
 }
 
 AtomicFile Session::stageBest(const std::string& path, const Metadata& metadata) {
-  if (weights_.best.empty()) throw Error("ERR_INTERNAL", "The weights of the best epoch were not copied");
-  auto file = train::stageModel(*model_, weights_.best, path, metadata);
+  auto file = train::stageModel(*model_, best(), path, metadata);
   weights_.best.clear();
   return file;
 }

@@ -122,6 +122,8 @@ class Session {
   StepInputs inputsOf(const at::Tensor& input, const Targets& targets, const BatchAddress& address);
   /// Running statistics move with a step, as weights do.
   void countChange();
+  /// What copyBest() copied; ERR_INTERNAL where there is nothing.
+  const WeightSet& best() const;
   TrainingState state() { return {*optimizer_, *stepper_, weights_.start, options_.lossScale.mayOverflow}; }
 
   std::shared_ptr<model::Network> model_;
