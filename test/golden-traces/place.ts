@@ -5,6 +5,7 @@ import { type Dataset, openDataset } from '../../src/data/dataset.js';
 import type { CreateOptions } from '../../src/model/create.js';
 import { ResNet50 } from '../../src/model/resnet50.js';
 import { native } from '../../src/native/load.js';
+import { newModel } from '../native/support/sessions.js';
 import { PICTURE, pictureBytes, weightValues } from '../parity/recipe.js';
 import { type Tensor, writeTensors } from '../parity/safetensors.js';
 
@@ -51,15 +52,7 @@ async function writePictures(folder: string): Promise<void> {
 }
 
 function writeWeights(path: string): void {
-  const model = new (native().Model)({
-    arch: 'resnet50',
-    classes: 2,
-    hidden: [],
-    dropout: 0,
-    dtype: 'float32',
-    device: 'cpu',
-    seed: 0,
-  });
+  const model = newModel({ seed: 0 });
   const tensors: Record<string, Tensor> = {};
   for (const [position, { name, shape }] of model.tensors().entries()) {
     if (name.startsWith('fc.')) continue;

@@ -7,21 +7,13 @@ import type { NativeModel, NativeModelOptions } from '../../src/native/contract/
 import { native } from '../../src/native/load.js';
 import { temporaryDirectory } from '../support/paths.js';
 import { randomiseNorms } from './support/networks.js';
+import { newModel } from './support/sessions.js';
 
 const shape = [2, 3, 64, 64] as const;
 const images = Float32Array.from({ length: 2 * 3 * 64 * 64 }, (_, i) => Math.sin(i * 0.37));
 
 function createModel(options: Partial<NativeModelOptions> = {}): NativeModel {
-  return new (native().Model)({
-    arch: 'resnet50',
-    classes: 3,
-    hidden: [],
-    dropout: 0,
-    dtype: 'float32',
-    device: 'cpu',
-    seed: 0,
-    ...options,
-  });
+  return newModel({ classes: 3, seed: 0, ...options });
 }
 
 function fails(code: string, message: RegExp): (error: unknown) => boolean {

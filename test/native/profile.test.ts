@@ -2,22 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { native } from '../../src/native/load.js';
 import { fails } from '../support/fails.js';
+import { newModel } from './support/sessions.js';
 
 const shape = [2, 3, 64, 64] as const;
 const images = new Float32Array(2 * 3 * 64 * 64).fill(0.5);
 
 describe('a profile', () => {
   it('says what was computed meanwhile, by name, and that every part counts once', async () => {
-    const options = {
-      arch: 'resnet50',
-      classes: 3,
-      hidden: [],
-      dropout: 0,
-      dtype: 'float32',
-      device: 'cpu',
-      seed: 0,
-    } as const;
-    const model = new (native().Model)(options);
+    const model = newModel({ classes: 3, seed: 0 });
     await native().startProfile('cpu');
     await assert.rejects(native().startProfile('cpu'), fails('ERR_BUSY', /already/));
     const start = performance.now();
